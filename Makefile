@@ -1,0 +1,115 @@
+# Everything a person needs is a target here; `make help` lists them.
+#
+# Each environment holds a regular install of a wheel: an editable one would put
+# extension modules into src/, where the uncompiled environment would find them.
+# Stamp files keep what is up to date from being made again.
+
+PYTHON ?= python3
+# Tells apart the environments of several interpreters, for test-all.
+SUFFIX ?=
+ARGS ?=
+
+VENV := .venv$(SUFFIX)
+PURE := .venv-pure$(SUFFIX)
+DEV := .venv-dev
+ENVIRONMENT := $(PYTHON) tools/environment.py
+SOURCES := $(shell find src -type f \( -name '*.py' -o -name '*.pxd' -o -name py.typed \)) \
+	pyproject.toml setup.py README.md LICENSE
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-pure test-compiled test-all lint format types docs bench clean FORCE
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  Variables: PYTHON=<interpreter>, ARGS=<more arguments for pytest or the benchmarks>"
+
+demo: $(VENV)/.extra-cli ## install the command line into .venv and run its demonstration
+	$(VENV)/bin/scrubjay demo $(ARGS)
+
+# The compiled run comes last, so that the last line is pytest's verdict.
+test: ## run the whole suite on the uncompiled build, with coverage, and on the compiled one
+	@$(MAKE) --no-print-directory test-pure
+	@$(MAKE) --no-print-directory test-compiled
+
+test-pure: $(PURE)/.extra-test ## run the suite on the uncompiled build, with coverage
+	@echo "==> the suite on the uncompiled build"
+	@rm -f $(PURE)/.coverage*
+	COVERAGE_FILE=$(PURE)/.coverage $(PURE)/bin/python -m coverage run -m pytest $(ARGS)
+	@COVERAGE_FILE=$(PURE)/.coverage $(PURE)/bin/python -m coverage combine -q
+	@COVERAGE_FILE=$(PURE)/.coverage $(PURE)/bin/python -m coverage report $(if $(ARGS),--fail-under=0)
+
+test-compiled: $(VENV)/.mode ## run the suite on the compiled build, if there is a compiler
+	@if [ "$$(cat $(VENV)/.mode)" = compiled ]; then \
+		$(MAKE) --no-print-directory $(VENV)/.extra-test && \
+		echo "==> the suite on the compiled build" && \
+		$(VENV)/bin/python -m pytest $(ARGS); \
+	else \
+		echo "==> NOT TESTED: the compiled build, for want of a C compiler or Python's headers"; \
+	fi
+
+test-all: ## run `make test` on every Python from 3.10 on that is found
+	@set -e; for python in $$($(ENVIRONMENT) interpreters); do \
+		version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+		echo "==> Python $$version: $$python"; \
+		$(MAKE) --no-print-directory test PYTHON=$$python SUFFIX=-$$version; \
+	done
+
+lint: $(DEV)/.ready ## check the style, the format and the layers
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/ruff format --check .
+	$(DEV)/bin/lint-imports --no-cache
+
+format: $(DEV)/.ready ## bring the code into format
+	$(DEV)/bin/ruff check --fix-only --quiet .
+	$(DEV)/bin/ruff format .
+
+types: $(DEV)/.ready ## check the types, strictly
+	$(DEV)/bin/mypy
+
+docs: $(VENV)/.extra-test ## run every Python snippet of the documentation
+	$(VENV)/bin/python -m pytest tests/test_docs.py $(ARGS)
+
+bench: $(VENV)/.extra-bench ## compare with other caches (the compiled build, if possible)
+	$(VENV)/bin/python -m benchmarks.run $(ARGS)
+
+clean: ## remove everything that was made
+	rm -rf .venv .venv-pure .venv-dev .venv-3.* .venv-pure-3.* build dist .coverage*
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+FORCE:
+
+# These three run each time, but touch their file only when it says something new.
+$(VENV)/.python $(PURE)/.python $(DEV)/.python: %/.python: FORCE
+	@$(ENVIRONMENT) create $*
+
+$(VENV)/.mode: $(VENV)/.python FORCE
+	@$(ENVIRONMENT) probe $(VENV)
+
+# A source that was removed has no time stamp to notice; the list has.
+$(VENV)/.sources $(PURE)/.sources: %/.sources: %/.python FORCE
+	@echo "$(SOURCES)" | cmp -s - $@ || echo "$(SOURCES)" > $@
+
+$(VENV)/.installed: $(VENV)/.mode $(VENV)/.sources $(SOURCES)
+	@$(ENVIRONMENT) install $(VENV) $$(cat $(VENV)/.mode)
+	@touch $@
+
+$(PURE)/.installed: $(PURE)/.sources $(SOURCES)
+	@$(ENVIRONMENT) install $(PURE) pure
+	@touch $@
+
+# The command line is part of the suite.
+$(VENV)/.extra-test $(PURE)/.extra-test: %/.extra-test: %/.python pyproject.toml | %/.installed
+	@$(ENVIRONMENT) extra $* cli,test
+	@touch $@
+
+$(VENV)/.extra-cli $(VENV)/.extra-bench: $(VENV)/.extra-%: $(VENV)/.python pyproject.toml | $(VENV)/.installed
+	@$(ENVIRONMENT) extra $(VENV) $*
+	@touch $@
+
+# Checking needs the sources and the tools. This editable install is never compiled.
+$(DEV)/.ready: $(DEV)/.python pyproject.toml setup.py
+	@echo "==> installing the tools in $(DEV)"
+	@SCRUBJAY_PURE_PYTHON=1 $(DEV)/bin/python -m pip install -q -e '.[dev]'
+	@touch $@

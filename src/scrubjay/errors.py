@@ -1,0 +1,36 @@
+"""Every error that scrubjay raises on its own account, in one hierarchy."""
+
+from __future__ import annotations
+
+__all__ = [
+    "CacheError",
+    "InvalidArgumentError",
+    "InvalidArgumentTypeError",
+    "InvalidKeyError",
+    "ReentrantLoadError",
+    "UnpicklableCacheError",
+]
+
+
+class CacheError(Exception):
+    """Base class of every error of this package."""
+
+
+class InvalidArgumentError(CacheError, ValueError):
+    """An argument has a value that makes no sense; the message names it."""
+
+
+class InvalidArgumentTypeError(InvalidArgumentError, TypeError):
+    """An argument has a type that is not accepted; the message names it."""
+
+
+class InvalidKeyError(InvalidArgumentTypeError):
+    """A key cannot be hashed."""
+
+
+class ReentrantLoadError(CacheError, RuntimeError):
+    """A loader waits, directly or through others, for its own key: it would never end."""
+
+
+class UnpicklableCacheError(CacheError, TypeError):
+    """A cache was pickled or copied; it holds threads, callbacks and live state."""

@@ -1,0 +1,54 @@
+"""What every test of the suite stands on."""
+
+from __future__ import annotations
+
+import gc
+import sys
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+import scrubjay
+from tests.models import EFFORT
+
+settings.register_profile(
+    "scrubjay",
+    deadline=None,  # the uncompiled build is fifteen times slower
+    derandomize=EFFORT == 1,  # a usual run can be repeated, a long one explores
+    database=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+settings.load_profile("scrubjay")
+
+
+def pytest_report_header():
+    return f"scrubjay {scrubjay.__version__}, {'' if scrubjay.compiled else 'un'}compiled"
+
+
+@pytest.fixture
+def eager_switching():
+    """Let the interpreter switch threads as often as it can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.fixture
+def eager_collecting():
+    """Let the garbage collector run at nearly every allocation of a container."""
+    before = gc.get_threshold()
+    gc.collect()
+    gc.set_threshold(1, 10, 100)
+    yield
+    gc.set_threshold(*before)
+
+
+@pytest.fixture
+def no_collecting():
+    """Keep the collector out, so that reference counts alone tell who holds what."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
