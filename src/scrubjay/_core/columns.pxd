@@ -1,0 +1,23 @@
+cdef double NEVER
+
+cdef class Columns:
+    cdef readonly int slots
+    cdef unsigned int[::1] hits
+    cdef unsigned int[::1] accessed
+    cdef unsigned int[::1] created
+    cdef long long[::1] size
+    cdef double[::1] priority
+    cdef double[::1] cost
+    cdef double[::1] deadline
+    cdef double[::1] span
+    cdef double[::1] hard
+    cdef double[::1] idle
+    cdef long long[::1] version
+    cdef readonly bint has_size, has_priority, has_cost, has_deadline, has_idle, has_version
+    cdef int grow(self, int slots) except -1
+    cdef int want_size(self) except -1
+    cdef int want_priority(self) except -1
+    cdef int want_cost(self) except -1
+    cdef int want_deadline(self) except -1
+    cdef int want_idle(self) except -1
+    cdef int want_version(self, long long version) except -1

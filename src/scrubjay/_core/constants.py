@@ -1,0 +1,20 @@
+"""The few constants that several modules of the core share.
+
+A module of the core declares those it imports in its ``.pxd``: they are C values there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+MOST = 1 << 62  # entries or bytes: no bound
+NONE = -1  # no slot
+NEVER = float("inf")  # a deadline
+EVICTED, EXPIRED, INVALIDATED, TAG, DEPENDENCY, REPLACED, CLEARED, REJECTED = range(8)
+MISSING: Any = object()  # no value, where None is one
+STORED, AGAIN, FENCED, EXPIRED_SLOT, NEW_NODES, PRESENT, REFUSED = range(7)  # what became of a step
+LAST_MOMENT = 4294967295.0  # 32 bits: eight years and a half
+PER_SECOND = 16.0  # resolution of the times of creation and of the last access
+EXPIRED_VALUE: Any = object()
+MOVED_ON: Any = object()  # the table has changed since it was looked up
+EMPTY: Any = object()  # the key and value of a free slot

@@ -1,0 +1,35 @@
+from scrubjay._core.claims cimport Claims
+
+cimport cython
+
+cdef int NONE
+
+cdef class Node:
+    cdef readonly object key
+    cdef readonly int slot
+    cdef readonly bint stored
+    cdef readonly int pins
+    cdef readonly set needs
+    cdef readonly set dependents
+
+cdef class Graph:
+    cdef readonly Claims nodes
+    cdef dict of_slot
+    cdef list idle
+    cdef int hold(self, Node node) except -1
+    @cython.locals(node=Node)
+    cdef int let_go(self, list nodes) except -1
+    @cython.locals(node=Node, need=Node, dependent=Node)
+    cdef list useless(self)
+    @cython.locals(other=Node, top=Node)
+    cdef bint serves(self, Node node)
+    cdef void bind(self, int slot, Node node)
+    @cython.locals(gone=Node, need=Node)
+    cdef void set_needs(self, Node node, object needs)
+    @cython.locals(node=Node)
+    cdef void leave(self, int slot)
+    cdef Node node_of(self, int slot)
+    @cython.locals(node=Node, top=Node)
+    cpdef list closure(self, object roots)
+    @cython.locals(node=Node)
+    cdef void clear(self)

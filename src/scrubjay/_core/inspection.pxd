@@ -1,0 +1,17 @@
+cimport cython
+from scrubjay._core.columns cimport Columns
+from scrubjay._core.steps cimport Steps
+
+cdef int NONE
+cdef object EMPTY
+cdef double PER_SECOND
+
+cdef class Inspection(Steps):
+    @cython.locals(h=cython.uint, slot=int, stamp=cython.longlong, now=double)
+    cpdef object facts(self, object key)
+    @cython.locals(columns=Columns, expires=bint)
+    cpdef object row(self, int slot, double now)
+    @cython.locals(columns=Columns, stamp=cython.longlong)
+    cpdef object item_at(self, int slot, double now)
+    cpdef bint contains(self, object key) except *
+    cpdef object peek(self, object key, object default=*)

@@ -1,0 +1,55 @@
+cimport cython
+from scrubjay._core.columns cimport Columns
+from scrubjay._core.graph cimport Graph, Node
+from scrubjay._core.labels cimport Labels
+from scrubjay._core.policy cimport Policy
+from scrubjay._core.table cimport Table
+from scrubjay._core.terms cimport Terms
+from scrubjay._core.ticks cimport Ticks
+from scrubjay._core.wheel cimport Wheel
+
+cdef int NONE
+cdef double PER_SECOND
+cdef object EMPTY
+cdef double LAST_MOMENT
+cdef int CLEARED
+
+cdef class Ledger(Table):
+    cdef readonly Columns columns
+    cdef Policy policy
+    cdef Wheel wheel
+    cdef Labels labels
+    cdef Graph graph
+    cdef object clock
+    cdef Ticks ticks
+    cdef readonly long long entry_limit
+    cdef readonly long long byte_limit
+    cdef readonly long long bytes
+    cdef readonly bint weighted
+    cdef readonly long long writes
+    cdef long long[::1] removed
+    cdef readonly double origin
+    cdef double last
+    cdef bint uncompiled
+    cdef unsigned int tick
+    cdef bint watchful
+    cdef void lay_out(self) except *
+    cdef bint pause(self)
+    cdef void resume(self, bint paused)
+    @cython.locals(elapsed=double)
+    cdef unsigned int moment(self, double now) noexcept
+    cdef double now(self) except -1.0
+    cdef double cheap_now(self) except -1.0
+    cdef bint crowded(self, int slot, long long size) noexcept
+    @cython.locals(paused=bint)
+    cdef void take(self, int slot) noexcept
+    cdef int take_if(self, int slot, int cause, long long stamp) except -1
+    cdef int choose(self, int keep) noexcept
+    cdef int due(self, double now, bint exactly) noexcept
+    cdef int reserve(self) except -1
+    cdef int provide(self, Terms terms, bint versions) except -1
+    @cython.locals(slot=int)
+    cdef int collect_garbage(self, object slots, int cause, object garbage) except -1
+    cdef int watch(self) except -1
+    cdef int forget_all(self, long long stamp) except -1
+    cdef int limit(self, long long entries, long long size) except -1

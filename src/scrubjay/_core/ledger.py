@@ -1,0 +1,271 @@
+"""The state of one store, its room, and how entries leave it.
+
+Every method that changes something is one step, or part of one: it runs no user code, and
+references to keys and values that it takes out are held by its caller, who lets them go
+when the step is done. What must be looked up first (and may run user code) is looked up by
+the caller; `stamp` tells a step whether that is still true.
+"""
+
+from __future__ import annotations
+
+import gc
+from array import array
+from collections.abc import Iterable
+from typing import Any
+
+from scrubjay._core.columns import Columns
+from scrubjay._core.constants import (
+    CLEARED,
+    EMPTY,
+    LAST_MOMENT,
+    NONE,
+    PER_SECOND,
+)
+from scrubjay._core.graph import Graph
+from scrubjay._core.labels import Labels
+from scrubjay._core.policy import Policy
+from scrubjay._core.section import indivisible, is_uncompiled
+from scrubjay._core.table import Table
+from scrubjay._core.terms import Terms
+from scrubjay._core.ticks import Ticks
+from scrubjay._core.wheel import Wheel
+
+
+class Ledger(Table):
+    """Entries with their metadata, order of eviction, deadlines, tags and dependencies.
+
+    Args:
+        policy: chooses the victims; serves this ledger alone.
+        clock: an object with ``monotonic()`` in seconds, or None for the system's.
+        weighted: whether entries have sizes and their sum is bounded.
+    """
+
+    def __init__(self, policy: Policy, clock: Any, weighted: bool) -> None:
+        Table.__init__(self, 8)
+        self.clock = clock
+        self.ticks = Ticks()
+        self.weighted = weighted
+        self.policy = policy
+        self.bytes = 0
+        self.writes = 0
+        self.entry_limit = 0
+        self.byte_limit = 0
+        self.removed = array("q", bytes(8 * 8))
+        self.labels: Labels | None = None
+        self.graph: Graph | None = None
+        self.wheel: Wheel | None = None
+        self.origin = self.now()
+        self.last = self.origin  # when something was stored last
+        self.tick = 0
+        self.uncompiled = is_uncompiled(Ledger)
+        self.watchful = True
+        self.columns = Columns()
+        self.lay_out()
+
+    def lay_out(self) -> None:
+        """Give the empty table its columns: those that it had before."""
+        columns = Columns()
+        columns.grow(self.slots)
+        if self.weighted:
+            columns.want_size()
+        if self.columns.has_priority:
+            columns.want_priority()
+        if self.columns.has_cost:
+            columns.want_cost()
+        if self.columns.has_deadline:
+            columns.want_deadline()
+            self.wheel = Wheel(columns, self.last)
+            self.wheel.grow(self.slots)
+        if self.columns.has_idle:
+            columns.want_idle()
+        if self.columns.has_version:
+            columns.want_version(self.writes)
+        if self.labels is not None:
+            self.labels = Labels()
+        self.columns = columns
+        self.policy.attach(columns)
+        self.policy.grow(self.slots, self.hashes)
+
+    def reset(self) -> None:
+        """Empty everything after a torn step."""
+        self.policy.clear()
+        self.reset_table(8)
+        self.bytes = 0
+        if self.graph is not None:
+            self.graph = Graph()
+        self.lay_out()
+
+    def watch(self) -> int:
+        """Find out whether a hit needs more than its counter raised."""
+        self.watchful = (
+            self.policy.eager
+            or self.clock is not None
+            or self.columns.has_deadline
+            or self.uncompiled
+        )
+        return 0
+
+    def pause(self) -> bool:
+        """Let no garbage collector run: a step that allocates must not run finalizers."""
+        if gc.isenabled():
+            gc.disable()
+            return True
+        return False
+
+    def resume(self, paused: bool) -> None:
+        """Let the garbage collector run again if `pause` has stopped it."""
+        if paused:
+            gc.enable()
+
+    def moment(self, now: float) -> int:
+        """Return a time in the resolution of the columns, counted from the origin."""
+        elapsed = (now - self.origin) * PER_SECOND
+        if elapsed <= 0.0:
+            return 0
+        if elapsed >= LAST_MOMENT:
+            elapsed = LAST_MOMENT
+        return int(elapsed)
+
+    def now(self) -> float:
+        """Return the exact monotonic time in seconds."""
+        if self.clock is None:
+            return self.ticks.exact()
+        return float(self.clock.monotonic())
+
+    def cheap_now(self) -> float:
+        """Return the monotonic time in seconds, at most one timer tick old."""
+        if self.clock is None:
+            return self.ticks.coarse()
+        return float(self.clock.monotonic())
+
+    def crowded(self, slot: int, size: int) -> bool:
+        """Tell whether an entry of `size` does not fit, replacing `slot` or new."""
+        if slot == NONE:
+            return self.count >= self.entry_limit or (
+                self.weighted and self.bytes + size > self.byte_limit
+            )
+        return self.count > self.entry_limit or (
+            self.weighted and self.bytes - self.columns.size[slot] + size > self.byte_limit
+        )
+
+    def choose(self, keep: int) -> int:
+        """Return the policy's victim, which is not `keep`; -1 if there is none."""
+        if keep == NONE:
+            return self.policy.victim()
+        return self.policy.victim_but(keep)
+
+    def take(self, slot: int) -> None:
+        """Take an entry out of everything. Part of a step."""
+        if self.weighted:
+            self.bytes -= self.columns.size[slot]
+        self.policy.remove(slot)
+        if self.wheel is not None:
+            self.wheel.cancel(slot)
+        if self.labels is not None or self.graph is not None:
+            paused = self.pause()
+            if self.labels is not None:
+                self.labels.detach(slot)
+            if self.graph is not None:
+                self.graph.leave(slot)
+            self.resume(paused)
+        self.drop(slot)
+
+    def take_if(self, slot: int, cause: int, stamp: int) -> int:
+        """Take an entry out unless the table has changed since `stamp`."""
+        if self.stamp != stamp:
+            return False
+        self.take(slot)
+        self.removed[cause] += 1
+        return True
+
+    def collect_garbage(self, slots: Iterable[int], cause: int, garbage: list[Any]) -> int:
+        """Take several entries out; append key, value and cause of each to `garbage`."""
+        for slot in slots:
+            if self.cells[2 * slot] is not EMPTY:
+                garbage.append(self.cells[2 * slot])
+                garbage.append(self.cells[2 * slot + 1])
+                garbage.append(cause)
+                self.take(slot)
+                self.removed[cause] += 1
+        return 0
+
+    def due(self, now: float, exactly: bool) -> int:
+        """Return an entry that has expired and is still there, or -1."""
+        if self.wheel is None or self.wheel.count == 0:
+            return NONE
+        return self.wheel.advance(now, exactly)
+
+    def reserve(self) -> int:
+        """Make sure that a free row exists."""
+        if self.free != NONE or self.used < self.slots:
+            return 0
+        slots = self.slots * 2 if self.slots < 4096 else self.slots * 3 // 2
+        if slots > self.entry_limit and self.slots < self.entry_limit:
+            slots = self.entry_limit
+        paused = self.pause()
+        self.enlarge(slots)
+        self.columns.grow(slots)
+        self.policy.grow(slots, self.hashes)
+        if self.wheel is not None:
+            self.wheel.grow(slots)
+        self.resume(paused)
+        return 0
+
+    def provide(self, terms: Terms, versions: bool) -> int:
+        """Allocate what an entry under these terms needs and others do not."""
+        paused = self.pause()
+        if terms.priority != 1.0:
+            self.columns.want_priority()
+        if terms.cost != 0.0:
+            self.columns.want_cost()
+        if terms.ttl >= 0.0 or terms.idle >= 0.0:
+            self.columns.want_deadline()
+            if self.wheel is None:
+                self.wheel = Wheel(self.columns, self.last)
+                self.wheel.grow(self.slots)
+        if terms.idle >= 0.0:
+            self.columns.want_idle()
+        if versions:
+            self.columns.want_version(self.writes)
+        if terms.tags and self.labels is None:
+            self.labels = Labels()
+        if terms.dependencies and self.graph is None:
+            self.graph = Graph()
+        self.resume(paused)
+        self.watch()
+        return 0
+
+    def forget_all(self, stamp: int) -> int:
+        """Empty the table unless it has changed; the caller holds the list of cells."""
+        if self.stamp != stamp:
+            return False
+        paused = self.pause()
+        self.removed[CLEARED] += self.count
+        if self.graph is not None:
+            self.graph.clear()
+        self.policy.clear()
+        self.reset_table(8)
+        self.bytes = 0
+        self.lay_out()
+        self.resume(paused)
+        return True
+
+    def limit(self, entries: int, size: int) -> int:
+        """Set the bounds if what is there keeps within them already."""
+        if self.count > entries or (self.weighted and self.bytes > size):
+            return False
+        self.entry_limit = entries
+        self.byte_limit = size
+        return True
+
+
+indivisible(
+    Ledger,
+    "choose",
+    "due",
+    "forget_all",
+    "limit",
+    "provide",
+    "reserve",
+    "take_if",
+)

@@ -1,0 +1,19 @@
+cimport cython
+
+cdef int NONE
+
+cdef class Links:
+    cdef int[::1] link
+    cdef int[::1] head
+    cdef int[::1] tail
+    cdef int[::1] length
+    cdef readonly int slots
+    cdef readonly int lists
+    cdef int grow(self, int slots) except -1
+    cdef int add_list(self) except -1
+    @cython.locals(last=int)
+    cdef void append(self, int line, int slot) noexcept
+    @cython.locals(before=int, after=int)
+    cdef void unlink(self, int line, int slot) noexcept
+    @cython.locals(line=int)
+    cdef void clear(self) noexcept

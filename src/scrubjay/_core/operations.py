@@ -1,0 +1,351 @@
+"""The operations that change a store.
+
+Each first runs what may be user code (hashing, sizing, comparing keys), then makes its
+change in one step, and begins again if the table has changed in between. References to
+keys and values taken out are dropped last.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scrubjay._core.claims import Claims
+from scrubjay._core.constants import (
+    AGAIN,
+    CLEARED,
+    EMPTY,
+    EVICTED,
+    EXPIRED,
+    INVALIDATED,
+    MOST,
+    NEW_NODES,
+    NONE,
+    PRESENT,
+    REFUSED,
+    REJECTED,
+    REPLACED,
+    STORED,
+)
+from scrubjay._core.inspection import Inspection
+from scrubjay._core.policy import Policy
+from scrubjay._core.sizing import Sizing
+from scrubjay._core.terms import Terms
+from scrubjay.errors import InvalidArgumentError, InvalidArgumentTypeError
+
+PLAIN = Terms()
+IF_ABSENT = Terms()
+
+
+class Operations(Inspection):
+    """Storing and removing, whatever keys and values do meanwhile.
+
+    Args:
+        policy: chooses what to give up.
+        clock: an object with ``monotonic()`` in seconds, or None for the system's.
+        entry_limit: entries at most.
+        byte_limit: bytes at most, or None: then values are not sized.
+        value_limit: bytes that one entry may have at most.
+        sizer: returns the bytes of a value; None for an estimate of key and value.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        clock: Any,
+        entry_limit: int,
+        byte_limit: int | None,
+        value_limit: int,
+        sizer: Any,
+    ) -> None:
+        Inspection.__init__(self, policy, clock, byte_limit is not None)
+        self.limit(min(entry_limit, MOST), 0 if byte_limit is None else min(byte_limit, MOST))
+        self.value_limit = min(value_limit, MOST)
+        self.sizer = sizer
+        self.sizing = Sizing()
+        self.rejected = 0
+        self.listening = False
+        self.defaults = False
+        self.attentive = False
+        self.swept = clock is not None
+        self.flights = Claims()
+        self.watch()
+
+    # Storing
+
+    def measure(self, key: Any, value: Any) -> int:
+        """Return the bytes that an entry counts for."""
+        if self.sizer is None:
+            return self.sizing.size(key) + self.sizing.size(value)
+        size = self.sizer(value)
+        if isinstance(size, bool) or not hasattr(size, "__index__"):
+            raise InvalidArgumentTypeError(f"sizer: returned {size!r}, not a number of bytes")
+        size = size.__index__()
+        if size < 0:
+            raise InvalidArgumentError(f"sizer: returned {size} bytes, fewer than none")
+        return size if size < MOST else MOST
+
+    def measure_entry(self, key: Any, value: Any) -> int:
+        """Return the bytes that an entry counts for, or would if they were counted."""
+        return self.measure(key, value)
+
+    def write(self, key: Any, value: Any, terms: Terms) -> int:
+        """Size a value, void the loads that it overtakes, and enter it."""
+        h = self.spread(key)
+        size = 0
+        if terms.fence is None and (self.attentive or self.flights.count > 0):
+            self.overtake(key)
+        if self.weighted:
+            size = self.measure(key, value)
+        if not terms.plain:
+            self.provide(terms, False)
+        if self.wheel is not None and self.wheel.count > 0:
+            self.collect(self.now(), False, 4)
+        status = NEW_NODES
+        while status == NEW_NODES:
+            if self.graph is None:
+                status = self.enter(key, h, value, size, terms, None, (), -1)
+            else:
+                status = self.enter_dependent(key, h, value, size, terms)
+        if status == REFUSED:
+            self.rejected += 1
+            self.remove(key, REJECTED)
+        if self.flights.count > 0 and terms.fence is None:
+            self.overtake(key)  # what began to load while the value was entered
+        if not self.swept and self.wheel is not None and self.wheel.count > 0:
+            self.begin_sweeping()
+        return status
+
+    def enter_dependent(self, key: Any, h: int, value: Any, size: int, terms: Terms) -> int:
+        """Enter a value in a store where some entries depend on others."""
+        graph: Any = self.graph
+        pinned: list[Any] = []
+        nodes = graph.nodes.stamp
+        if terms.dependencies or graph.find(key) is not None:
+            pinned = graph.pin((key, *terms.dependencies))
+            for need in pinned[1:]:
+                self.tie(need)
+            nodes = graph.nodes.stamp
+        try:
+            if pinned:
+                needs = pinned[1:]
+                return self.enter(key, h, value, size, terms, pinned[0], needs, nodes)
+            return self.enter(key, h, value, size, terms, None, (), nodes)
+        finally:
+            graph.unpin(pinned)
+
+    def tie(self, node: Any) -> None:
+        """Tie a node that somebody comes to depend on to its entry, if it has one."""
+        h = self.spread(node.key)
+        while node.slot == NONE:
+            stamp = self.stamp
+            slot = self.find(node.key, h)
+            if slot == NONE or self.bind(slot, node, stamp):
+                return
+
+    def enter(
+        self,
+        key: Any,
+        h: int,
+        value: Any,
+        size: int,
+        terms: Terms,
+        node: Any,
+        needs: Any,
+        nodes: int,
+    ) -> int:
+        """Make room for the value, one complete eviction at a time, and commit it."""
+        now = self.cheap_now()
+        garbage: list[Any] | None = None if self.graph is None else []
+        while True:
+            stamp = self.stamp
+            slot = self.find(key, h)
+            if self.stamp != stamp:
+                continue
+            if size > self.value_limit:
+                return REFUSED
+            if terms is IF_ABSENT and slot != NONE and self.contains(key):
+                return PRESENT
+            while self.crowded(slot, size):
+                if not self.make_room(slot, now) and self.stamp == stamp:
+                    return REFUSED
+                if self.stamp != stamp + 2:
+                    break
+                stamp += 2
+            if self.stamp != stamp:
+                continue
+            if slot == NONE and self.free == NONE and self.used >= self.slots:
+                self.reserve()
+                continue
+            old = EMPTY if slot == NONE else self.cells[2 * slot + 1]
+            status = self.commit(
+                slot, key, h, value, size, terms, node, needs, nodes, now, garbage, stamp
+            )
+            if status == AGAIN:
+                continue
+            if status == STORED and slot != NONE:
+                self.removed[REPLACED] += 1
+                if terms.fence is not None and self.flights.count > 0:
+                    self.overtake_dependents(key)
+                if self.listening:
+                    self.announce(key, old, REPLACED)
+            if garbage:
+                self.dispose(garbage)
+            self.policy.settle()
+            return status
+
+    def make_room(self, keep: int, now: float) -> bool:
+        """Take one entry out, an expired one if there is any; False if there is none."""
+        cause = EXPIRED
+        slot = self.due(now, False)
+        if slot == NONE or slot == keep:
+            cause = EVICTED
+            self.policy.prepare()
+            stamp = self.stamp
+            slot = self.choose(keep)
+            if slot == NONE:
+                return False
+        else:
+            stamp = self.stamp
+        key = self.cells[2 * slot]
+        value = self.cells[2 * slot + 1]
+        if self.take_if(slot, cause, stamp) and self.listening:
+            self.announce(key, value, cause)
+        return True
+
+    def renewed(self, key: Any, ttl: float, idle: float) -> bool:
+        """Count a use of `key`, begin its time to live anew where given; False if absent."""
+        h = self.spread(key)
+        if ttl >= 0.0 or idle >= 0.0:
+            self.provide(Terms(ttl, idle), False)
+        now = self.now()
+        while True:
+            stamp = self.stamp
+            slot = self.find(key, h)
+            if slot == NONE:
+                return False
+            status = self.renew(slot, ttl, idle, now, stamp)
+            if status != AGAIN:
+                self.policy.settle()
+                return status == STORED
+
+    # Removing
+
+    def remove(self, key: Any, cause: int = INVALIDATED) -> int:
+        """Take `key` out with all that depends on it; return how many entries went."""
+        garbage: list[Any] = []
+        self.withdraw(key, cause, garbage, True)
+        return self.dispose(garbage)
+
+    def withdraw(self, key: Any, cause: int, garbage: list[Any], even_if_absent: bool) -> bool:
+        """Take `key` out with all that depends on it; tell whether it was there itself.
+
+        Args:
+            key: the key.
+            cause: of its removal.
+            garbage: gets key, value and cause of each entry taken out.
+            even_if_absent: whether what depends on an absent key is to go.
+        """
+        h = self.spread(key)
+        if self.attentive or self.flights.count > 0:
+            self.overtake(key)
+        if self.wheel is not None and self.wheel.count > 0:
+            self.collect(self.now(), True, 1 << 30)
+        while True:
+            node = None if self.graph is None else self.graph.find(key)
+            nodes = NONE if self.graph is None else self.graph.nodes.stamp
+            stamp = self.stamp
+            slot = self.find(key, h)
+            if self.graph is not None and self.graph.nodes.stamp != nodes:
+                continue
+            if slot == NONE and not even_if_absent:
+                return False
+            if self.stamp == stamp and self.remove_with_dependents(
+                slot, node, cause, garbage, stamp
+            ):
+                return slot != NONE
+
+    def remove_by_tags(self, tags: frozenset[str]) -> int:
+        """Take out what carries a tag and all that depends on it; return how many went."""
+        if self.attentive or self.flights.count > 0:
+            self.overtake_tags(tags)
+        if self.wheel is not None and self.wheel.count > 0:
+            self.collect(self.now(), True, 1 << 30)
+        garbage: list[Any] = []
+        self.remove_tagged(tags, garbage)
+        return self.dispose(garbage)
+
+    def collect(self, now: float, exactly: bool, most: int) -> int:
+        """Take out up to `most` expired entries and return how many it were."""
+        taken = 0
+        while taken < most:
+            stamp = self.stamp
+            slot = self.due(now, exactly)
+            if slot == NONE:
+                break
+            key = self.cells[2 * slot]
+            value = self.cells[2 * slot + 1]
+            if self.take_if(slot, EXPIRED, stamp):
+                taken += 1
+                if self.listening:
+                    self.announce(key, value, EXPIRED)
+        if taken > 0:
+            self.policy.settle()
+            if self.graph is not None:
+                self.graph.forget_idle()
+        return taken
+
+    def empty(self) -> int:
+        """Take everything out and return how many entries it were."""
+        self.overtake_all()
+        while True:
+            stamp = self.stamp
+            items = self.cells
+            count = self.count
+            if self.forget_all(stamp):
+                break
+        if self.graph is not None:
+            self.graph.forget_idle()
+        self.policy.settle()
+        if self.listening:
+            for slot in range(len(items) // 2):
+                if items[2 * slot] is not EMPTY:
+                    self.announce(items[2 * slot], items[2 * slot + 1], CLEARED)
+        return count
+
+    def set_limits(self, entries: int, size: int, value_limit: int) -> None:
+        """Change the bounds, evicting first what would lie above them."""
+        entries, size = min(entries, MOST), min(size, MOST)
+        self.value_limit = min(value_limit, MOST)
+        while not self.limit(entries, size):
+            self.make_room(NONE, self.now())
+        self.dispose([])
+
+    def dispose(self, garbage: list[Any]) -> int:
+        """Let go of entries taken out; return how many they are."""
+        if self.graph is not None:
+            self.graph.forget_idle()
+        self.policy.settle()
+        if self.listening:
+            for position in range(0, len(garbage), 3):
+                self.announce(garbage[position], garbage[position + 1], garbage[position + 2])
+        return len(garbage) // 3
+
+    # What a door that loads, listens or sweeps does more of
+
+    def overtake(self, key: Any) -> None:
+        """Void what is being loaded for `key`, and for what depends on it."""
+
+    def overtake_dependents(self, key: Any) -> None:
+        """Void what is being loaded for what depends on `key`."""
+
+    def overtake_tags(self, tags: frozenset[str]) -> None:
+        """Void what is being loaded with one of the tags."""
+
+    def overtake_all(self) -> None:
+        """Void what is being loaded."""
+
+    def begin_sweeping(self) -> None:
+        """Have expired entries collected from now on."""
+
+    def announce(self, key: Any, value: Any, cause: int) -> None:
+        """Tell listeners that an entry is gone."""

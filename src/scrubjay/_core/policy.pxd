@@ -1,0 +1,20 @@
+cimport cython
+from scrubjay._core.columns cimport Columns
+
+cdef class Policy:
+    cdef Columns columns
+    cdef unsigned int[::1] hashes
+    cdef bint eager
+    cdef int attach(self, Columns columns) except -1
+    cdef int grow(self, int slots, unsigned int[::1] hashes) except -1
+    cdef void insert(self, int slot) noexcept
+    cdef void hit(self, int slot) noexcept
+    cdef void replaced(self, int slot) noexcept
+    cdef void remove(self, int slot) noexcept
+    cdef int victim(self) noexcept
+    @cython.locals(slot=int)
+    cdef int victim_but(self, int keep) noexcept
+    cdef void clear(self) noexcept
+    cdef int settle(self) except -1
+    cdef int prepare(self) except -1
+    cpdef dict describe(self)

@@ -1,0 +1,74 @@
+"""What a way of keeping entries must be able to do.
+
+A policy sees slots and what the columns say of them, never keys or values: the replay of
+a trace and the live cache run the very same code. It keeps no count of its own of who is
+there; the store tells it of every insertion, hit and removal and asks it for a victim.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scrubjay._core.columns import Columns
+
+
+class Policy:
+    """Base of every eviction strategy; all operations amortised O(1) unless it says so.
+
+    `eager` policies are told of each hit; the others read the hit counters when they look
+    for a victim, and cost a hit nothing.
+    """
+
+    def __init__(self) -> None:
+        self.columns = Columns()
+        self.hashes: Any = None
+        self.eager = False
+
+    def attach(self, columns: Columns) -> int:
+        """Take the columns of the store that this policy will serve."""
+        self.columns = columns
+        return 0
+
+    def grow(self, slots: int, hashes: Any) -> int:
+        """Make room for `slots` slots; `hashes` holds their spread hashes."""
+        self.hashes = hashes
+        return 0
+
+    def insert(self, slot: int) -> None:
+        """A new entry is there, its columns filled."""
+
+    def hit(self, slot: int) -> None:
+        """The entry was read; its hit counter has been raised."""
+
+    def replaced(self, slot: int) -> None:
+        """The entry has a new value, deadline, priority, size or cost."""
+        self.hit(slot)
+
+    def remove(self, slot: int) -> None:
+        """The entry is about to go, for whatever reason."""
+
+    def victim(self) -> int:
+        """Return the entry to give up next, still in place, or -1 if there is none."""
+        return -1
+
+    def victim_but(self, keep: int) -> int:
+        """Return the victim among all entries but `keep`, which is being replaced."""
+        self.remove(keep)
+        slot = self.victim()
+        self.insert(keep)
+        return slot
+
+    def clear(self) -> None:
+        """All entries are gone."""
+
+    def settle(self) -> int:
+        """Tell user code what has happened; called outside of any step."""
+        return 0
+
+    def prepare(self) -> int:
+        """Let user code choose the next victim; called outside of any step."""
+        return 0
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the policy does at present, for people to read."""
+        return {}

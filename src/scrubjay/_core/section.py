@@ -1,0 +1,92 @@
+"""Indivisible steps of the uncompiled core.
+
+The core changes its state in *steps*: short methods that call no user code, drop no
+reference to a user's object and therefore finish before anybody else runs. Compiled, a
+step is a C function and the interpreter lock alone makes it indivisible. Uncompiled, the
+interpreter may switch threads, or collect garbage and run a finalizer, between any two
+bytecodes; `indivisible` then wraps each step in one lock and pauses the collector.
+
+Keys' ``__eq__`` and ``__hash__``, values' ``__del__``, callbacks, sizers and loaders are
+never called from inside a step, so no user code ever runs under this lock.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import os
+import threading
+from types import FunctionType
+from typing import Any
+
+from scrubjay.errors import CacheError
+
+__all__ = ["InterruptedStepError", "indivisible", "is_uncompiled"]
+
+
+class InterruptedStepError(CacheError, RuntimeError):
+    """A signal handler used the cache while this very thread was changing it.
+
+    Only the uncompiled build can be interrupted between two bytecodes of a step.
+    """
+
+
+class _Turn:
+    """Whose turn it is: one lock for every store, and the thread that holds it."""
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        self.lock = threading.Lock()
+        self.owner = 0
+
+
+_turn = _Turn()
+if hasattr(os, "register_at_fork"):  # a thread of the parent may have held it
+    os.register_at_fork(after_in_child=_turn.renew)
+
+
+def _step(method: Any) -> Any:
+    @functools.wraps(method)
+    def step(self: Any, *args: Any) -> Any:
+        me = threading.get_ident()
+        if _turn.owner == me:
+            raise InterruptedStepError(
+                "the cache was used from a signal handler while this thread was changing it"
+            )
+        with _turn.lock:
+            _turn.owner = me
+            collecting = gc.isenabled()
+            gc.disable()
+            try:
+                return method(self, *args)
+            except BaseException:
+                # An interrupt may have torn the step: an empty cache loses entries but
+                # never tells a lie.
+                self.reset()
+                raise
+            finally:
+                _turn.owner = 0
+                if collecting:
+                    gc.enable()
+
+    return step
+
+
+def is_uncompiled(cls: type) -> bool:
+    """Tell whether a class of the core runs as plain Python."""
+    return isinstance(vars(cls).get("__init__"), FunctionType)
+
+
+def indivisible(cls: type, *names: str) -> None:
+    """Make methods of an uncompiled class indivisible; a compiled one is left alone.
+
+    Args:
+        cls: the class, with a method ``reset`` that empties it.
+        names: methods that never call one another.
+    """
+    for name in names:
+        method = vars(cls).get(name)
+        if isinstance(method, FunctionType):
+            setattr(cls, name, _step(method))

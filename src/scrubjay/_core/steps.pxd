@@ -1,0 +1,42 @@
+cimport cython
+from scrubjay._core.columns cimport Columns
+from scrubjay._core.graph cimport Node
+from scrubjay._core.ledger cimport Ledger
+from scrubjay._core.terms cimport Terms
+
+cdef int NONE
+cdef double NEVER
+cdef double CERTAIN
+cdef object EXPIRED_VALUE
+cdef object MOVED_ON
+cdef int STORED
+cdef int AGAIN
+cdef int FENCED
+cdef int NEW_NODES
+cdef int EXPIRED_SLOT
+cdef int DEPENDENCY
+cdef int TAG
+
+cdef class Steps(Ledger):
+    @cython.locals(columns=Columns)
+    cdef object read(self, int slot, long long stamp, double now)
+    @cython.locals(columns=Columns, fresh=bint, paused=bint)
+    cdef int commit(self, int slot, object key, unsigned int h, object value, long long size, Terms terms, Node node, object needs, long long nodes, double now, object garbage, long long stamp) except -5
+    @cython.locals(columns=Columns, hard=double, deadline=double)
+    cdef void set_deadline(self, int slot, double ttl, double idle, double now) noexcept
+    @cython.locals(paused=bint)
+    cdef int remove_with_dependents(self, int slot, object node, int cause, object garbage, long long stamp) except -1
+    @cython.locals(node=Node, slot=int)
+    cdef list nodes_of(self, object slots)
+    cdef int bind(self, int slot, Node node, long long stamp) except -1
+    @cython.locals(paused=bint)
+    cdef list tagged_dependents(self, object tags)
+    @cython.locals(paused=bint)
+    cdef list dependents(self, Node node)
+    @cython.locals(paused=bint)
+    cdef int remove_tagged(self, object tags, object garbage) except -1
+    cdef int link(self, Node node, object needs) except -1
+    @cython.locals(node=Node, slots=list)
+    cdef int remove_dependents(self, object roots, object garbage) except -1
+    @cython.locals(columns=Columns, hard=double)
+    cdef int renew(self, int slot, double ttl, double idle, double now, long long stamp) except -5

@@ -1,0 +1,277 @@
+"""The steps by which entries are read, stored, renewed and removed with their dependents.
+
+See `scrubjay._core.ledger` for what a step is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from scrubjay._core.constants import (
+    AGAIN,
+    DEPENDENCY,
+    EXPIRED_SLOT,
+    EXPIRED_VALUE,
+    FENCED,
+    MOVED_ON,
+    NEVER,
+    NEW_NODES,
+    NONE,
+    STORED,
+    TAG,
+)
+from scrubjay._core.ledger import Ledger
+from scrubjay._core.section import indivisible
+from scrubjay._core.terms import Terms
+
+CERTAIN = 1.0  # seconds before a deadline from which on the coarse clock is not trusted
+
+
+class Steps(Ledger):
+    """What an operation does to the ledger once it has looked up all it needs."""
+
+    def read(self, slot: int, stamp: int, now: float) -> Any:
+        """Return the value in `slot` and count the hit; else a marker why not."""
+        if self.stamp != stamp:
+            return MOVED_ON
+        columns = self.columns
+        if self.clock is not None:
+            self.tick = self.moment(now)
+        if columns.has_deadline and columns.deadline[slot] != NEVER:
+            if self.clock is None:
+                now = self.ticks.coarse()
+                if columns.deadline[slot] - now < CERTAIN:
+                    now = self.ticks.exact()
+            if columns.deadline[slot] <= now:
+                return EXPIRED_VALUE
+            if columns.has_idle and columns.idle[slot] > 0.0:
+                columns.deadline[slot] = min(columns.hard[slot], now + columns.idle[slot])
+        columns.hits[slot] += 1
+        columns.accessed[slot] = self.tick
+        if self.policy.eager:
+            self.policy.hit(slot)
+        return self.cells[2 * slot + 1]
+
+    def renew(self, slot: int, ttl: float, idle: float, now: float, stamp: int) -> int:
+        """Count a use of `slot` and let it live anew where `ttl` or `idle` is given."""
+        if self.stamp != stamp:
+            return AGAIN
+        columns = self.columns
+        if columns.has_deadline:
+            if columns.deadline[slot] <= now:
+                return EXPIRED_SLOT
+            if idle < 0.0 and columns.has_idle and columns.idle[slot] > 0.0:
+                idle = columns.idle[slot]
+            if ttl >= 0.0:
+                self.set_deadline(slot, ttl, idle, now)
+            elif idle >= 0.0:
+                ttl = columns.span[slot]
+                hard = columns.hard[slot] if columns.hard[slot] != NEVER else columns.deadline[slot]
+                if ttl < 0.0:
+                    hard = NEVER
+                columns.hard[slot] = hard
+                columns.idle[slot] = idle
+                columns.deadline[slot] = min(hard, now + idle)
+                self.wheel.schedule(slot)  # type: ignore[union-attr]
+        columns.accessed[slot] = self.moment(now)
+        columns.hits[slot] += 1
+        self.policy.replaced(slot)
+        return STORED
+
+    def set_deadline(self, slot: int, ttl: float, idle: float, now: float) -> None:
+        """Let an entry expire after `ttl` seconds or `idle` seconds unread, or never."""
+        columns = self.columns
+        hard = now + ttl if ttl >= 0.0 else NEVER
+        deadline = hard
+        if columns.has_idle:
+            columns.hard[slot] = hard
+            columns.idle[slot] = 0.0
+            if idle >= 0.0:
+                columns.idle[slot] = idle
+                deadline = min(hard, now + idle)
+        columns.span[slot] = ttl
+        columns.deadline[slot] = deadline
+        self.wheel.schedule(slot)  # type: ignore[union-attr]
+
+    def commit(
+        self,
+        slot: int,
+        key: Any,
+        h: int,
+        value: Any,
+        size: int,
+        terms: Terms,
+        node: Any,
+        needs: Any,
+        nodes: int,
+        now: float,
+        garbage: Any,
+        stamp: int,
+    ) -> int:
+        """Store a value for which there is room, as a new entry or in place of `slot`.
+
+        Args:
+            slot: the present entry of `key`, or -1.
+            key: the key.
+            h: its spread hash.
+            value: the value.
+            size: its size in bytes; 0 where sizes are not kept.
+            terms: under which it is stored.
+            node: the key's node in the dependency graph, or None.
+            needs: the nodes that it depends on.
+            nodes: stamp of the graph's nodes when `node` was found, -1 without a graph.
+            now: the monotonic time in seconds.
+            garbage: gets what depended on the old value: key, value and cause of each.
+            stamp: of the table when `slot` was found.
+
+        Returns:
+            STORED, FENCED, AGAIN if the table has changed since, or NEW_NODES if the
+            graph's nodes have.
+        """
+        if self.stamp != stamp:
+            return AGAIN
+        if self.graph is not None and self.graph.nodes.stamp != nodes:
+            return NEW_NODES
+        if terms.fence is not None and terms.fence.void:
+            return FENCED
+        columns = self.columns
+        fresh = slot == NONE
+        self.writes += 1
+        self.last = now
+        self.tick = self.moment(now)
+        if fresh:
+            slot = self.add(key, h, value)
+            if slot == NONE:
+                return AGAIN
+            columns.hits[slot] = 0
+            if self.weighted:
+                self.bytes += size
+        else:
+            self.cells[2 * slot + 1] = value
+            self.stamp += 2
+            if self.weighted:
+                self.bytes += size - columns.size[slot]
+        columns.created[slot] = self.tick
+        columns.accessed[slot] = self.tick
+        if self.weighted:
+            columns.size[slot] = size
+        if columns.has_priority:
+            columns.priority[slot] = terms.priority
+        if columns.has_cost:
+            columns.cost[slot] = terms.cost
+        if columns.has_version:
+            columns.version[slot] = self.writes
+        if columns.has_deadline:
+            self.set_deadline(slot, terms.ttl, terms.idle, now)
+        if self.labels is not None or self.graph is not None:
+            paused = self.pause()
+            if self.labels is not None:
+                self.labels.detach(slot)
+                if terms.tags:
+                    self.labels.attach(slot, terms.tags)
+            if node is not None and self.graph is not None:
+                if not fresh or (node.stored and terms.fence is None):
+                    self.graph.leave(slot)  # it may depend on itself through others: it stays
+                    self.remove_dependents((node,), garbage)
+                self.graph.bind(slot, node)
+                self.graph.set_needs(node, needs)
+            self.resume(paused)
+        if fresh:
+            self.policy.insert(slot)
+        else:
+            self.policy.replaced(slot)
+        return STORED
+
+    def remove_with_dependents(
+        self, slot: int, node: Any, cause: int, garbage: list[Any], stamp: int
+    ) -> int:
+        """Take `slot` (unless -1) and all that depends on `node` (unless None) out."""
+        if self.stamp != stamp:
+            return False
+        paused = self.pause()
+        if slot != NONE:
+            self.collect_garbage((slot,), cause, garbage)
+        if node is not None and self.graph is not None:
+            self.remove_dependents((node,), garbage)
+        self.resume(paused)
+        return True
+
+    def remove_tagged(self, tags: Iterable[str], garbage: list[Any]) -> int:
+        """Take out what carries one of the tags, and all that depends on it."""
+        if self.labels is None:
+            return 0
+        paused = self.pause()
+        slots = self.labels.carriers(tags)
+        roots = self.nodes_of(slots)
+        self.collect_garbage(slots, TAG, garbage)
+        if roots:
+            self.remove_dependents(roots, garbage)
+        self.resume(paused)
+        return 0
+
+    def remove_dependents(self, roots: Iterable[Any], garbage: list[Any]) -> int:
+        """Take out what depends on the nodes. Part of a step."""
+        found = self.graph.closure(roots)  # type: ignore[union-attr]
+        slots = [node.slot for node in found if node.slot != NONE]
+        self.collect_garbage(slots, DEPENDENCY, garbage)
+        return 0
+
+    def nodes_of(self, slots: Iterable[int]) -> list[Any]:
+        """Return the nodes of those entries that have one. Part of a step."""
+        roots: list[Any] = []
+        if self.graph is not None:
+            for slot in slots:
+                node = self.graph.node_of(slot)
+                if node is not None:
+                    roots.append(node)
+        return roots
+
+    def bind(self, slot: int, node: Any, stamp: int) -> int:
+        """Tie the entry in `slot` to its node unless the table has changed."""
+        if self.stamp != stamp or self.graph is None:
+            return False
+        paused = self.pause()
+        self.graph.bind(slot, node)
+        self.resume(paused)
+        return True
+
+    def link(self, node: Any, needs: Any) -> int:
+        """Let `node` depend on these nodes as well as on those it does."""
+        paused = self.pause()
+        if self.graph is not None:
+            self.graph.set_needs(node, (*node.needs, *needs))
+        self.resume(paused)
+        return 0
+
+    def dependents(self, node: Any) -> list[Any]:
+        """Return the nodes that depend on `node`."""
+        if self.graph is None:
+            return []
+        paused = self.pause()
+        found = self.graph.closure((node,))
+        self.resume(paused)
+        return list(found)
+
+    def tagged_dependents(self, tags: Iterable[str]) -> list[Any]:
+        """Return the nodes that depend on an entry with one of the tags."""
+        if self.graph is None or self.labels is None:
+            return []
+        paused = self.pause()
+        found = self.graph.closure(self.nodes_of(self.labels.carriers(tags)))
+        self.resume(paused)
+        return list(found)
+
+
+indivisible(
+    Steps,
+    "bind",
+    "commit",
+    "dependents",
+    "link",
+    "read",
+    "remove_tagged",
+    "remove_with_dependents",
+    "renew",
+    "tagged_dependents",
+)

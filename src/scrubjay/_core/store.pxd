@@ -1,0 +1,26 @@
+cimport cython
+from scrubjay._core.operations cimport Operations
+from scrubjay._core.terms cimport Terms
+
+cdef int NONE
+cdef int INVALIDATED
+cdef object MISSING
+cdef object MISSING_PAIR
+cdef object EXPIRED_VALUE
+cdef object MOVED_ON
+cdef int STORED
+cdef int PRESENT
+cdef long long SAMPLING
+cdef Terms PLAIN
+cdef Terms IF_ABSENT
+
+cdef class Store(Operations):
+    cdef readonly long long requests
+    cdef readonly long long misses
+    cdef readonly object latency
+    @cython.final
+    @cython.locals(slot=int, stamp=cython.longlong)
+    cdef inline object lookup(self, object key, object default)
+    @cython.final
+    cdef inline object fetch(self, object key, object default)
+

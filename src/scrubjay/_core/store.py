@@ -1,0 +1,267 @@
+"""The store: what the doors open onto, and all that a hit touches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scrubjay._core.constants import (
+    EXPIRED_VALUE,
+    INVALIDATED,
+    MISSING,
+    MOVED_ON,
+    NONE,
+    PRESENT,
+    STORED,
+)
+from scrubjay._core.operations import IF_ABSENT, PLAIN, Operations
+from scrubjay._core.policy import Policy
+from scrubjay._core.terms import Terms
+
+SAMPLING = 1023  # one request in 1,024 is timed
+MISSING_PAIR: Any = object()
+
+
+class Store(Operations):
+    """A bounded map with strategies, deadlines, tags and dependencies.
+
+    Args:
+        policy: chooses what to give up.
+        clock: an object with ``monotonic()`` in seconds, or None for the system's.
+        entry_limit: entries at most.
+        byte_limit: bytes at most, or None: then values are not sized.
+        value_limit: bytes that one entry may have at most.
+        sizer: returns the bytes of a value; None for an estimate of key and value.
+        latency: gets ``record(seconds, times)`` for one request in 1,024.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        clock: Any,
+        entry_limit: int,
+        byte_limit: int | None,
+        value_limit: int,
+        sizer: Any,
+        latency: Any,
+    ) -> None:
+        Operations.__init__(self, policy, clock, entry_limit, byte_limit, value_limit, sizer)
+        self.latency = latency
+        self.requests = 0
+        self.misses = 0
+
+    # Reading
+
+    def get(
+        self,
+        key: Any,
+        default: Any = None,
+        *,
+        context: Any = None,
+        consistency_check: bool = True,
+    ) -> Any:
+        """Return the value of `key`, or `default` if it is not there.
+
+        Args:
+            key: any hashable.
+            default: returned on a miss.
+            context: what is known of the caller, such as ``{"session_id": ...}``.
+            consistency_check: whether the consistency level is to be kept.
+
+        Raises:
+            InvalidKeyError: the key is not hashable.
+        """
+        if context is not None:
+            return self.get_in_context(key, default, context, consistency_check)
+        return self.fetch(key, default)
+
+    def get_in_context(self, key: Any, default: Any, context: Any, consistency_check: bool) -> Any:
+        """Read on behalf of a session; a door that keeps sessions does more here."""
+        return self.fetch(key, default)
+
+    def fetch(self, key: Any, default: Any) -> Any:
+        """Answer one request and count it."""
+        if (self.requests & SAMPLING) != 0:
+            value = self.lookup(key, default)
+            self.requests += 1
+            return value
+        start = self.ticks.exact()
+        value = self.lookup(key, default)
+        end = self.ticks.exact()
+        self.requests += 1
+        self.latency.record(end - start, SAMPLING + 1)
+        if self.clock is None:
+            self.tick = self.moment(end)
+        return value
+
+    def request(self, key: Any, default: Any) -> Any:
+        """Answer one request and count it: `fetch` for those outside the core."""
+        return self.fetch(key, default)
+
+    def lookup(self, key: Any, default: Any) -> Any:
+        """Answer a request; count a miss."""
+        while True:
+            stamp = self.stamp
+            slot = self.locate(key)
+            if slot == NONE:
+                self.misses += 1
+                return default
+            if not self.watchful:
+                self.columns.hits[slot] += 1
+                self.columns.accessed[slot] = self.tick
+                return self.cells[2 * slot + 1]
+            value = self.read(slot, stamp, 0.0 if self.clock is None else self.now())
+            if value is MOVED_ON:
+                continue
+            if value is EXPIRED_VALUE:
+                self.collect(self.now(), True, 1)
+                self.misses += 1
+                return default
+            self.policy.settle()
+            return value
+
+    # Writing
+
+    def put(
+        self,
+        key: Any,
+        value: Any,
+        ttl_seconds: Any = None,
+        priority: Any = 1.0,
+        tags: Any = None,
+        context: Any = None,
+        *,
+        idle_seconds: Any = None,
+        dependencies: Any = None,
+        cost: Any = None,
+    ) -> bool:
+        """Store a value.
+
+        Args:
+            key: any hashable.
+            value: anything; None is a value like any other.
+            ttl_seconds: how long it lives; None for the cache's default.
+            priority: how much it matters; the higher, the longer it is kept.
+            tags: words by which it can be invalidated.
+            context: what is known of the caller, such as ``{"session_id": ...}``.
+            idle_seconds: how long it lives without being read; None for the default.
+            dependencies: keys from which it was made: when one of them is replaced or
+                invalidated, this entry goes too.
+            cost: what loading it costs, in seconds or any other unit.
+
+        Returns:
+            False if the value alone is too large to be kept; an earlier value of `key` is
+            then gone.
+
+        Raises:
+            InvalidArgumentError: an argument makes no sense; nothing has changed.
+        """
+        if (
+            ttl_seconds is None
+            and idle_seconds is None
+            and tags is None
+            and context is None
+            and dependencies is None
+            and cost is None
+            and type(priority) is float
+            and priority == 1.0
+            and not self.defaults
+        ):
+            return self.write(key, value, PLAIN) == STORED
+        return self.put_with(
+            key, value, ttl_seconds, priority, tags, context, idle_seconds, dependencies, cost
+        )
+
+    def put_with(
+        self,
+        key: Any,
+        value: Any,
+        ttl_seconds: Any,
+        priority: Any,
+        tags: Any,
+        context: Any,
+        idle_seconds: Any,
+        dependencies: Any,
+        cost: Any,
+    ) -> bool:
+        """Store a value under conditions; a door checks them first."""
+        raise NotImplementedError
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.put(key, value)
+
+    def __getitem__(self, key: Any) -> Any:
+        value = self.fetch(key, MISSING)
+        if value is MISSING:
+            raise KeyError(key)
+        return value
+
+    def __delitem__(self, key: Any) -> None:
+        self.pop(key)
+
+    def pop(self, key: Any, default: Any = MISSING) -> Any:
+        """Remove a key with all that depends on it, and return its value.
+
+        Args:
+            key: the key.
+            default: returned if it is not there.
+
+        Raises:
+            KeyError: it is not there, and there is no default.
+        """
+        garbage: list[Any] = []
+        if self.withdraw(key, INVALIDATED, garbage, False):
+            value = garbage[1]
+            self.dispose(garbage)
+            return value
+        if default is MISSING:
+            raise KeyError(key)
+        return default
+
+    def popitem(self) -> tuple[Any, Any]:
+        """Remove some key with all that depends on it; return it with its value.
+
+        Raises:
+            KeyError: the cache is empty.
+        """
+        slot = self.used
+        while slot > 0:
+            slot -= 1
+            pair = self.item_at(slot, self.now())
+            if pair is not None:
+                value = self.pop(pair[0], MISSING_PAIR)
+                if value is not MISSING_PAIR:
+                    return pair[0], value
+            slot = min(slot, self.used)
+        raise KeyError("the cache is empty")
+
+    def setdefault(self, key: Any, default: Any = None) -> Any:
+        """Return the value of a key; store `default` first if it is not there.
+
+        Args:
+            key: the key.
+            default: the value to store.
+        """
+        while True:
+            value = self.fetch(key, MISSING)
+            if value is not MISSING:
+                return value
+            if self.put_if_absent(key, default) != PRESENT:
+                return default
+
+    def put_if_absent(self, key: Any, value: Any) -> int:
+        """Store a value unless the key is there: then PRESENT is returned."""
+        return self.write(key, value, IF_ABSENT)
+
+    def put_under(self, key: Any, value: Any, terms: Terms) -> bool:
+        """Store a value under checked conditions; False if too large or fenced off."""
+        return self.write(key, value, terms) == STORED
+
+    def forget_counts(self) -> None:
+        """Begin to count requests anew."""
+        self.requests = 0
+        self.misses = 0
+
+    def count_conflict(self) -> None:
+        """Count a request whose copy was too old to be shown."""
+        self.requests += 1
+        self.misses += 1

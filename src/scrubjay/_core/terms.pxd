@@ -1,0 +1,9 @@
+cdef class Terms:
+    cdef readonly double ttl
+    cdef readonly double idle
+    cdef readonly double priority
+    cdef readonly double cost
+    cdef readonly bint plain
+    cdef readonly frozenset tags
+    cdef readonly tuple dependencies
+    cdef readonly object fence

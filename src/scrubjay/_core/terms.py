@@ -1,0 +1,45 @@
+"""The conditions under which one value is stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Terms:
+    """Checked conditions; the store trusts them.
+
+    Args:
+        ttl: seconds to live, negative for ever.
+        idle: seconds to live without being read, negative for ever.
+        priority: the entry's priority.
+        cost: what loading it costs, 0.0 if unknown.
+        tags: words to find it by.
+        dependencies: keys that it was made from.
+        fence: an object whose attribute ``void`` forbids the store once it is true.
+    """
+
+    def __init__(
+        self,
+        ttl: float = -1.0,
+        idle: float = -1.0,
+        priority: float = 1.0,
+        cost: float = 0.0,
+        tags: frozenset[str] = frozenset(),
+        dependencies: tuple[Any, ...] = (),
+        fence: Any = None,
+    ) -> None:
+        self.ttl = ttl
+        self.idle = idle
+        self.priority = priority
+        self.cost = cost
+        self.tags = tags
+        self.dependencies = dependencies
+        self.fence = fence
+        self.plain = (
+            ttl < 0.0
+            and idle < 0.0
+            and priority == 1.0
+            and cost == 0.0
+            and not tags
+            and not dependencies
+        )
