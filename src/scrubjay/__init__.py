@@ -1,0 +1,61 @@
+"""scrubjay: a cache that learns what to keep.
+
+from scrubjay import AdaptiveCache, Cache, cached
+"""
+
+from __future__ import annotations
+
+from scrubjay._core import compiled
+from scrubjay._core.strategies import EvictionPolicy, register_strategy
+from scrubjay.aio import AdaptiveCache
+from scrubjay.cache import Cache
+from scrubjay.cached import cached
+from scrubjay.clock import Clock, ManualClock
+from scrubjay.consistency import ConsistencyManager
+from scrubjay.decorators import CachedFunction
+from scrubjay.errors import (
+    CacheError,
+    InvalidArgumentError,
+    InvalidArgumentTypeError,
+    InvalidKeyError,
+    ReentrantLoadError,
+    UnpicklableCacheError,
+)
+from scrubjay.types import (
+    CacheConsistencyLevel,
+    CacheEntry,
+    CacheEvictionStrategy,
+    CacheInfo,
+    CacheStatistics,
+    Ignore,
+    RemovalCause,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AdaptiveCache",
+    "Cache",
+    "CacheConsistencyLevel",
+    "CacheEntry",
+    "CacheError",
+    "CacheEvictionStrategy",
+    "CacheInfo",
+    "CacheStatistics",
+    "CachedFunction",
+    "Clock",
+    "ConsistencyManager",
+    "EvictionPolicy",
+    "Ignore",
+    "InvalidArgumentError",
+    "InvalidArgumentTypeError",
+    "InvalidKeyError",
+    "ManualClock",
+    "ReentrantLoadError",
+    "RemovalCause",
+    "UnpicklableCacheError",
+    "__version__",
+    "cached",
+    "compiled",
+    "register_strategy",
+]

@@ -1,0 +1,274 @@
+"""The two drivers: they do what a flow wants done, blocking or awaiting."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from contextlib import suppress
+from contextvars import copy_context
+from time import perf_counter
+from typing import Any
+
+from scrubjay._flow.effects import Call, Flow, Start
+from scrubjay._flow.flight import Flight, Loader, blocked, under_way
+from scrubjay.errors import InvalidArgumentTypeError
+
+_LOOK = 1.0  # seconds between two looks whether the loop waited for still runs
+_PLAIN = frozenset({str, int, float, bool, type(None), bytes, list, tuple, dict, set})
+
+_running: set[asyncio.Task[Any]] = set()  # the loop itself keeps only weak references
+
+
+def run(flow: Flow) -> Any:
+    """Run a flow to its end in this thread; return the value of its flight, or raise.
+
+    A flow that is started within is run first, on a stack of our own: a call of a cached
+    function that calls another takes up one of Python's frames here.
+    """
+    began = perf_counter()
+    flows: list[tuple[Flow, Any]] = [(flow, None)]
+    top: Any = None
+    effect: Any = None
+    answer: Any = None
+    failure: BaseException | None = None
+    try:
+        while flows:
+            try:
+                top = flows[-1][0]
+                effect = top.send(answer) if failure is None else top.throw(failure)
+            except StopIteration as end:
+                _leave(flows.pop())
+                answer = end.value if not flows else None
+                failure = None
+                continue
+            except BaseException as error:
+                _leave(flows.pop())
+                if not flows:
+                    raise
+                failure = error
+                continue
+            answer = failure = None
+            if type(effect) is Start:
+                flows.append((effect.flow, under_way.set((*under_way.get(), effect.flight))))
+            elif type(effect) is Call:
+                flight = effect.flight
+                loader: Any = flight.loader
+                start = perf_counter()
+                try:
+                    answer = loader.function(*loader.args, **loader.named)
+                except BaseException as error:
+                    failure = error
+                finally:
+                    flight.seconds = perf_counter() - start
+                    del flight, loader
+                if failure is None and _is_awaitable(answer):
+                    answer, failure = None, _refusal(answer)
+            else:
+                try:
+                    _block(effect.flight)
+                except BaseException as error:
+                    failure = error
+        answer.owner.waited(perf_counter() - began)
+        return answer.result()
+    finally:
+        del flow, top, effect, answer, failure  # an error's traceback must not lead back to it
+
+
+def _leave(flow: tuple[Flow, Any]) -> None:
+    """Forget that a flow's load is under way here."""
+    token = flow[1]
+    if token is not None:
+        under_way.reset(token)
+
+
+def _is_awaitable(value: Any) -> bool:
+    """Tell whether a value is to be awaited; of the usual kinds that is known at once."""
+    return type(value) not in _PLAIN and inspect.isawaitable(value)
+
+
+def _refusal(value: Any) -> InvalidArgumentTypeError:
+    """Return the error for an awaitable that nobody here can await."""
+    if inspect.iscoroutine(value):
+        value.close()
+    return InvalidArgumentTypeError("loader: it is asynchronous; await it through AdaptiveCache")
+
+
+def is_asynchronous(function: Any) -> bool:
+    """Tell whether a function is a coroutine function, or marked as one."""
+    if inspect.iscoroutinefunction(function):
+        return True
+    marker = getattr(asyncio.coroutines, "_is_coroutine", None)
+    return marker is not None and getattr(function, "_is_coroutine", None) is marker
+
+
+def _block(flight: Flight) -> None:
+    """Wait for a flight in this thread."""
+    loop = asyncio._get_running_loop()
+    if loop is not None:
+        waiting = blocked.setdefault(loop, [])
+        waiting.append(flight)
+    try:
+        if loop is not None:
+            flight.refuse_loop(loop)
+        done = threading.Event()
+        flight.when_done(done.set)
+        _leave_if_stranded(flight)
+        while not done.wait(None if flight.loop is None else _LOOK):
+            _leave_if_stranded(flight)
+    finally:
+        if loop is not None:
+            waiting.remove(flight)
+            if not waiting:
+                blocked.pop(loop, None)
+
+
+async def arun(flow: Flow) -> Any:
+    """Run a flow to its end on this event loop; return its flight's value, or raise."""
+    began = perf_counter()
+    flight = await _drive(flow)
+    flight.owner.waited(perf_counter() - began)
+    try:
+        return flight.result()
+    finally:
+        del flow, flight
+
+
+async def _drive(flow: Flow, flight: Flight | None = None) -> Any:
+    """Run a flow to its end and return what it returns.
+
+    Args:
+        flow: the flow.
+        flight: the load that it carries out, in a task whose context ends with it.
+    """
+    if flight is not None:
+        under_way.set((*under_way.get(), flight))
+        del flight
+    effect: Any = None
+    answer: Any = None
+    failure: BaseException | None = None
+    try:
+        while True:
+            try:
+                effect = flow.send(answer) if failure is None else flow.throw(failure)
+            except StopIteration as end:
+                return end.value
+            answer = failure = None
+            try:
+                if isinstance(effect, Start):
+                    _begin(effect)
+                elif isinstance(effect, Call):
+                    answer = await _call(effect.flight)
+                else:
+                    await _await(effect.flight)
+            except BaseException as error:
+                failure = error
+    finally:
+        del flow, effect, answer, failure
+
+
+async def _call(flight: Flight) -> Any:
+    """Call a loader, in this task or in a worker thread."""
+    loader: Any = flight.loader
+    start = perf_counter()
+    try:
+        if is_asynchronous(loader.function):
+            return await loader.function(*loader.args, **loader.named)
+        errand = _Errand(loader)
+        await asyncio.get_running_loop().run_in_executor(None, errand)
+        value, error = errand.outcome()
+        if error is not None:
+            raise error
+        return await value if _is_awaitable(value) else value
+    finally:
+        flight.seconds = perf_counter() - start
+        value = error = None
+        del flight, loader
+
+
+class _Errand:
+    """A call of a plain loader in a worker thread, in the context of who sends it there.
+
+    A future would never end with a `StopIteration`, and the executor's frames, which the
+    traceback of an error leads back to, must not hold the error: so it is left here, and
+    whatever is held is let go of as soon as it is used.
+    """
+
+    def __init__(self, loader: Loader) -> None:
+        self._held: list[Any] = [loader, copy_context()]
+        self._outcome: list[tuple[Any, BaseException | None]] = []
+
+    def __call__(self) -> None:
+        """Run in the worker thread."""
+        self._held.pop().run(self._call, self._held.pop())
+
+    def _call(self, loader: Loader) -> None:
+        try:
+            self._outcome.append((loader.function(*loader.args, **loader.named), None))
+        except BaseException as error:
+            self._outcome.append((None, error))
+        finally:
+            del loader
+
+    def outcome(self) -> tuple[Any, BaseException | None]:
+        """Return the value and the error, once."""
+        return self._outcome.pop()
+
+
+def _begin(effect: Start) -> None:
+    """Run a flow as a task of its own."""
+    flight = effect.flight
+    flight.loop = asyncio.get_running_loop()
+    coroutine = _drive(effect.flow, flight)
+    try:
+        task = flight.loop.create_task(coroutine)
+    except BaseException:
+        coroutine.close()
+        raise
+    flight.task = task
+    _running.add(task)
+    task.add_done_callback(_running.discard)
+    task.add_done_callback(lambda task: _conclude(task, effect))
+
+
+def _conclude(task: asyncio.Task[Any], start: Start) -> None:
+    """See to waiters whose load was cancelled before it began."""
+    if not start.flight.done:
+        start.flow.close()
+        start.abandon(start.flight)
+    if not task.cancelled():
+        task.exception()  # it has reached those who wait: it is not lost
+    start.flight.task = None
+
+
+async def _await(flight: Flight) -> None:
+    """Wait for a flight on this event loop."""
+    if flight.done:
+        return
+    loop = asyncio.get_running_loop()
+    done = loop.create_future()
+
+    def wake() -> None:
+        if not done.done():
+            done.set_result(None)
+
+    def call_back() -> None:
+        with suppress(RuntimeError):  # that loop is closed: nobody waits there any more
+            loop.call_soon_threadsafe(wake)
+
+    flight.when_done(call_back)
+    _leave_if_stranded(flight)
+    if flight.loop is None or flight.loop is loop:
+        await done
+        return
+    while not done.done():
+        await asyncio.wait((done,), timeout=_LOOK)
+        _leave_if_stranded(flight)
+
+
+def _leave_if_stranded(flight: Flight) -> None:
+    """Have the load begun anew if what carries it out does not run any more."""
+    if not flight.done and flight.stranded:
+        _running.discard(flight.task)
+        flight.void = True
+        flight.complete(abandoned=True)

@@ -1,0 +1,32 @@
+"""What a flow may want done. A driver does it and sends back what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any, NamedTuple
+
+from scrubjay._flow.flight import Flight
+
+
+class Call(NamedTuple):
+    """Call the flight's loader; send back its value, and note the seconds in the flight."""
+
+    flight: Flight
+
+
+class Start(NamedTuple):
+    """Run a flow on its own, so that no waiter's cancellation stops it."""
+
+    flow: Flow
+    flight: Flight
+    abandon: Callable[[Flight], object]  # for who cannot even begin
+
+
+class Wait(NamedTuple):
+    """Wait until the flight is done."""
+
+    flight: Flight
+
+
+Effect = Call | Start | Wait
+Flow = Generator[Effect, Any, Any]

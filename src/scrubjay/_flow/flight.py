@@ -1,0 +1,186 @@
+"""A load under way, and everyone who waits for it.
+
+Nothing here holds a lock: waiters leave a callback, whoever completes the flight calls
+them. `list.append` and `list.pop` are atomic, so each callback is called exactly once,
+whichever thread comes first.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any
+
+from scrubjay._core.constants import MISSING
+from scrubjay._core.terms import Terms
+from scrubjay.errors import ReentrantLoadError
+
+under_way: ContextVar[tuple[Flight, ...]] = ContextVar("scrubjay_under_way", default=())
+
+#: what blocking calls on the thread of an event loop wait for: so does all that it runs
+blocked: dict[Any, list[Flight]] = {}
+
+
+class _Process:
+    """Counts forks: the threads and loops of the parent do not run in the child."""
+
+    number = 0
+
+    def forked(self) -> None:
+        """Begin a new life, in which nobody else waits or loads."""
+        self.number += 1
+        blocked.clear()
+
+
+_process = _Process()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_process.forked)
+
+
+class Loader:
+    """A function that loads a value, and what to call it with.
+
+    Args:
+        function: the function; it may be asynchronous.
+        args: its positional arguments.
+        named: its named arguments.
+    """
+
+    __slots__ = ("args", "function", "named")
+
+    def __init__(
+        self, function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]
+    ) -> None:
+        self.function = function
+        self.args = args
+        self.named = named
+
+
+class Flight:
+    """One load of one key.
+
+    Args:
+        owner: the loads of one cache, of which this is one.
+        key: what is loaded.
+        terms: under which the value will be stored.
+        loader: what loads it; None for a flight that is complete as soon as it is made.
+    """
+
+    void = False  # overtaken: the value must not be stored
+    done = False
+    abandoned = False  # nobody loads it any more: who waits must see to it anew
+    value: Any = MISSING
+    error: BaseException | None = None
+    seconds = 0.0  # that the loader took
+    loop: Any = None  # the event loop that runs it, if one does
+    task: Any = None  # that runs it, on that loop
+    pinned: tuple[Any, ...] | list[Any] = ()  # nodes in the dependency graph, its own first
+    _traceback: TracebackType | None = None
+
+    def __init__(self, owner: Any, key: Any, terms: Terms, loader: Loader | None) -> None:
+        self.owner = owner
+        self.key = key
+        self.terms = terms
+        self.loader = loader
+        self.waits_for: list[Flight] = []
+        self._process = _process.number
+        self._callbacks: list[Callable[[], object]] = []
+
+    def complete(
+        self, value: Any = MISSING, error: BaseException | None = None, *, abandoned: bool = False
+    ) -> None:
+        """Give everyone the outcome; the first one counts."""
+        if self.done:
+            return
+        self.value = value
+        self.error = error
+        if error is not None:
+            self._traceback = _behind_us(error.__traceback__)
+        self.abandoned = abandoned
+        self.loader = None  # nobody needs its arguments any more
+        self.done = True
+        self._call_back()
+
+    def when_done(self, callback: Callable[[], object]) -> None:
+        """Have `callback` called once, at once if the flight is done."""
+        self._callbacks.append(callback)
+        if self.done:
+            self._call_back()
+
+    def _call_back(self) -> None:
+        while self._callbacks:
+            try:
+                callback = self._callbacks.pop()
+            except IndexError:  # another thread took the last one
+                return
+            callback()
+
+    def result(self) -> Any:
+        """Return the value or raise the loader's error."""
+        if self.error is None:
+            return self.value
+        try:
+            # Raised again and again, it would grow by the traceback of each time.
+            raise self.error.with_traceback(self._traceback)
+        finally:
+            del self  # or error, traceback, frame and flight would keep each other alive
+
+    @property
+    def stranded(self) -> bool:
+        """Whether the loop or the thread that loads it does not run, and may never."""
+        return self._process != _process.number or (
+            self.loop is not None and not self.loop.is_running()
+        )
+
+    def refuse_circle(self) -> None:
+        """Raise if who waits for this flight would wait for itself.
+
+        Raises:
+            ReentrantLoadError: a loader under way here is needed, directly or through
+                other loaders, to complete this flight.
+        """
+        chain = under_way.get()
+        if not chain:
+            return
+        for flight in self._needed():
+            if flight in chain:
+                raise ReentrantLoadError(
+                    f"loading {chain[-1].key!r} waits for {self.key!r}, "
+                    f"which waits for {flight.key!r}: it would never end"
+                )
+
+    def refuse_loop(self, loop: Any) -> None:
+        """Raise if a blocking wait would stop an event loop that this flight needs.
+
+        Raises:
+            ReentrantLoadError: the loop would have to run for the wait to end.
+        """
+        for flight in self._needed():
+            if flight.loop is loop and not flight.done:
+                raise ReentrantLoadError(
+                    f"loading {flight.key!r} runs on this thread's event loop, which a "
+                    f"blocking call for {self.key!r} would stop: await it instead"
+                )
+
+    def _needed(self) -> Iterable[Flight]:
+        """Return this flight and those that it waits for, directly or not."""
+        needed = [self]
+        seen = {self}
+        for flight in needed:
+            further = list(flight.waits_for)
+            if flight.loop is not None:
+                further.extend(blocked.get(flight.loop, ()))
+            for one in further:
+                if one not in seen:
+                    seen.add(one)
+                    needed.append(one)
+        return needed
+
+
+def _behind_us(traceback: TracebackType | None) -> TracebackType | None:
+    """Return a traceback from the loader on, without the frames that called it."""
+    while traceback is not None and traceback.tb_frame.f_globals.get("__package__") == __package__:
+        traceback = traceback.tb_next
+    return traceback

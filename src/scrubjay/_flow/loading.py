@@ -1,0 +1,158 @@
+"""The loads of one cache: which are under way, what they cost, which failed lately."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from scrubjay._core.claims import Claims
+from scrubjay._core.constants import MISSING
+from scrubjay._core.store import Store
+from scrubjay._core.terms import Terms
+from scrubjay._flow.failures import Failures
+from scrubjay._flow.flight import Flight
+from scrubjay.observe.loads import Loads
+
+_MEASURABLE = 1e-3  # seconds: what loads faster than this is noise, not cost
+
+
+class Loading:
+    """Loads into one store; what `scrubjay._flow.load` asks of a cache.
+
+    Args:
+        store: where values are kept.
+        failures: what failed lately, or None if that is not remembered.
+        of_one: returns the terms of one entry, given those asked for, its cost and fence.
+        stored: called with a key whose loaded value was stored.
+        waited: called with the seconds for which somebody waited for a load.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        failures: Failures | None,
+        of_one: Callable[[Terms, float, Any], Terms],
+        stored: Callable[[Any], object],
+        waited: Callable[[float], object],
+    ) -> None:
+        self.loads = Loads()
+        self.waited = waited
+        self._store = store
+        self._failures = failures
+        self._of_one = of_one
+        self._stored = stored
+        self._flights: Claims = store.flights
+        store.attentive = failures is not None
+
+    # What a flow asks for
+
+    def begin(self, flight: Flight) -> Flight:
+        """Claim the key; return the flight already under way, or `flight`."""
+        if flight.terms.dependencies and not flight.pinned:
+            graph = self._store.prepared_graph(flight.terms)
+            flight.pinned = graph.pin((flight.key, *flight.terms.dependencies))
+            self._store.declare(flight.pinned[0], flight.pinned[1:])
+        claimed: Flight | None = None
+        try:
+            claimed = self._flights.claim(flight.key, flight)
+        finally:
+            if claimed is not flight:
+                self._unpin(flight)
+        return claimed
+
+    def end(self, flight: Flight) -> None:
+        """Give the claim up."""
+        try:
+            self._unpin(flight)
+        finally:
+            self._flights.release(flight.key, flight)
+
+    def replace(self, key: Any) -> None:
+        """Void the flight of `key` that is under way, if any."""
+        flight = self._flights.get(key)
+        if flight is not None:
+            self._void(flight)
+
+    def present(self, key: Any) -> Any:
+        """Return the value that is there by now, or MISSING. Not a request."""
+        return self._store.peek(key, MISSING)
+
+    def failure(self, key: Any) -> Flight | None:
+        """Return the remembered failure of loading `key`, if there is one."""
+        return None if self._failures is None else self._failures.of(key)
+
+    def keep(self, flight: Flight, value: Any) -> None:
+        """Store a loaded value unless the flight was overtaken."""
+        cost = flight.seconds if flight.seconds >= _MEASURABLE else 0.0
+        terms = self._of_one(flight.terms, cost, flight)
+        if self._store.put_under(flight.key, value, terms):
+            if self._failures is not None:
+                self._failures.forget(flight.key)
+            self._stored(flight.key)
+
+    def count(self, flight: Flight, error: Exception | None) -> None:
+        """Count a call of a loader; remember its failure if failures are remembered."""
+        self.loads.record(flight.seconds, error is not None)
+        if error is not None and self._failures is not None:
+            self._failures.remember(flight, error)
+
+    # What overtakes loads
+
+    def overtake(self, key: Any) -> None:
+        """Void what is being loaded for `key` and for what depends on it."""
+        if self._flights.count:
+            self.replace(key)
+        self.overtake_dependents(key)
+
+    def overtake_dependents(self, key: Any) -> None:
+        """Void what is being loaded for what depends on `key`."""
+        graph = self._store.dependency_graph()
+        node = None if graph is None else graph.find(key)
+        if node is not None:
+            self._overtake_nodes(self._store.nodes_depending_on(node))
+        if self._failures is not None:
+            self._failures.forget(key)
+
+    def overtake_tags(self, tags: frozenset[str]) -> None:
+        """Void what is being loaded with one of the tags, or from what carries one."""
+        for flight in self._flights.values() if self._flights.count else ():
+            if flight.terms.tags & tags:
+                self._void(flight)
+                self.overtake(flight.key)
+        self._overtake_nodes(self._store.nodes_depending_on_tags(tags))
+        if self._failures is not None:
+            self._failures.forget_tags(tags, self._store)
+
+    def overtake_all(self) -> None:
+        """Void every load under way and forget every failure."""
+        for flight in self._flights.values():
+            self._void(flight)
+        if self._failures is not None:
+            self._failures.clear()
+
+    def keys(self) -> list[Any]:
+        """Return the keys that are being loaded or whose failure is remembered."""
+        failed = [] if self._failures is None else self._failures.keys()
+        return [flight.key for flight in self._flights.values()] + failed
+
+    def _overtake_nodes(self, nodes: list[Any]) -> None:
+        if not nodes:
+            return
+        if self._failures is not None:
+            for node in nodes:
+                self._failures.forget(node.key)
+        known = set(nodes)  # nodes are compared by identity
+        for flight in self._flights.values():
+            pinned = flight.pinned
+            if pinned and pinned[0] in known:
+                self._void(flight)
+
+    def _void(self, flight: Flight) -> None:
+        flight.void = True
+        self._flights.release(flight.key, flight)
+
+    def _unpin(self, flight: Flight) -> None:
+        pinned, flight.pinned = flight.pinned, ()
+        graph = self._store.dependency_graph()
+        if pinned and graph is not None:
+            graph.unpin(pinned)

@@ -1,0 +1,431 @@
+"""The asynchronous door: the lesson's names, over the same store as the synchronous one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import weakref
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+from contextlib import suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, overload
+
+from scrubjay import settings
+from scrubjay._core.constants import MISSING
+from scrubjay._flow import drivers
+from scrubjay.cache import Cache
+from scrubjay.clock import Clock
+from scrubjay.consistency.manager import ConsistencyManager
+from scrubjay.decorators import CachedFunction, Decorator, shared
+from scrubjay.errors import UnpicklableCacheError
+from scrubjay.observe.listeners import RemovalListener
+from scrubjay.types import (
+    CacheConsistencyLevel,
+    CacheEntry,
+    CacheEvictionStrategy,
+    CacheStatistics,
+    RemovalCause,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from scrubjay.options import CallOptions
+
+__all__ = ["AdaptiveCache"]
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+T = TypeVar("T")
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_log = logging.getLogger("scrubjay")
+
+
+class AdaptiveCache(Generic[K, V]):
+    """An adaptive in-process cache for asynchronous code.
+
+    It may be used from any number of event loops and threads at once. `sync` is the same
+    cache for synchronous code. What never waits is not asynchronous: looking at entries
+    and statistics, and resizing.
+
+    Args:
+        max_size_mb: bound on the sum of the entries' sizes, in units of 1,048,576 bytes.
+        eviction_strategy: which entry to give up; a member, its value or the name of a
+            strategy registered with `register_strategy`.
+        consistency_level: how fresh a read must be; a member or its value.
+        enable_prefetching: see `Cache`.
+        optimization_interval: seconds between two rounds of the optimization loop.
+        loader: called with a key to load its value. A coroutine function runs on the
+            event loop, a plain one in a worker thread. The others are those of `Cache`.
+
+    Raises:
+        InvalidArgumentError: an argument makes no sense; the message names it.
+    """
+
+    def __init__(
+        self,
+        max_size_mb: float | None = None,
+        eviction_strategy: CacheEvictionStrategy | str = CacheEvictionStrategy.ADAPTIVE,
+        consistency_level: CacheConsistencyLevel | str = CacheConsistencyLevel.EVENTUAL,
+        enable_prefetching: bool = True,
+        optimization_interval: float = 300,
+        *,
+        max_entries: int | None = None,
+        loader: Callable[[Any], Any] | None = None,
+        sizer: Callable[[Any], int] | None = None,
+        max_value_fraction: float = 0.1,
+        ttl_seconds: float | None = None,
+        idle_seconds: float | None = None,
+        ttl_jitter: float = 0.0,
+        negative_ttl_seconds: float | None = None,
+        negative_errors: tuple[type[BaseException], ...] | type[BaseException] = (Exception,),
+        clock: Clock | None = None,
+        name: str | None = None,
+    ) -> None:
+        self._sync: Cache[K, V] = Cache(
+            max_size_mb,
+            eviction_strategy,
+            consistency_level,
+            enable_prefetching,
+            optimization_interval,
+            max_entries=max_entries,
+            loader=loader,
+            sizer=sizer,
+            max_value_fraction=max_value_fraction,
+            ttl_seconds=ttl_seconds,
+            idle_seconds=idle_seconds,
+            ttl_jitter=ttl_jitter,
+            negative_ttl_seconds=negative_ttl_seconds,
+            negative_errors=negative_errors,
+            clock=clock,
+            name=name,
+        )
+        self._optimizer: asyncio.Task[None] | None = None
+
+    @property
+    def sync(self) -> Cache[K, V]:
+        """The same cache for synchronous code."""
+        return self._sync
+
+    # Background work
+
+    async def start(self) -> None:
+        """Begin the optimization loop on this event loop. The cache works without it, too.
+
+        One that runs on another event loop ends.
+        """
+        loop = asyncio.get_running_loop()
+        task = self._optimizer
+        if task is None or task.done() or task.get_loop() is not loop:
+            await self.stop()
+            self._optimizer = loop.create_task(
+                _optimize(weakref.ref(self), self._sync.optimization_interval)
+            )
+
+    async def stop(self) -> None:
+        """End the optimization loop. Entries stay."""
+        task, self._optimizer = self._optimizer, None
+        if task is None or task.done():
+            return
+        loop = task.get_loop()
+        if loop is asyncio.get_running_loop():
+            task.cancel()
+            await asyncio.wait([task])
+            return
+        with suppress(RuntimeError):  # that loop is closed, and the task with it
+            loop.call_soon_threadsafe(task.cancel)
+
+    async def __aenter__(self) -> AdaptiveCache[K, V]:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    # Reading and writing
+
+    @overload
+    async def get(
+        self,
+        key: K,
+        context: Mapping[str, Any] | None = None,
+        consistency_check: bool = True,
+        *,
+        default: None = None,
+    ) -> V | None: ...
+    @overload
+    async def get(
+        self,
+        key: K,
+        context: Mapping[str, Any] | None = None,
+        consistency_check: bool = True,
+        *,
+        default: V | T,
+    ) -> V | T: ...
+    async def get(
+        self,
+        key: K,
+        context: Mapping[str, Any] | None = None,
+        consistency_check: bool = True,
+        *,
+        default: Any = None,
+    ) -> Any:
+        """Return the value of `key`, or `default` if it is not there.
+
+        Args:
+            key: any hashable.
+            context: what is known of the caller, such as ``{"session_id": ...}``.
+            consistency_check: whether the consistency level is to be kept.
+            default: returned on a miss.
+        """
+        if context is None:
+            return self._sync.get(key, default)
+        return self._sync.get(key, default, context=context, consistency_check=consistency_check)
+
+    async def put(
+        self,
+        key: K,
+        value: V,
+        ttl_seconds: float | None = None,
+        priority: float = 1.0,
+        tags: Iterable[str] | None = None,
+        context: Mapping[str, Any] | None = None,
+        *,
+        idle_seconds: float | None = None,
+        dependencies: Iterable[Hashable] | None = None,
+        cost: float | None = None,
+    ) -> bool:
+        """Store a value; see `Cache.put`."""
+        return self._sync.put(
+            key,
+            value,
+            ttl_seconds,
+            priority,
+            tags,
+            context,
+            idle_seconds=idle_seconds,
+            dependencies=dependencies,
+            cost=cost,
+        )
+
+    async def get_or_load(
+        self,
+        key: K,
+        loader: Callable[[K], Awaitable[V] | V] | None = None,
+        *,
+        ttl_seconds: float | None = None,
+        priority: float = 1.0,
+        tags: Iterable[str] | None = None,
+        idle_seconds: float | None = None,
+        dependencies: Iterable[Hashable] | None = None,
+        cost: float | None = None,
+        context: Mapping[str, Any] | None = None,
+    ) -> V:
+        """Return the value of a key, loading and storing it if it is not there.
+
+        A load runs as a task of its own: who is cancelled while waiting for it disturbs
+        neither it nor others. See `Cache.get_or_load`.
+        """
+        value = self._sync.get(key, MISSING, context=context)
+        if value is MISSING:
+            terms = self._sync.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
+            value = await drivers.arun(self._sync.reading(key, loader, terms, context))
+        loaded: V = value
+        return loaded
+
+    async def refresh(
+        self,
+        key: K,
+        loader: Callable[[K], Awaitable[V] | V] | None = None,
+        *,
+        ttl_seconds: float | None = None,
+        priority: float = 1.0,
+        tags: Iterable[str] | None = None,
+        idle_seconds: float | None = None,
+        dependencies: Iterable[Hashable] | None = None,
+        cost: float | None = None,
+    ) -> V:
+        """Load a key anew, store and return its value; see `Cache.refresh`."""
+        terms = self._sync.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
+        loaded: V = await drivers.arun(self._sync.refreshing(key, loader, terms))
+        return loaded
+
+    async def get_many(
+        self, keys: Iterable[K], *, context: Mapping[str, Any] | None = None
+    ) -> dict[K, V]:
+        """Return those of the keys that are there, with their values."""
+        return self._sync.get_many(keys, context=context)
+
+    async def put_many(
+        self,
+        items: Mapping[K, V] | Iterable[tuple[K, V]],
+        ttl_seconds: float | None = None,
+        priority: float = 1.0,
+        tags: Iterable[str] | None = None,
+        context: Mapping[str, Any] | None = None,
+        *,
+        idle_seconds: float | None = None,
+        dependencies: Iterable[Hashable] | None = None,
+        cost: float | None = None,
+    ) -> int:
+        """Store several values under the same conditions; see `Cache.put_many`."""
+        return self._sync.put_many(
+            items,
+            ttl_seconds,
+            priority,
+            tags,
+            context,
+            idle_seconds=idle_seconds,
+            dependencies=dependencies,
+            cost=cost,
+        )
+
+    async def touch(
+        self, key: K, ttl_seconds: float | None = None, idle_seconds: float | None = None
+    ) -> bool:
+        """Count a use of an entry and let it live anew; see `Cache.touch`."""
+        return self._sync.touch(key, ttl_seconds, idle_seconds)
+
+    async def invalidate(self, key: K) -> int:
+        """Remove a key and all that depends on it; return how many entries are gone."""
+        return self._sync.invalidate(key)
+
+    async def invalidate_many(self, keys: Iterable[K]) -> int:
+        """Remove several keys and all that depends on them; return how many are gone."""
+        return self._sync.invalidate_many(keys)
+
+    async def invalidate_by_tags(self, tags: Iterable[str]) -> int:
+        """Remove what carries one of the tags, and all that depends on it."""
+        return self._sync.invalidate_by_tags(tags)
+
+    async def clear(self) -> None:
+        """Remove everything. Counts and configuration stay."""
+        self._sync.clear()
+
+    # What never waits
+
+    def contains(self, key: K) -> bool:
+        """Tell whether `key` is there, without counting as a use of it."""
+        return self._sync.contains(key)
+
+    def entry(self, key: K) -> CacheEntry | None:
+        """Return what is known of an entry, or None. Looking is no use of it."""
+        return self._sync.entry(key)
+
+    def resize(
+        self,
+        *,
+        max_size_mb: float | None = settings.UNCHANGED,
+        max_entries: int | None = settings.UNCHANGED,
+    ) -> None:
+        """Change the bounds; see `Cache.resize`."""
+        self._sync.resize(max_size_mb=max_size_mb, max_entries=max_entries)
+
+    def purge_expired(self) -> int:
+        """Remove what has expired, now; return how many entries that were."""
+        return self._sync.purge_expired()
+
+    def on_removal(
+        self,
+        callback: RemovalListener,
+        causes: Iterable[RemovalCause | str] | RemovalCause | str | None = None,
+    ) -> Callable[[], None]:
+        """Have ``callback(key, value, cause)`` called after each removal."""
+        return self._sync.on_removal(callback, causes)
+
+    @property
+    def statistics(self) -> CacheStatistics:
+        """The counts so far."""
+        return self._sync.statistics
+
+    def get_detailed_statistics(self) -> dict[str, Any]:
+        """Return counts, memory, configuration and optimization, ready for JSON."""
+        return self._sync.get_detailed_statistics()
+
+    @overload
+    def cached(self, function: Callable[P, R], /) -> CachedFunction[P, R]: ...
+    @overload
+    def cached(self, /, **options: Unpack[CallOptions]) -> Decorator: ...
+    @overload
+    def cached(
+        self, function: Callable[P, R], /, **options: Unpack[CallOptions]
+    ) -> CachedFunction[P, R]: ...
+    def cached(self, function: Any = None, /, **options: Any) -> Any:
+        """Decorate a function, ``def`` or ``async def``, to keep its results here."""
+        return shared(self._sync, function, options)
+
+    @property
+    def max_size_bytes(self) -> int | None:
+        """The bound on the sum of sizes in bytes, or None."""
+        return self._sync.max_size_bytes
+
+    @property
+    def max_entries(self) -> int | None:
+        """The bound on the number of entries, or None."""
+        return self._sync.max_entries
+
+    @property
+    def eviction_strategy(self) -> CacheEvictionStrategy | str:
+        """The strategy: a member, or the name of a registered one."""
+        return self._sync.eviction_strategy
+
+    @property
+    def consistency_level(self) -> CacheConsistencyLevel:
+        """The level that reads keep."""
+        return self._sync.consistency_level
+
+    @property
+    def consistency_manager(self) -> ConsistencyManager:
+        """Who keeps the level."""
+        return self._sync.consistency_manager
+
+    @property
+    def enable_prefetching(self) -> bool:
+        """As given."""
+        return self._sync.enable_prefetching
+
+    @property
+    def optimization_history(self) -> list[dict[str, Any]]:
+        """What each round of the optimization loop noted, oldest first, 100 at most."""
+        return self._sync.optimization_history
+
+    @property
+    def name(self) -> str | None:
+        """As given."""
+        return self._sync.name
+
+    def __len__(self) -> int:
+        return len(self._sync)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._sync
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} over {self._sync!r}>"
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise UnpicklableCacheError(f"{self!r} cannot be pickled or copied: it holds live state")
+
+
+async def _optimize(reference: weakref.ref[AdaptiveCache[Any, Any]], interval: float) -> None:
+    """Optimize at intervals for as long as the cache is there; do not keep it alive."""
+    while True:
+        await asyncio.sleep(interval)
+        cache = reference()
+        if cache is None:
+            return
+        try:
+            cache.sync.optimize()
+        except Exception:
+            _log.exception("an optimization round failed")
+        del cache

@@ -1,0 +1,373 @@
+"""The synchronous door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar, overload
+
+from scrubjay import arguments, decorators, settings
+from scrubjay._core.adopt import adopt
+from scrubjay._core.constants import MISSING
+from scrubjay._flow import drivers
+from scrubjay.errors import UnpicklableCacheError
+from scrubjay.foundation import Foundation
+from scrubjay.observe import entries
+from scrubjay.observe.listeners import RemovalListener
+from scrubjay.observe.report import detailed, snapshot
+from scrubjay.types import (
+    CacheConsistencyLevel,
+    CacheEntry,
+    CacheEvictionStrategy,
+    CacheStatistics,
+    RemovalCause,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from scrubjay.options import CallOptions
+
+__all__ = ["Cache"]
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_HISTORY = 100  # optimization cycles remembered
+
+
+class Cache(Foundation[K, V]):
+    """An adaptive in-process cache for synchronous code; also a mutable mapping.
+
+    Every operation is atomic under concurrent use by threads. Reading a key counts as a
+    use of it; looking at an entry, testing for a key and iterating do not.
+
+    Args:
+        max_size_mb: bound on the sum of the entries' sizes, in units of 1,048,576 bytes;
+            None for no such bound. 1,024 if no bound at all is given.
+        eviction_strategy: which entry to give up; a member, its value or the name of a
+            strategy registered with `register_strategy`.
+        consistency_level: how fresh a read must be; a member or its value.
+        enable_prefetching: accepted for the time when predictors are part of the cache;
+            none is yet, so nothing is prefetched either way.
+        optimization_interval: seconds between two rounds of the optimization loop that
+            `AdaptiveCache.start` begins.
+        max_entries: bound on the number of entries; None for no such bound. Values are
+            sized only where `max_size_mb` bounds them.
+        loader: called with a key to load its value; may be given per call instead.
+        sizer: returns the size of a value in bytes; None for an estimate of what key and
+            value take in memory.
+        max_value_fraction: the part of `max_size_mb` that one entry may take.
+        ttl_seconds: time to live of entries that are stored without one; None for ever.
+        idle_seconds: time to live unread, of entries that are stored without one.
+        ttl_jitter: each time to live is shortened by a random part of it up to this
+            fraction, so that entries stored together do not expire together.
+        negative_ttl_seconds: how long a loader's error is remembered and raised again
+            without calling the loader; None to remember none.
+        negative_errors: the kinds of errors that are remembered.
+        clock: where the time comes from; None for the system's.
+        name: for people to tell caches apart.
+
+    Raises:
+        InvalidArgumentError: an argument makes no sense; the message names it.
+    """
+
+    # Configuration
+
+    @property
+    def max_size_bytes(self) -> int | None:
+        """The bound on the sum of sizes in bytes, or None."""
+        return self.byte_limit if self.weighted else None
+
+    @property
+    def max_entries(self) -> int | None:
+        """The bound on the number of entries, or None."""
+        return None if self.entry_limit >= settings.UNBOUNDED else self.entry_limit
+
+    @property
+    def eviction_strategy(self) -> CacheEvictionStrategy | str:
+        """The strategy: a member, or the name of a registered one."""
+        try:
+            return CacheEvictionStrategy(self._strategy)
+        except ValueError:
+            return self._strategy
+
+    @property
+    def consistency_level(self) -> CacheConsistencyLevel:
+        """The level that reads keep."""
+        return self.consistency_manager.consistency_level
+
+    @property
+    def optimization_interval(self) -> float:
+        """Seconds between two rounds of the optimization loop."""
+        return self._interval
+
+    def resize(
+        self,
+        *,
+        max_size_mb: float | None = settings.UNCHANGED,
+        max_entries: int | None = settings.UNCHANGED,
+    ) -> None:
+        """Change the bounds; what lies above them is evicted before this returns.
+
+        Args:
+            max_size_mb: the new bound in units of 1,048,576 bytes. A cache made without a
+                bound on size cannot be given one: its entries have no sizes.
+            max_entries: the new bound on the number of entries, or None for none.
+
+        Raises:
+            InvalidArgumentError: a bound makes no sense or cannot be changed.
+        """
+        bound, size = settings.new_bounds(
+            self.entry_limit, self.byte_limit, self.weighted, max_size_mb, max_entries
+        )
+        fraction = int(size * self._fraction) if self.weighted else settings.UNBOUNDED
+        self.set_limits(bound, size, fraction)
+
+    # Storing
+
+    def put_many(
+        self,
+        items: Mapping[K, V] | Iterable[tuple[K, V]],
+        ttl_seconds: float | None = None,
+        priority: float = 1.0,
+        tags: Iterable[str] | None = None,
+        context: Mapping[str, Any] | None = None,
+        *,
+        idle_seconds: float | None = None,
+        dependencies: Iterable[Hashable] | None = None,
+        cost: float | None = None,
+    ) -> int:
+        """Store several values under the same conditions; return how many were stored.
+
+        Args:
+            items: a mapping, or pairs of key and value. The others are those of `put`.
+
+        Raises:
+            InvalidArgumentError: an argument makes no sense; nothing has changed.
+        """
+        pairs = arguments.pairs("items", items)
+        session = arguments.session(context)
+        terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
+        return sum(self._put_checked(key, value, terms, session) for key, value in pairs)
+
+    def touch(
+        self, key: K, ttl_seconds: float | None = None, idle_seconds: float | None = None
+    ) -> bool:
+        """Count a use of an entry and, where a time is given, let it live anew.
+
+        Args:
+            key: the key.
+            ttl_seconds: how long it lives from now on; None to leave that as it is.
+            idle_seconds: how long it lives unread from now on; None to leave that.
+
+        Returns:
+            False if the key is not there.
+        """
+        ttl = arguments.positive_or_none("ttl_seconds", ttl_seconds)
+        idle = arguments.positive_or_none("idle_seconds", idle_seconds)
+        return self.renewed(key, -1.0 if ttl is None else ttl, -1.0 if idle is None else idle)
+
+    # Reading
+
+    def get_many(
+        self, keys: Iterable[K], *, context: Mapping[str, Any] | None = None
+    ) -> dict[K, V]:
+        """Return those of the keys that are there, with their values.
+
+        Args:
+            keys: the keys; each counts as one request, however often it is named.
+            context: what is known of the caller.
+        """
+        found: dict[K, V] = {}
+        for key in arguments.keys("keys", keys):
+            value = self.get(key, MISSING, context=context)
+            if value is not MISSING:
+                found[key] = value
+        return found
+
+    def get_or_load(
+        self,
+        key: K,
+        loader: Callable[[K], V] | None = None,
+        *,
+        ttl_seconds: float | None = None,
+        priority: float = 1.0,
+        tags: Iterable[str] | None = None,
+        idle_seconds: float | None = None,
+        dependencies: Iterable[Hashable] | None = None,
+        cost: float | None = None,
+        context: Mapping[str, Any] | None = None,
+    ) -> V:
+        """Return the value of a key, loading and storing it if it is not there.
+
+        One loader runs per key at a time in the whole process; who comes meanwhile gets
+        its value or its error. A load that an invalidation overtook is returned to those
+        who waited for it, but not stored.
+
+        Args:
+            key: any hashable.
+            loader: called with the key; None for the cache's own. The others are those of
+                `put` and apply to a value that is loaded; a hit does not look at them.
+
+        Raises:
+            ReentrantLoadError: the loader needs, directly or not, the key that it loads.
+            Exception: whatever the loader raises.
+        """
+        value: V = self.get(key, MISSING, context=context)
+        if value is not MISSING:
+            return value
+        terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
+        loaded: V = drivers.run(self.reading(key, loader, terms, context))
+        return loaded
+
+    def refresh(
+        self,
+        key: K,
+        loader: Callable[[K], V] | None = None,
+        *,
+        ttl_seconds: float | None = None,
+        priority: float = 1.0,
+        tags: Iterable[str] | None = None,
+        idle_seconds: float | None = None,
+        dependencies: Iterable[Hashable] | None = None,
+        cost: float | None = None,
+    ) -> V:
+        """Load a key anew, store and return its value.
+
+        The old value is served to others until the new one is there.
+
+        Args:
+            key: any hashable.
+            loader: called with the key; None for the cache's own. The others are those of
+                `put`.
+
+        Raises:
+            ReentrantLoadError: the loader needs, directly or not, the key that it loads.
+            Exception: whatever the loader raises.
+        """
+        terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
+        loaded: V = drivers.run(self.refreshing(key, loader, terms))
+        return loaded
+
+    def entry(self, key: K) -> CacheEntry | None:
+        """Return what is known of an entry, or None. Looking is no use of it."""
+        return entries.describe(self, key, self._wall)
+
+    # Removing
+
+    def invalidate(self, key: K) -> int:
+        """Remove a key and all that depends on it, directly or not.
+
+        Returns:
+            How many entries are gone: 0 if there was nothing to remove.
+        """
+        return self.remove(key)
+
+    def invalidate_many(self, keys: Iterable[K]) -> int:
+        """Remove several keys and all that depends on them; return how many are gone."""
+        return sum(self.remove(key) for key in arguments.keys("keys", keys))
+
+    def invalidate_by_tags(self, tags: Iterable[str]) -> int:
+        """Remove what carries at least one of the tags, and all that depends on it.
+
+        Args:
+            tags: a set of strings.
+
+        Returns:
+            How many entries are gone.
+        """
+        return self.remove_by_tags(arguments.tags(tags))
+
+    def clear(self) -> None:
+        """Remove everything. Counts and configuration stay."""
+        self.empty()
+
+    def on_removal(
+        self,
+        callback: RemovalListener,
+        causes: Iterable[RemovalCause | str] | RemovalCause | str | None = None,
+    ) -> Callable[[], None]:
+        """Have ``callback(key, value, cause)`` called after each removal.
+
+        It runs in the thread that caused the removal, and may use the cache. What it
+        raises is logged.
+
+        Args:
+            callback: the function.
+            causes: the cause, or causes, that it wants to hear of; None for all.
+
+        Returns:
+            A function that ends it.
+        """
+        arguments.function("callback", callback)
+        wanted = None
+        if causes is not None:
+            single = isinstance(causes, (RemovalCause, str))
+            several = (causes,) if single else arguments.several("causes", causes, "causes")
+            wanted = [arguments.member("causes", RemovalCause, cause) for cause in several]
+        self.listening = True
+        return self._listeners.add(callback, wanted)
+
+    # Telling
+
+    @property
+    def statistics(self) -> CacheStatistics:
+        """The counts so far."""
+        return snapshot(self, self._latency, self._loads.loads, self.consistency_manager)
+
+    def get_detailed_statistics(self) -> dict[str, Any]:
+        """Return counts, memory, configuration and optimization, ready for JSON."""
+        return detailed(self)
+
+    def optimize(self) -> None:
+        """Do one round of the optimization loop: note how the cache performs."""
+        statistics = self.statistics
+        self.optimization_history.append(
+            {
+                "timestamp": datetime.fromtimestamp(self._wall.time(), timezone.utc).isoformat(),
+                "strategy": self._strategy,
+                "performance": {
+                    "hit_rate": statistics.hit_rate,
+                    "average_latency": statistics.average_latency_ms,
+                    "eviction_rate": statistics.evictions / max(1, statistics.total_requests),
+                },
+                "policy": self.describe_policy(),
+            }
+        )
+        del self.optimization_history[:-_HISTORY]
+
+    @overload
+    def cached(self, function: Callable[P, R], /) -> decorators.CachedFunction[P, R]: ...
+    @overload
+    def cached(self, /, **options: Unpack[CallOptions]) -> decorators.Decorator: ...
+    @overload
+    def cached(
+        self, function: Callable[P, R], /, **options: Unpack[CallOptions]
+    ) -> decorators.CachedFunction[P, R]: ...
+    def cached(self, function: Any = None, /, **options: Any) -> Any:
+        """Decorate a function so that its results are kept in this cache.
+
+        Args:
+            function: the function, where the decorator is used bare.
+            **options: as for `scrubjay.cached`, but for those of a cache of its own.
+
+        Raises:
+            InvalidArgumentError: an option is unknown or makes no sense.
+        """
+        return decorators.shared(self, function, options)
+
+    def __repr__(self) -> str:
+        name = "" if self.name is None else f" {self.name!r}"
+        return f"<{type(self).__name__}{name} {self._strategy}, {self.count} entries>"
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise UnpicklableCacheError(
+            f"{self!r} cannot be pickled or copied: it holds live state; "
+            "pickle dict(cache.items()) if its entries are meant"
+        )
+
+
+adopt(Cache, "get", "put", "contains", "pop", "setdefault")

@@ -1,0 +1,80 @@
+"""The command line, ``scrubjay``; it needs the extra ``cli``.
+
+The commands stand beside what they run.  This module only gathers them, and
+says what to install when the extra is missing.
+"""
+# ruff: noqa: PLC0415 - the bare install has no typer, so nothing here imports it at the top
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+if TYPE_CHECKING:
+    from typer import Typer
+
+_EXTRA_MODULES = frozenset({"typer", "rich"})
+_USAGE_ERROR = 2
+
+
+def main() -> None:
+    """Run the command line with the arguments of the process.
+
+    Raises:
+        SystemExit: Always, with the status of the command; 2 when it was
+            called wrongly or the extra is not installed.
+    """
+    try:
+        app = _build_app()
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _EXTRA_MODULES:
+            raise
+        sys.stderr.write(
+            f"scrubjay: the command line needs {error.name}, which is not installed; "
+            "install the extra 'cli': pip install 'scrubjay[cli]'\n"
+        )
+        raise SystemExit(_USAGE_ERROR) from None
+    app()
+
+
+def _build_app() -> "Typer":
+    import typer
+
+    from scrubjay.demo.command import demo_command
+    from scrubjay.lab.command import ReplayCommand, replay_command
+
+    app = typer.Typer(
+        name="scrubjay",
+        help="An adaptive in-process cache: replay traces, watch it work.",
+        no_args_is_help=True,
+        add_completion=False,
+        # A bug deserves an ordinary traceback that fits into a report.
+        pretty_exceptions_enable=False,
+    )
+
+    def print_version(wanted: bool) -> None:
+        if wanted:
+            typer.echo(_describe_version())
+            raise typer.Exit
+
+    @app.callback()
+    def take_common_options(
+        version: Annotated[
+            bool,
+            typer.Option(
+                "--version",
+                help="Print the version and exit.",
+                callback=print_version,
+                is_eager=True,
+            ),
+        ] = False,
+    ) -> None:
+        pass
+
+    app.command("replay", cls=ReplayCommand)(replay_command)
+    app.command("demo")(demo_command)
+    return app
+
+
+def _describe_version() -> str:
+    from scrubjay import __version__, compiled
+
+    return f"scrubjay {__version__} ({'compiled' if compiled else 'pure Python'})"

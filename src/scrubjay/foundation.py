@@ -1,0 +1,234 @@
+"""What a cache is built on: its parts, and what its store asks of them.
+
+What people call is in `scrubjay.cache`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+from scrubjay import arguments, settings
+from scrubjay._core.strategies import make_policy, strategy_name
+from scrubjay._core.terms import Terms
+from scrubjay._flow import load
+from scrubjay._flow.effects import Flow
+from scrubjay._flow.failures import Failures
+from scrubjay._flow.flight import Loader
+from scrubjay._flow.loading import Loading
+from scrubjay._flow.sweeper import sweeper
+from scrubjay.clock import Clock, SystemClock
+from scrubjay.consistency.manager import ConsistencyManager
+from scrubjay.errors import InvalidArgumentError
+from scrubjay.mapping import StoreMapping
+from scrubjay.observe.latency import Latency
+from scrubjay.observe.listeners import CAUSES, Listeners
+from scrubjay.observe.memory import Estimate
+from scrubjay.types import CacheConsistencyLevel, CacheEvictionStrategy, RemovalCause
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+_DEFAULT_MB = 1024.0
+_CHANGES = frozenset(  # removals after which what is known of a key is of the past
+    {
+        RemovalCause.INVALIDATED,
+        RemovalCause.TAG,
+        RemovalCause.DEPENDENCY,
+        RemovalCause.CLEARED,
+        RemovalCause.REJECTED,
+    }
+)
+
+
+class Foundation(StoreMapping[K, V]):
+    """A store with all that a door needs. The arguments are those of `Cache`."""
+
+    def __init__(
+        self,
+        max_size_mb: float | None = None,
+        eviction_strategy: CacheEvictionStrategy | str = CacheEvictionStrategy.ADAPTIVE,
+        consistency_level: CacheConsistencyLevel | str = CacheConsistencyLevel.EVENTUAL,
+        enable_prefetching: bool = True,
+        optimization_interval: float = 300,
+        *,
+        max_entries: int | None = None,
+        loader: Callable[[Any], Any] | None = None,
+        sizer: Callable[[Any], int] | None = None,
+        max_value_fraction: float = 0.1,
+        ttl_seconds: float | None = None,
+        idle_seconds: float | None = None,
+        ttl_jitter: float = 0.0,
+        negative_ttl_seconds: float | None = None,
+        negative_errors: tuple[type[BaseException], ...] | type[BaseException] = (Exception,),
+        clock: Clock | None = None,
+        name: str | None = None,
+    ) -> None:
+        if max_size_mb is None and max_entries is None:
+            max_size_mb = _DEFAULT_MB
+        bound = settings.entry_bound(max_entries)
+        size = None if max_size_mb is None else settings.byte_bound(max_size_mb)
+        self._fraction = arguments.fraction("max_value_fraction", max_value_fraction)
+        self._strategy = strategy_name(eviction_strategy)
+        self._interval = arguments.positive("optimization_interval", optimization_interval)
+        self._loader = arguments.function_or_none("loader", loader)
+        self._conditions = settings.Defaults(ttl_seconds, idle_seconds, ttl_jitter)
+        self._wall: Clock = settings.clock(clock) or SystemClock()
+        remembered = arguments.positive_or_none("negative_ttl_seconds", negative_ttl_seconds)
+        kinds = settings.errors(negative_errors)
+        manager = ConsistencyManager(consistency_level)
+        self._latency = Latency()
+        super().__init__(
+            make_policy(self._strategy),
+            clock,
+            bound,
+            size,
+            settings.UNBOUNDED if size is None else int(size * self._fraction),
+            arguments.function_or_none("sizer", sizer),
+            self._latency,
+        )
+        self.name = name
+        self.enable_prefetching = bool(enable_prefetching)
+        self.consistency_manager = manager
+        self.optimization_history: list[dict[str, Any]] = []
+        self._listeners = Listeners()
+        self._estimate = Estimate()
+        self._loads = Loading(
+            self,
+            None if remembered is None else Failures(clock, remembered, kinds),
+            self._conditions.of_one,
+            self._registered,
+            self._latency.record_wait,
+        )
+        self.defaults = self._conditions.present or manager.keeps_sessions
+        if manager.consistency_level is not CacheConsistencyLevel.EVENTUAL:
+            self.keep_versions()
+        manager.subscribed = self._tell_subscribers
+
+    # Conditions and loads
+
+    def reading(self, key: Any, loader: Any, terms: Terms, context: Any = None) -> Flow:
+        """Return the flow that loads a key which was missed."""
+        if context is not None and self._is_too_old(key, arguments.session(context)):
+            return self.refreshing(key, loader, terms)
+        return load.read_through(self._loads, key, terms, self._loader_for(key, loader))
+
+    def refreshing(self, key: Any, loader: Any, terms: Terms) -> Flow:
+        """Return the flow that loads a key whether it is there or not."""
+        return load.refresh(self._loads, key, terms, self._loader_for(key, loader))
+
+    def _loader_for(self, key: Any, loader: Any) -> Loader:
+        if loader is None:
+            loader = self._loader
+            if loader is None:
+                raise InvalidArgumentError("loader: none was given, here or to the cache")
+        elif type(loader) is Loader:
+            return loader
+        return Loader(arguments.function("loader", loader), (key,), {})
+
+    def terms(
+        self,
+        ttl_seconds: Any = None,
+        priority: Any = 1.0,
+        tags: Any = None,
+        idle_seconds: Any = None,
+        dependencies: Any = None,
+        cost: Any = None,
+    ) -> Terms:
+        """Return checked conditions, the cache's defaults filled in."""
+        return self._conditions.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
+
+    # What the store asks of its door
+
+    def put_with(
+        self,
+        key: Any,
+        value: Any,
+        ttl_seconds: Any,
+        priority: Any,
+        tags: Any,
+        context: Any,
+        idle_seconds: Any,
+        dependencies: Any,
+        cost: Any,
+    ) -> bool:
+        """Check the conditions and store a value under them; called by `put`."""
+        session = arguments.session(context)
+        terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
+        return self._put_checked(key, value, terms, session)
+
+    def _put_checked(self, key: Any, value: Any, terms: Terms, session: str | None) -> bool:
+        stored: bool = self.put_under(key, value, self._conditions.of_one(terms))
+        if stored:
+            self._registered(key, session)
+        return stored
+
+    def _registered(self, key: Any, session: str | None = None) -> None:
+        """Note that a value was stored, where a session or a subscriber is concerned."""
+        manager = self.consistency_manager
+        if manager.listens:
+            facts = self.facts(key)
+            if facts is not None:
+                manager.register_write(key, session, facts["version"])
+
+    def get_in_context(self, key: Any, default: Any, context: Any, consistency_check: bool) -> Any:
+        """Read on behalf of a session; called by `get` where a context is given."""
+        session = arguments.session(context)
+        if consistency_check and self._is_too_old(key, session):
+            self.count_conflict()
+            return default
+        return super().get_in_context(key, default, context, consistency_check)
+
+    def _is_too_old(self, key: Any, session: str | None) -> bool:
+        """Tell whether what is there of a key must not be shown to a session."""
+        manager = self.consistency_manager
+        if session is None or not manager.keeps_sessions:
+            return False
+        facts = self.facts(key)
+        return facts is not None and not manager.validate_read(key, facts["version"], session)
+
+    def overtake(self, key: Any) -> None:
+        """Void what is being loaded for `key`, and for what depends on it."""
+        self._loads.overtake(key)
+
+    def overtake_dependents(self, key: Any) -> None:
+        """Void what is being loaded for what depends on `key`."""
+        self._loads.overtake_dependents(key)
+
+    def overtake_tags(self, tags: frozenset[str]) -> None:
+        """Void what is being loaded with one of the tags."""
+        self._loads.overtake_tags(tags)
+
+    def overtake_all(self) -> None:
+        """Void what is being loaded."""
+        self._loads.overtake_all()
+
+    def unsettled(self) -> list[Any]:
+        """Return the keys that are being loaded, or whose failure is remembered."""
+        return self._loads.keys()
+
+    def begin_sweeping(self) -> None:
+        """Have expired entries collected from now on."""
+        sweeper.watch(self)
+
+    def announce(self, key: Any, value: Any, cause: int) -> None:
+        """Tell listeners and subscribers that an entry is gone."""
+        kind = CAUSES[cause]
+        if kind in _CHANGES:
+            self.consistency_manager.tell(key, self.writes)
+        self._listeners.announce(key, value, kind)
+
+    def _tell_subscribers(self) -> None:
+        """Let no write and no removal pass unnoticed from now on."""
+        self.keep_versions()
+        self.defaults = True
+        self.listening = True
+
+    def memory_in_use(self) -> int:
+        """Return the bytes that entries take: exact with a bound on size, else estimated."""
+        return self.bytes if self.weighted else self._estimate.total(self)
+
+    def forget_counts(self) -> None:
+        """Begin to count requests anew."""
+        super().forget_counts()
+        self._latency.forget()

@@ -1,0 +1,1 @@
+"""What the cache tells about itself."""

@@ -1,0 +1,52 @@
+"""A latency histogram of fixed size.
+
+Buckets grow by a fifth each, from ten nanoseconds to beyond an hour, so a percentile is
+right to within ten per cent and recording is one logarithm.
+"""
+
+from __future__ import annotations
+
+import math
+
+_FIRST = 1e-8
+_GROWTH = math.log(1.2)
+_BUCKETS = 160
+
+
+class Histogram:
+    """Counts of durations, for percentiles."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.seconds = 0.0
+        self._counts = [0] * _BUCKETS
+
+    def record(self, seconds: float) -> None:
+        """Count a duration."""
+        if seconds <= _FIRST:
+            bucket = 0
+        else:
+            bucket = min(_BUCKETS - 1, int(math.log(seconds / _FIRST) / _GROWTH))
+        self._counts[bucket] += 1
+        self.count += 1
+        self.seconds += seconds
+
+    def mean(self) -> float:
+        """Return the mean duration in seconds; 0.0 without any."""
+        return self.seconds / self.count if self.count else 0.0
+
+    def percentile(self, share: float, other: Histogram, weight: float) -> float:
+        """Return the duration in seconds that `share` of all do not exceed.
+
+        Args:
+            share: from 0 to 1.
+            other: durations that count, too.
+            weight: how much each of those counts.
+        """
+        wanted = share * (self.count + weight * other.count)
+        seen = 0.0
+        for bucket in range(_BUCKETS):
+            seen += self._counts[bucket] + weight * other._counts[bucket]
+            if seen > 0.0 and seen >= wanted:
+                return _FIRST * math.exp((bucket + 0.5) * _GROWTH)
+        return 0.0

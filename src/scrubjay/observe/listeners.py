@@ -1,0 +1,48 @@
+"""Callbacks on removals."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from scrubjay.types import RemovalCause
+
+_log = logging.getLogger("scrubjay")
+CAUSES = tuple(RemovalCause)  # in the order of the core's numbering
+
+RemovalListener = Callable[[Any, Any, RemovalCause], object]
+
+
+class Listeners:
+    """Who wants to know of removals, and of which.
+
+    A callback runs after the change is complete, in the thread that made it; it may use
+    the cache. What it raises is logged and goes no further, because the removal has
+    happened already.
+    """
+
+    def __init__(self) -> None:
+        # Each under an object of its own: entering and leaving are one step each.
+        self._listeners: dict[object, tuple[RemovalListener, frozenset[RemovalCause]]] = {}
+
+    def add(
+        self, callback: RemovalListener, causes: Iterable[RemovalCause] | None
+    ) -> Callable[[], None]:
+        """Call `callback` from now on; return a function that ends it."""
+        token = object()
+        self._listeners[token] = (callback, frozenset(CAUSES if causes is None else causes))
+
+        def unsubscribe() -> None:
+            self._listeners.pop(token, None)
+
+        return unsubscribe
+
+    def announce(self, key: Any, value: Any, cause: RemovalCause) -> None:
+        """Tell everyone who wants to know."""
+        for callback, causes in list(self._listeners.values()):
+            if cause in causes:
+                try:
+                    callback(key, value, cause)
+                except Exception:
+                    _log.exception("a removal callback failed")
