@@ -1,0 +1,31 @@
+"""The laboratory: recorded requests, replayed through the shipped cache.
+
+`read_trace` reads a recording, `replay` tells what a cache of some size and
+strategy would have hit.  The command ``scrubjay replay`` does both for many
+traces at once.
+"""
+
+from scrubjay.lab.model import BadLines, ReadOptions, Trace, TraceError, TraceFormat
+from scrubjay.lab.replay import ReplayResult, replay
+from scrubjay.lab.traces import (
+    FoundTraces,
+    find_traces,
+    format_names,
+    read_trace,
+    register_format,
+)
+
+__all__ = [
+    "BadLines",
+    "FoundTraces",
+    "ReadOptions",
+    "ReplayResult",
+    "Trace",
+    "TraceError",
+    "TraceFormat",
+    "find_traces",
+    "format_names",
+    "read_trace",
+    "register_format",
+    "replay",
+]

@@ -1,0 +1,151 @@
+"""Reading traces of any known format; the registry of formats.
+
+A new format is one module with a `TraceFormat`, and one line in `_BUILT_IN`;
+from outside the package, `register_format` does the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from scrubjay.lab import columns, ctr, lines
+from scrubjay.lab.model import ReadOptions, Trace, TraceError, TraceFormat
+
+_BUILT_IN: tuple[TraceFormat, ...] = (lines.FORMAT, columns.FORMAT, ctr.FORMAT)
+
+_formats: dict[str, TraceFormat] = {form.name: form for form in _BUILT_IN}
+
+
+def register_format(form: TraceFormat) -> None:
+    """Make a format known under its name, in place of any of that name.
+
+    Args:
+        form: The format.
+    """
+    _formats[form.name] = form
+
+
+def format_names() -> tuple[str, ...]:
+    """The names of all known formats."""
+    return tuple(_formats)
+
+
+def read_trace(
+    path: str | Path,
+    *,
+    format_name: str | None = None,
+    limit: int | None = None,
+    key_column: str = "key",
+) -> Trace:
+    """Read a trace from a file.
+
+    Args:
+        path: The file.
+        format_name: Name of its format; by default the file's ending tells.
+        limit: Read at most this many requests.
+        key_column: The column with the keys, for formats with named columns.
+
+    Returns:
+        The trace, named after the file without its ending.
+
+    Raises:
+        TraceError: The file cannot be read, is in no known format or in
+            another than it says, or holds no request.
+    """
+    path = Path(path)
+    if limit is not None and limit < 1:
+        raise TraceError(f"{path}: limit must be at least 1 request, not {limit}")
+    form = _find_format(path) if format_name is None else _formats.get(format_name)
+    if form is None:
+        known = ", ".join(f"{form.name} ({' '.join(form.suffixes)})" for form in _formats.values())
+        asked = f"format {format_name!r}" if format_name else "this ending"
+        raise TraceError(f"{path}: {asked} is not known; known formats are {known}")
+    try:
+        trace = form.read(path, ReadOptions(limit, key_column))
+    except OSError as error:
+        raise TraceError(f"{path}: {error.strerror or error}") from error
+    if not len(trace):
+        raise TraceError(f"{path}: there is no request in it{_explain(trace)}")
+    return replace(trace, name=_short_name(path, form))
+
+
+@dataclass(frozen=True)
+class FoundTraces:
+    """What a list of files and directories comes to.
+
+    Attributes:
+        files: The traces, each once.
+        left_out: Files in the directories that are something else.
+    """
+
+    files: tuple[Path, ...]
+    left_out: tuple[Path, ...] = ()
+
+
+def find_traces(paths: Iterable[str | Path], *, key_column: str = "key") -> FoundTraces:
+    """Expand directories to the traces in them.
+
+    Args:
+        paths: Files, taken as they are, and directories, of which every file
+            in a known format is taken, in order of name.
+        key_column: The column with the keys, for formats with named columns.
+
+    Returns:
+        The traces, and what lies beside them.
+
+    Raises:
+        TraceError: A path does not exist, or a directory holds no trace.
+    """
+    found: dict[Path, None] = {}
+    left_out: list[Path] = []
+    for given in paths:
+        path = Path(given)
+        if path.is_dir():
+            inside, others = _scan(path, ReadOptions(key_column=key_column))
+            if not inside:
+                raise TraceError(f"{path}: there is no trace in this directory")
+            found.update(dict.fromkeys(inside))
+            left_out.extend(others)
+        elif path.exists():
+            found[path] = None
+        else:
+            raise TraceError(f"{path}: no such file or directory")
+    return FoundTraces(tuple(found), tuple(left_out))
+
+
+def _scan(directory: Path, options: ReadOptions) -> tuple[list[Path], list[Path]]:
+    traces: list[Path] = []
+    others: list[Path] = []
+    for file in sorted(directory.iterdir()):
+        if not file.is_file() or file.name.startswith("."):
+            continue
+        form = _find_format(file)
+        try:
+            meant = form is not None and form.recognises(file, options)
+        except (OSError, TraceError):
+            meant = True  # Reading it will tell what is wrong.
+        (traces if meant else others).append(file)
+    return traces, others
+
+
+def _find_format(path: Path) -> TraceFormat | None:
+    name = path.name.lower()
+    for form in _formats.values():
+        if name.endswith(form.suffixes):
+            return form
+    return None
+
+
+def _short_name(path: Path, form: TraceFormat) -> str:
+    for suffix in form.suffixes:
+        if path.name.lower().endswith(suffix):
+            return path.name[: -len(suffix)] or path.name
+    return path.name
+
+
+def _explain(trace: Trace) -> str:
+    if not trace.bad_lines.count:
+        return ""
+    return f": {trace.bad_lines.count} bad lines, first {trace.bad_lines.examples[0]}"

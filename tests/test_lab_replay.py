@@ -1,0 +1,171 @@
+"""Replaying: one trace, and grids of them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from random import Random
+
+import pytest
+
+from scrubjay import CacheEvictionStrategy, InvalidArgumentError
+from scrubjay.lab import ReplayResult, replay
+from scrubjay.lab.grid import Capacity, Cell, Failure, Job, plan_jobs, run_jobs
+from scrubjay.lab.model import BadLines
+from scrubjay.lab.summary import collect_rows, mean_reductions, to_json
+
+
+def skewed_keys(count=5000, seed=8):
+    random = Random(seed)
+    return [int(random.paretovariate(0.7)) % 300 for _ in range(count)]
+
+
+def lru_hits(keys, capacity):
+    kept, hits = OrderedDict(), 0
+    for key in keys:
+        if key in kept:
+            hits += 1
+            kept.move_to_end(key)
+        else:
+            if len(kept) == capacity:
+                kept.popitem(last=False)
+            kept[key] = True
+    return hits
+
+
+@pytest.mark.parametrize("capacity", [1, 8, 100, 1000])
+def test_lru_agrees_with_a_model(capacity):
+    keys = skewed_keys()
+    result = replay(keys, capacity, "lru")
+    assert result.requests == len(keys)
+    assert result.hits == lru_hits(keys, capacity)
+    assert result.misses == result.requests - result.hits
+    assert result.hit_ratio + result.miss_ratio == pytest.approx(1)
+    assert result.evictions == max(0, result.misses - capacity)
+
+
+@pytest.mark.parametrize("strategy", list(CacheEvictionStrategy))
+def test_every_strategy_counts_compulsory_misses_and_no_others(strategy):
+    keys = ["a", "b", "a", None, None, ("c", 1)]
+    result = replay(keys, 100, strategy)
+    assert (result.requests, result.hits, result.evictions) == (6, 2, 0)
+    assert result == ReplayResult(6, 2, 0, result.seconds)
+
+
+def test_no_requests():
+    result = replay([], 10)
+    assert result.hit_ratio == result.miss_ratio == 0.0
+
+
+def test_wrong_arguments_are_told_by_the_cache():
+    with pytest.raises(InvalidArgumentError):
+        replay(["a"], 0)
+    with pytest.raises(InvalidArgumentError):
+        replay(["a"], 10, "newest")
+
+
+@pytest.mark.parametrize(
+    ("text", "unique", "entries"),
+    [("500", 10, 500), ("1%", 1000, 10), ("0.1%", 100, 1), ("100%", 7, 7), (" 2.5% ", 1000, 25)],
+)
+def test_capacities(text, unique, entries):
+    assert Capacity.parse(text).of(unique) == entries
+
+
+@pytest.mark.parametrize("text", ["", "%", "0", "-1", "0%", "101%", "nan%", "inf%", "1.5", "many"])
+def test_wrong_capacities(text):
+    with pytest.raises(InvalidArgumentError, match="capacity must be"):
+        Capacity.parse(text)
+
+
+@pytest.fixture
+def traces(tmp_path):
+    paths = []
+    for number in range(2):
+        path = tmp_path / f"trace{number}.txt"
+        path.write_text("".join(f"k{key}\n" for key in skewed_keys(500, number)) + "\n")
+        paths.append(path)
+    return paths
+
+
+def grid(paths, **options):
+    return plan_jobs(paths, [Capacity.parse("5%"), Capacity.parse("20")], ["lru", "lfu"], **options)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_grid(traces, processes):
+    cells = list(run_jobs(grid(traces), processes))
+    assert len(cells) == 8
+    assert all(isinstance(cell, Cell) for cell in cells)
+    rows = collect_rows(cells)
+    assert [(row.trace, row.capacity) for row in rows] == [
+        (f"trace{number}", capacity) for number in range(2) for capacity in ("5%", "20")
+    ]
+    for number, path in enumerate(traces):
+        keys = path.read_text().split()
+        row = rows[2 * number + 1]
+        assert row.results["lru"].hits == lru_hits(keys, 20)
+        assert row.unique_keys == len(set(keys))
+        assert row.bad_lines == BadLines(1, ("line 501: empty",))
+
+
+def test_limit_applies_to_each_trace(traces):
+    cells = list(run_jobs(grid(traces, limit=50)))
+    assert {cell.result.requests for cell in cells} == {50}
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_trace_that_cannot_be_read_fails_alone(traces, tmp_path, processes):
+    outcomes = list(run_jobs(grid([*traces, tmp_path / "missing.txt"]), processes))
+    failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    assert len(outcomes) == 12
+    assert len(failures) == 4
+    assert "missing.txt" in failures[0].reason
+
+
+def test_no_jobs():
+    assert list(run_jobs([], processes=4)) == []
+
+
+def cell(trace, strategy, hits, requests=100, capacity="10", path=None):
+    job = Job(path or trace, Capacity.parse(capacity), strategy)
+    return Cell(job, trace, 50, 10, ReplayResult(requests, hits, 0, 0.1), BadLines())
+
+
+def test_reduction_against_lru():
+    rows = collect_rows(
+        [
+            cell("a", "lru", 50),
+            cell("a", "lfu", 60),
+            cell("a", "ttl", 50),
+            cell("b", "lru", 20),
+            cell("b", "lfu", 0),
+            cell("b", "ttl", 20),
+        ]
+    )
+    assert [row.best() for row in rows] == [frozenset({"lfu"}), frozenset({"lru", "ttl"})]
+    assert rows[0].reduction("lfu") == pytest.approx(0.2)
+    assert rows[1].reduction("lfu") == pytest.approx(-0.25)
+    assert rows[1].reduction("priority") is None
+    means = mean_reductions(rows, ["lru", "lfu", "ttl", "priority"])
+    assert means == {"lfu": pytest.approx(-0.025), "ttl": 0.0}
+
+
+def test_reduction_without_lru_or_without_misses():
+    assert mean_reductions(collect_rows([cell("a", "lfu", 1)]), ["lfu"]) == {}
+    rows = collect_rows([cell("a", "lru", 100), cell("a", "lfu", 100)])
+    assert mean_reductions(rows, ["lru", "lfu"]) == {}
+
+
+def test_traces_of_one_name_stay_apart():
+    rows = collect_rows([cell("a", "lru", 1, path="x/a"), cell("a", "lru", 2, path="y/a")])
+    assert [row.results["lru"].hits for row in rows] == [1, 2]
+
+
+def test_plain_data():
+    rows = collect_rows([cell("a", "lru", 50), cell("a", "lfu", 60)])
+    failure = Failure(Job("z", Capacity.parse("1"), "lru"), "z: damaged")
+    data = to_json(rows, ["lru", "lfu", "ttl"], [failure, failure])
+    assert data["rows"][0]["results"]["lfu"]["hit_ratio"] == 0.6
+    assert "ttl" not in data["rows"][0]["results"]
+    assert data["errors"] == ["z: damaged"]
+    assert data["mean_miss_ratio_reduction_against_lru"] == {"lfu": pytest.approx(0.2)}
