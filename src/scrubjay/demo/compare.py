@@ -1,0 +1,110 @@
+"""The five eviction strategies side by side, on the traffic of one run.
+
+The recording is replayed against the recorded sizes, costs and times on a
+manual clock; the database is not asked again.  The cache is given a small
+share of the memory that all answers together take, so that it must choose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from scrubjay import Cache, CacheEvictionStrategy, ManualClock
+from scrubjay.demo.recording import Recording
+from scrubjay.demo.source import Write
+
+CAPACITY_SHARE = 0.2
+_MEGABYTE = 1024 * 1024
+_MIN_CAPACITY_BYTES = _MEGABYTE
+_ABSENT = object()
+
+
+@dataclass(frozen=True)
+class StrategyOutcome:
+    """What one strategy made of the traffic.
+
+    Attributes:
+        strategy: Its name.
+        requests: Number of reads.
+        hits: How many of them the cache answered.
+        evictions: How many entries were evicted to make room.
+        source_seconds: What the misses would have taken to load.
+    """
+
+    strategy: str
+    requests: int
+    hits: int
+    evictions: int
+    source_seconds: float
+
+    @property
+    def hit_rate(self) -> float:
+        """Share of the reads that hit, from 0 to 1."""
+        return self.hits / self.requests if self.requests else 0.0
+
+
+def compare_strategies(recording: Recording, capacity_bytes: int) -> Iterator[StrategyOutcome]:
+    """Replay a recording under every strategy.
+
+    Args:
+        recording: What to replay.
+        capacity_bytes: Size of the cache.
+
+    Yields:
+        The outcome of each strategy as soon as it is there.
+    """
+    for strategy in CacheEvictionStrategy:
+        yield _replay(recording, capacity_bytes, strategy)
+
+
+def small_capacity(recording: Recording) -> int:
+    """A size in bytes at which evicting well matters."""
+    return max(_MIN_CAPACITY_BYTES, round(recording.footprint_bytes * CAPACITY_SHARE))
+
+
+def _replay(
+    recording: Recording, capacity_bytes: int, strategy: CacheEvictionStrategy
+) -> StrategyOutcome:
+    clock = ManualClock()
+    # The value stored is the size that it stands for.
+    cache: Cache[str, int] = Cache(
+        capacity_bytes / _MEGABYTE,
+        strategy,
+        enable_prefetching=False,
+        sizer=_size,
+        clock=clock,
+    )
+    now = 0.0
+    requests = misses = 0
+    source_seconds = 0.0
+    for at, event in recording.events:
+        if at > now:
+            clock.advance(at - now)
+            now = at
+        if isinstance(event, Write):
+            cache.invalidate_many(event.keys)
+            cache.invalidate_by_tags(event.tags)
+            continue
+        key = event.key
+        requests += 1
+        if cache.get(key, _ABSENT) is _ABSENT:
+            misses += 1
+            cost = recording.costs.get(key, 0.0)
+            source_seconds += cost
+            cache.put(
+                key,
+                recording.sizes.get(key, 1),
+                event.ttl_seconds,
+                event.priority,
+                event.tags,
+                dependencies=event.dependencies,
+                cost=cost,
+            )
+    return StrategyOutcome(
+        strategy.value, requests, requests - misses, cache.statistics.evictions, source_seconds
+    )
+
+
+def _size(value: int) -> int:
+    return value

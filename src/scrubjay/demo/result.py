@@ -1,0 +1,166 @@
+"""What a run of the demonstration came to, and whether it is good enough."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from scrubjay.demo.compare import StrategyOutcome
+
+MIN_HIT_RATE = 0.95
+MAX_MEAN_LATENCY_MS = 5.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is.
+
+    Attributes:
+        stage: What is being done, for a person to read.
+        done: How much of it is done.
+        total: How much there is to do.
+        hit_rate: Share of the reads answered from the cache so far.
+        mean_latency_ms: Mean latency of the reads so far.
+        source_calls: How often the source was asked so far.
+        seconds: Time since the start of the stage.
+    """
+
+    stage: str
+    done: int
+    total: int
+    hit_rate: float = 0.0
+    mean_latency_ms: float = 0.0
+    source_calls: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Latencies:
+    """How long reads took, in milliseconds, loads included."""
+
+    mean_ms: float
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+
+    @classmethod
+    def of(cls, seconds: list[float]) -> Latencies:
+        """Summarise how long each read took, in seconds."""
+        if not seconds:
+            return cls(0.0, 0.0, 0.0, 0.0)
+        ordered = sorted(seconds)
+        last = len(ordered) - 1
+        return cls(
+            1e3 * sum(ordered) / len(ordered),
+            1e3 * ordered[last // 2],
+            1e3 * ordered[round(last * 0.99)],
+            1e3 * ordered[last],
+        )
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What a run came to.
+
+    Attributes:
+        seed: The seed of its traffic and data.
+        operations: How many operations were made.
+        writes: How many of them were writes to the source.
+        sync_reads: How many went through the synchronous door.
+        users: How many users made them.
+        sessions: In how many sessions.
+        source_rows: How many rows the source was created with.
+        requests: Reads, as the cache counted them.
+        hits: Reads answered from memory, as the cache counted them.
+        latency: How long reads took.
+        source_calls: How often the source was asked.
+        mean_load_ms: What asking it took on average during the traffic.
+        quiet_load_ms: The same, measured before while nothing else ran.
+        removals: Entries that left the cache, by cause.
+        memory_bytes: What the entries take.
+        budget_bytes: What they may take.
+        entries: How many there are.
+        checked_reads: Reads checked for staleness.
+        compared: Answers compared with the database.
+        faults: Checks that failed.
+        fault_examples: The first few of these, for a person to read.
+        comparison_bytes: Size of the cache of the comparison.
+        comparison: The eviction strategies side by side.
+        traffic_seconds: Wall time of the traffic.
+        total_seconds: Wall time of the whole run.
+    """
+
+    seed: int
+    operations: int
+    writes: int
+    sync_reads: int
+    users: int
+    sessions: int
+    source_rows: int
+    requests: int
+    hits: int
+    latency: Latencies
+    source_calls: int
+    mean_load_ms: float
+    quiet_load_ms: float
+    removals: dict[str, int]
+    memory_bytes: int
+    budget_bytes: int
+    entries: int
+    checked_reads: int
+    compared: int
+    faults: int
+    comparison_bytes: int
+    traffic_seconds: float
+    total_seconds: float
+    comparison: tuple[StrategyOutcome, ...]
+    fault_examples: tuple[str, ...] = field(default=())
+
+    @property
+    def hit_rate(self) -> float:
+        """Share of the reads answered from memory, from 0 to 1."""
+        return self.hits / self.requests if self.requests else 0.0
+
+    @property
+    def saved_calls(self) -> int:
+        """How many reads did not ask the source."""
+        return self.checked_reads - self.source_calls
+
+    @property
+    def saved_seconds(self) -> float:
+        """What those would have taken, at the mean cost of a call.
+
+        The lower of the two means counts: a busy source is slow partly
+        because of the traffic that the cache itself makes possible.
+        """
+        return self.saved_calls * min(self.mean_load_ms, self.quiet_load_ms) / 1e3
+
+    @property
+    def targets(self) -> dict[str, bool]:
+        """What the run has to reach, and whether it did."""
+        return {
+            f"hit rate above {MIN_HIT_RATE:.0%}": self.hit_rate > MIN_HIT_RATE,
+            f"average latency below {MAX_MEAN_LATENCY_MS:g} ms": (
+                self.latency.mean_ms < MAX_MEAN_LATENCY_MS
+            ),
+            "nothing stale served": self.faults == 0 and self.checked_reads > 0,
+        }
+
+    @property
+    def reached(self) -> bool:
+        """Whether the run reached all of its targets."""
+        return all(self.targets.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as plain data, for `json.dumps`."""
+        return {
+            **asdict(self),
+            "hit_rate": self.hit_rate,
+            "saved_calls": self.saved_calls,
+            "saved_seconds": self.saved_seconds,
+            "comparison": [
+                {**asdict(outcome), "hit_rate": outcome.hit_rate} for outcome in self.comparison
+            ],
+            "targets": self.targets,
+            "reached": self.reached,
+        }

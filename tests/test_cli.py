@@ -1,0 +1,258 @@
+"""The command line, as a person uses it."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import subprocess
+import sys
+
+import pytest
+
+import scrubjay
+from scrubjay import cli
+
+pytest.importorskip("typer")
+
+from scrubjay.demo import command as demo_command
+from scrubjay.demo.result import DemoResult, Progress
+from scrubjay.demo.run import run_demo
+from scrubjay.lab.command import _repeat_options
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Call the command line; returns its status, output and messages."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["scrubjay", *map(str, arguments)])
+        # Wide, so that no table is folded; and no colours whatever the terminal.
+        monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setenv("NO_COLOR", "1")
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        captured = capsys.readouterr()
+        return caught.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def directory(tmp_path):
+    (tmp_path / "loop.txt").write_text("".join(f"{i % 20}\n" for i in range(400)))
+    (tmp_path / "scan.csv").write_text("time,key\n" + "".join(f"{i},{i}\n" for i in range(100)))
+    return tmp_path
+
+
+def test_version(call):
+    status, out, err = call("--version")
+    assert (status, err) == (0, "")
+    build = "compiled" if scrubjay.compiled else "pure Python"
+    assert out == f"scrubjay {scrubjay.__version__} ({build})\n"
+
+
+def test_help_names_the_commands(call):
+    status, out, _ = call("--help")
+    assert status == 0
+    assert "replay" in out
+    assert "demo" in out
+    _, out, _ = call("replay", "--help")
+    assert "--capacity" in out
+
+
+def test_module_can_be_run():
+    done = subprocess.run(
+        [sys.executable, "-m", "scrubjay", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith(f"scrubjay {scrubjay.__version__}")
+
+
+@pytest.mark.parametrize("missing", ["typer", "rich"])
+def test_a_missing_extra_is_told(tmp_path, missing):
+    # A package of that name which cannot be imported stands for one not installed.
+    (tmp_path / f"{missing}.py").write_text(
+        f"raise ModuleNotFoundError('No module named {missing}', name='{missing}')\n"
+    )
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-m", "scrubjay", "replay", "x.txt"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "pip install 'scrubjay[cli]'" in done.stderr
+    assert missing in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_error_of_our_own_is_not_taken_for_a_missing_extra(monkeypatch):
+    def fail():
+        raise ModuleNotFoundError("No module named 'scrubjay.nothing'", name="scrubjay.nothing")
+
+    monkeypatch.setattr(cli, "_build_app", fail)
+    with pytest.raises(ModuleNotFoundError):
+        cli.main()
+
+
+def test_replay_prints_a_table(call, directory):
+    status, out, err = call(
+        "replay", directory, "--capacity", "50%", "20", "--strategy", "lru", "lfu", "--processes", 1
+    )
+    assert (status, err) == (0, "")
+    lines = [line.split() for line in out.splitlines()]
+    assert [
+        "│",
+        "loop",
+        "│",
+        "400",
+        "│",
+        "20",
+        "│",
+        "20",
+        "│",
+        "95.00%",
+        "│",
+        "95.00%",
+        "│",
+    ] in lines
+    assert any("scan" in line and "50" in line for line in lines)
+    assert "mean reduction vs lru" in out
+
+
+def test_replay_prints_json_and_nothing_else(call, directory):
+    status, out, err = call(
+        "replay", "--strategy", "all", "--capacity", "20", directory, "--limit", 200, "--json"
+    )
+    assert (status, err) == (0, "")
+    data = json.loads(out)
+    assert set(data["strategies"]) == {"lru", "lfu", "ttl", "adaptive", "priority"}
+    loop, scan = data["rows"]
+    assert (loop["trace"], loop["requests"], loop["entries"]) == ("loop", 200, 20)
+    assert loop["results"]["lru"]["hits"] == 180
+    assert scan["results"]["adaptive"]["hits"] == 0
+    assert data["mean_miss_ratio_reduction_against_lru"]["lfu"] == 0.0
+
+
+def test_replay_in_processes(call, directory):
+    status, out, _ = call("replay", directory, "--processes", 2, "--json", "--capacity", "20")
+    assert status == 0
+    assert len(json.loads(out)["rows"]) == 2
+
+
+def test_replay_shows_progress_on_a_terminal(call, directory, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    status, out, err = call("replay", directory, "--processes", 1)
+    assert status == 0
+    assert "replaying" in err
+    assert "replaying" not in out
+
+
+def test_demo_shows_figures_on_a_terminal(call, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    _, out, _ = call("demo", "--ops", 500)
+    assert "operations/s" in out
+    assert "comparing strategies" in out
+
+
+def test_replay_reports_bad_lines_and_other_files(call, directory):
+    (directory / "loop.txt").write_text("a\n\nb\n")
+    (directory / "table.csv").write_text("name\nx\n")
+    status, out, err = call("replay", directory, "--capacity", "5", "--processes", 1)
+    assert status == 0
+    assert "warning: loop: 1 bad lines left out; line 2: empty" in err
+    assert f"left out, not a trace: {directory / 'table.csv'}" in err
+    assert "loop" in out
+
+
+def test_replay_goes_on_after_a_trace_that_cannot_be_read(call, directory):
+    zstd = pytest.importorskip(
+        "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
+    )
+    (directory / "x[1].ctr.zst").write_bytes(zstd.compress(struct.pack("<4sIQ", b"CTR1", 0, 9)))
+    status, out, err = call("replay", directory, "--capacity", "5", "--processes", 1)
+    assert status == 1
+    assert err.count("error:") == 1
+    assert "x[1].ctr.zst: the column keys ends after 0 of the 9 requests" in err
+    assert "loop" in out
+    assert "scan" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.txt"], "nowhere.txt: no such file or directory"),
+        (["loop.txt", "--capacity", "lots"], "capacity must be"),
+        (["loop.txt", "--strategy", "newest"], "newest"),
+        (["loop.txt", "--limit", "0"], "--limit"),
+        ([], "TRACE"),
+    ],
+)
+def test_wrong_calls(call, directory, monkeypatch, arguments, message):
+    monkeypatch.chdir(directory)
+    status, out, err = call("replay", *arguments)
+    assert status == 2
+    assert out == ""
+    assert message in err
+
+
+@pytest.mark.parametrize(
+    ("given", "expanded"),
+    [
+        ("a --capacity 1% 10% 500", "a --capacity 1% --capacity 10% --capacity 500"),
+        ("--capacity 1% 2 a b", "--capacity 1% --capacity 2 a b"),
+        ("--strategy lru all x --json", "--strategy lru --strategy all x --json"),
+        ("--capacity 1% --limit 5 6", "--capacity 1% --limit 5 6"),
+        ("--capacity 1% x 2", "--capacity 1% x 2"),
+        ("--capacity=1% 2", "--capacity=1% 2"),
+        ("--strategy lru -- lru", "--strategy lru -- lru"),
+    ],
+)
+def test_several_values_may_follow_an_option(given, expanded):
+    assert _repeat_options(given.split()) == expanded.split()
+
+
+@pytest.fixture(scope="module")
+def result() -> DemoResult:
+    return run_demo(600, seed=1)
+
+
+def test_demo_prints_json_and_nothing_else(call):
+    status, out, err = call("demo", "--ops", 500, "--seed", 3, "--json")
+    # So few operations are mostly first reads: the targets cannot be reached.
+    assert (status, err) == (1, "")
+    data = json.loads(out)
+    assert (data["operations"], data["seed"], data["faults"]) == (500, 3, 0)
+    assert data["reached"] is False
+
+
+@pytest.mark.parametrize("reached", [True, False])
+def test_demo_prints_tables(call, monkeypatch, result, reached):
+    def run(operations, seed, show):
+        show(Progress("traffic", 1, 2))
+        return FakeResult(**vars(result))
+
+    class FakeResult(DemoResult):
+        @property
+        def targets(self):
+            return {"hit rate above 95%": reached}
+
+    monkeypatch.setattr(demo_command, "run_demo", run)
+    status, out, _ = call("demo")
+    assert status == (0 if reached else 1)
+    assert f"{result.hit_rate:.2%}" in out
+    for words in ("source calls saved", "by dependency", "memory", "adaptive", "traffic"):
+        assert words in out
+    assert ("reached" if reached else "missed") in out
+
+
+def test_demo_needs_something_to_do(call):
+    status, _, err = call("demo", "--ops", 0)
+    assert status == 2
+    assert "--ops" in err
