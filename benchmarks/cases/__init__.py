@@ -1,0 +1,63 @@
+"""The cases, by name, in the order in which they run and are reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.cases import eviction, lookup, memoize, memory, threads, zipf
+from benchmarks.peers import DICT, LRU_CACHE
+from benchmarks.timing import Outcome, Scale
+
+
+@dataclass(frozen=True)
+class Case:
+    """One measurement of all subjects that can take part.
+
+    Args:
+        name: Its name on the command line and in results.
+        title: Its heading.
+        run: Measures it in this process.
+        references: Subjects that the others are set in relation to.
+        unit: Of its samples.
+        processes: Fresh processes in which it is repeated. Hash seeds and
+            memory layout differ between processes, by several percent.
+        pinned: Whether it runs on one CPU.
+    """
+
+    name: str
+    title: str
+    run: Callable[[Scale], Outcome]
+    references: tuple[str, ...] = (DICT, LRU_CACHE)
+    unit: str = "ns"
+    processes: int = 3
+    pinned: bool = True
+
+
+CASES = {
+    case.name: case
+    for case in (
+        Case("hit", "Get, hit, same key objects", lookup.hit),
+        Case("hit-fresh", "Get, hit, equal keys made anew", lookup.hit_fresh),
+        Case("miss", "Get, miss, key objects whose hash is known", lookup.miss),
+        Case("miss-fresh", "Get, miss, keys made anew", lookup.miss_fresh),
+        Case("hit-ttl", "Get, hit, every entry expires in an hour", lookup.hit_ttl),
+        Case("overwrite", "Put over an existing key", lookup.overwrite),
+        Case("memo-1", "Memoized hit, one argument", memoize.one_argument, (LRU_CACHE,)),
+        Case("memo-2", "Memoized hit, two arguments", memoize.two_arguments, (LRU_CACHE,)),
+        Case("memo-async", "Awaited memoized hit", memoize.awaited, (memoize.PLAIN_AWAIT,)),
+        Case("evict-10k", "Put of new keys, full at 10,000", eviction.small),
+        Case("evict-1m", "Put of new keys, full at 1,000,000", eviction.large, processes=1),
+        Case("zipf", "Get or put, zipf(0.99)", zipf.run, processes=1),
+        Case("memory", "Bytes an entry", memory.run, (DICT,), unit="B", processes=1),
+        Case("threads-get", "Eight threads, gets", threads.gets, (), processes=1, pinned=False),
+        Case(
+            "threads-mix",
+            "Eight threads, 9 gets to 1 put",
+            threads.mixed,
+            (),
+            processes=1,
+            pinned=False,
+        ),
+    )
+}
