@@ -47,6 +47,8 @@ DIRECTIVES = {
     "cdivision": True,
     "annotation_typing": False,
     "binding": False,
+    "embedsignature": True,
+    "embedsignature.format": "clinic",
 }
 
 

@@ -8,6 +8,8 @@ cdef class Node:
     cdef readonly object key
     cdef readonly int slot
     cdef readonly bint stored
+    cdef readonly bint gone
+    cdef public object flight
     cdef readonly int pins
     cdef readonly set needs
     cdef readonly set dependents

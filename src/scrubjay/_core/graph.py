@@ -25,6 +25,8 @@ class Node:
         self.key = key
         self.slot = NONE
         self.stored = False  # it was cached at least once since the node exists
+        self.gone = False  # taken out of the graph; another stands for the key
+        self.flight: Any = None  # the load under way for the key, if it has dependencies
         self.pins = 0  # operations under way that hold the node
         self.needs: set[Node] = set()
         self.dependents: set[Node] = set()
@@ -58,12 +60,11 @@ class Graph:
             for key in keys:
                 while True:
                     node = self.nodes.claim(key, Node(key))
-                    self.hold(node)
-                    pinned.append(node)
-                    if self.nodes.get(key) is node:
+                    if self.hold(node):
                         break
-                    pinned.pop()
-                    self.let_go([node])  # it was forgotten between the two
+                    # Whoever took it out has yet to release it, and may be waiting for us.
+                    self.nodes.release(key, node)
+                pinned.append(node)
         except BaseException:
             self.unpin(pinned)
             raise
@@ -83,9 +84,11 @@ class Graph:
     # Steps
 
     def hold(self, node: Node) -> int:
-        """Keep a node while an operation needs it."""
+        """Keep a node while an operation needs it; False if it is gone already."""
+        if node.gone:
+            return False
         node.pins += 1
-        return 0
+        return True
 
     def let_go(self, nodes: list[Node]) -> int:
         """Keep nodes no longer."""
@@ -101,8 +104,9 @@ class Graph:
         gone: list[Node] = []
         while self.idle:
             node = self.idle.pop()
-            if self.serves(node):
+            if node.gone or self.serves(node):
                 continue
+            node.gone = True
             for need in node.needs:
                 need.dependents.discard(node)
                 self.idle.append(need)
@@ -139,6 +143,9 @@ class Graph:
 
     def bind(self, slot: int, node: Node) -> None:
         """The entry in `slot` is `node`."""
+        self.leave(slot)
+        if node.slot != NONE:
+            self.of_slot.pop(node.slot, None)
         self.of_slot[slot] = node
         node.slot = slot
         node.stored = True

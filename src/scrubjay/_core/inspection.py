@@ -106,10 +106,6 @@ class Inspection(Steps):
         graph: Any = self.graph
         return graph
 
-    def declare(self, node: Any, needs: Any) -> None:
-        """Let what will be loaded for `node` depend on these nodes already."""
-        self.link(node, needs)
-
     def nodes_depending_on_tags(self, tags: frozenset[str]) -> list[Any]:
         """Return the nodes that depend on an entry with one of the tags."""
         return self.tagged_dependents(tags)

@@ -1,4 +1,5 @@
 cimport cython
+from scrubjay._core.claims cimport Claims
 from scrubjay._core.columns cimport Columns
 from scrubjay._core.graph cimport Graph, Node
 from scrubjay._core.labels cimport Labels
@@ -20,6 +21,7 @@ cdef class Ledger(Table):
     cdef Wheel wheel
     cdef Labels labels
     cdef Graph graph
+    cdef readonly Claims flights
     cdef object clock
     cdef Ticks ticks
     cdef readonly long long entry_limit

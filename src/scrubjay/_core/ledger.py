@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Iterable
 from typing import Any
 
+from scrubjay._core.claims import Claims
 from scrubjay._core.columns import Columns
 from scrubjay._core.constants import (
     CLEARED,
@@ -53,6 +54,7 @@ class Ledger(Table):
         self.removed = array("q", bytes(8 * 8))
         self.labels: Labels | None = None
         self.graph: Graph | None = None
+        self.flights = Claims()  # the loads under way, by key
         self.wheel: Wheel | None = None
         self.origin = self.now()
         self.last = self.origin  # when something was stored last
@@ -236,11 +238,16 @@ class Ledger(Table):
         return 0
 
     def forget_all(self, stamp: int) -> int:
-        """Empty the table unless it has changed; the caller holds the list of cells."""
+        """Empty the table unless it has changed; the caller holds the list of cells.
+
+        Loads under way have read what was there: they are void from this moment on.
+        """
         if self.stamp != stamp:
             return False
         paused = self.pause()
         self.removed[CLEARED] += self.count
+        for flight in self.flights.values():
+            flight.void = True
         if self.graph is not None:
             self.graph.clear()
         self.policy.clear()

@@ -1,5 +1,4 @@
 cimport cython
-from scrubjay._core.claims cimport Claims
 from scrubjay._core.graph cimport Graph, Node
 from scrubjay._core.inspection cimport Inspection
 from scrubjay._core.sizing cimport Sizing
@@ -28,11 +27,10 @@ cdef class Operations(Inspection):
     cdef public bint defaults
     cdef public bint attentive
     cdef public bint swept
-    cdef readonly Claims flights
     cdef long long measure(self, object key, object value) except -1
     @cython.locals(h=cython.uint, stamp=cython.longlong, slot=int)
     cdef object tie(self, Node node)
-    @cython.locals(h=cython.uint, stamp=cython.longlong, slot=int, node=Node, nodes=cython.longlong)
+    @cython.locals(h=cython.uint, stamp=cython.longlong, slot=int, node=Node, nodes=cython.longlong, claims=cython.longlong)
     cdef bint withdraw(self, object key, int cause, list garbage, bint even_if_absent) except *
     @cython.locals(slot=int, cause=int, stamp=cython.longlong)
     cdef bint make_room(self, int keep, double now) except -1
@@ -40,7 +38,7 @@ cdef class Operations(Inspection):
     cdef int write(self, object key, object value, Terms terms) except -5
     @cython.locals(graph=Graph, nodes=cython.longlong)
     cdef int enter_dependent(self, object key, unsigned int h, object value, long long size, Terms terms) except -5
-    @cython.locals(slot=int, stamp=cython.longlong, status=int, now=double)
+    @cython.locals(slot=int, stamp=cython.longlong, status=int, now=double, claims=cython.longlong)
     cdef int enter(self, object key, unsigned int h, object value, long long size, Terms terms, Node node, object needs, long long nodes) except -5
     @cython.locals(slot=int, stamp=cython.longlong, taken=int)
     cpdef int collect(self, double now, bint exactly, int most) except -1

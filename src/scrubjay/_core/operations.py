@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from scrubjay._core.claims import Claims
 from scrubjay._core.constants import (
     AGAIN,
     CLEARED,
@@ -67,7 +66,6 @@ class Operations(Inspection):
         self.defaults = False
         self.attentive = False
         self.swept = clock is not None
-        self.flights = Claims()
         self.watch()
 
     # Storing
@@ -110,7 +108,7 @@ class Operations(Inspection):
             self.rejected += 1
             self.remove(key, REJECTED)
         if self.flights.count > 0 and terms.fence is None:
-            self.overtake(key)  # what began to load while the value was entered
+            self.overtake(key)  # who comes from now on joins no load that is void
         if not self.swept and self.wheel is not None and self.wheel.count > 0:
             self.begin_sweeping()
         return status
@@ -141,6 +139,12 @@ class Operations(Inspection):
             slot = self.find(node.key, h)
             if slot == NONE or self.bind(slot, node, stamp):
                 return
+
+    def declare(self, node: Any, needs: Any) -> None:
+        """Let what will be loaded for `node` depend on these nodes already."""
+        self.link(node, needs)
+        for need in needs:
+            self.tie(need)
 
     def enter(
         self,
@@ -176,9 +180,28 @@ class Operations(Inspection):
             if slot == NONE and self.free == NONE and self.used >= self.slots:
                 self.reserve()
                 continue
+            flight = None
+            claims = self.flights.stamp
+            if self.flights.count > 0 and terms.fence is None:
+                flight = self.flights.get(key)
+                if self.stamp != stamp:
+                    continue
             old = EMPTY if slot == NONE else self.cells[2 * slot + 1]
             status = self.commit(
-                slot, key, h, value, size, terms, node, needs, nodes, now, garbage, stamp
+                slot,
+                key,
+                h,
+                value,
+                size,
+                terms,
+                node,
+                needs,
+                nodes,
+                now,
+                garbage,
+                flight,
+                claims,
+                stamp,
             )
             if status == AGAIN:
                 continue
@@ -251,18 +274,23 @@ class Operations(Inspection):
         if self.wheel is not None and self.wheel.count > 0:
             self.collect(self.now(), True, 1 << 30)
         while True:
-            node = None if self.graph is None else self.graph.find(key)
             nodes = NONE if self.graph is None else self.graph.nodes.stamp
+            node = None if self.graph is None else self.graph.find(key)
+            claims = self.flights.stamp
+            flight = self.flights.get(key) if self.flights.count > 0 else None
             stamp = self.stamp
             slot = self.find(key, h)
-            if self.graph is not None and self.graph.nodes.stamp != nodes:
+            if self.stamp != stamp:
                 continue
             if slot == NONE and not even_if_absent:
                 return False
-            if self.stamp == stamp and self.remove_with_dependents(
-                slot, node, cause, garbage, stamp
+            if self.remove_with_dependents(
+                slot, node, nodes, cause, garbage, flight, claims, stamp
             ):
-                return slot != NONE
+                break
+        if self.flights.count > 0:
+            self.overtake(key)  # who comes from now on joins no load that is void
+        return slot != NONE
 
     def remove_by_tags(self, tags: frozenset[str]) -> int:
         """Take out what carries a tag and all that depends on it; return how many went."""
@@ -272,6 +300,8 @@ class Operations(Inspection):
             self.collect(self.now(), True, 1 << 30)
         garbage: list[Any] = []
         self.remove_tagged(tags, garbage)
+        if self.flights.count > 0:
+            self.overtake_tags(tags)  # who comes from now on joins no load that is void
         return self.dispose(garbage)
 
     def collect(self, now: float, exactly: bool, most: int) -> int:
@@ -303,6 +333,8 @@ class Operations(Inspection):
             count = self.count
             if self.forget_all(stamp):
                 break
+        if self.flights.count > 0:
+            self.overtake_all()  # who comes from now on joins no load that is void
         if self.graph is not None:
             self.graph.forget_idle()
         self.policy.settle()

@@ -107,6 +107,8 @@ class Steps(Ledger):
         nodes: int,
         now: float,
         garbage: Any,
+        flight: Any,
+        claims: int,
         stamp: int,
     ) -> int:
         """Store a value for which there is room, as a new entry or in place of `slot`.
@@ -123,18 +125,22 @@ class Steps(Ledger):
             nodes: stamp of the graph's nodes when `node` was found, -1 without a graph.
             now: the monotonic time in seconds.
             garbage: gets what depended on the old value: key, value and cause of each.
+            flight: the load of `key` that is under way, overtaken by this; or None.
+            claims: stamp of the loads under way when `flight` was found.
             stamp: of the table when `slot` was found.
 
         Returns:
-            STORED, FENCED, AGAIN if the table has changed since, or NEW_NODES if the
-            graph's nodes have.
+            STORED, FENCED, AGAIN if the table or the loads have changed since, or
+            NEW_NODES if the graph's nodes have.
         """
-        if self.stamp != stamp:
+        if self.stamp != stamp or self.flights.stamp != claims:
             return AGAIN
         if self.graph is not None and self.graph.nodes.stamp != nodes:
             return NEW_NODES
         if terms.fence is not None and terms.fence.void:
             return FENCED
+        if flight is not None:
+            flight.void = True
         columns = self.columns
         fresh = slot == NONE
         self.writes += 1
@@ -184,11 +190,26 @@ class Steps(Ledger):
         return STORED
 
     def remove_with_dependents(
-        self, slot: int, node: Any, cause: int, garbage: list[Any], stamp: int
+        self,
+        slot: int,
+        node: Any,
+        nodes: int,
+        cause: int,
+        garbage: list[Any],
+        flight: Any,
+        claims: int,
+        stamp: int,
     ) -> int:
-        """Take `slot` (unless -1) and all that depends on `node` (unless None) out."""
-        if self.stamp != stamp:
+        """Take `slot` (unless -1) and all that depends on `node` (unless None) out.
+
+        The arguments are those of `commit`. False if anything has changed since.
+        """
+        if self.stamp != stamp or self.flights.stamp != claims:
             return False
+        if self.graph is not None and self.graph.nodes.stamp != nodes:
+            return False
+        if flight is not None:
+            flight.void = True
         paused = self.pause()
         if slot != NONE:
             self.collect_garbage((slot,), cause, garbage)
@@ -199,21 +220,32 @@ class Steps(Ledger):
 
     def remove_tagged(self, tags: Iterable[str], garbage: list[Any]) -> int:
         """Take out what carries one of the tags, and all that depends on it."""
-        if self.labels is None:
-            return 0
         paused = self.pause()
-        slots = self.labels.carriers(tags)
-        roots = self.nodes_of(slots)
-        self.collect_garbage(slots, TAG, garbage)
+        roots: list[Any] = []
+        for flight in self.flights.values():
+            if flight.terms.tags & tags:
+                flight.void = True
+                roots.extend(flight.pinned[:1])
+        if self.labels is not None:
+            slots = self.labels.carriers(tags)
+            roots.extend(self.nodes_of(slots))
+            self.collect_garbage(slots, TAG, garbage)
         if roots:
             self.remove_dependents(roots, garbage)
         self.resume(paused)
         return 0
 
     def remove_dependents(self, roots: Iterable[Any], garbage: list[Any]) -> int:
-        """Take out what depends on the nodes. Part of a step."""
+        """Take out what depends on the nodes, and void what is being loaded from them.
+
+        Part of a step: a load that began before it is void, one that begins after it
+        reads what is there after it.
+        """
         found = self.graph.closure(roots)  # type: ignore[union-attr]
         slots = [node.slot for node in found if node.slot != NONE]
+        for node in found:
+            if node.flight is not None:
+                node.flight.void = True
         self.collect_garbage(slots, DEPENDENCY, garbage)
         return 0
 

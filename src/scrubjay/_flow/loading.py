@@ -58,6 +58,8 @@ class Loading:
         finally:
             if claimed is not flight:
                 self._unpin(flight)
+            elif flight.pinned:
+                flight.pinned[0].flight = flight  # found by what changes a dependency
         return claimed
 
     def end(self, flight: Flight) -> None:
@@ -153,6 +155,8 @@ class Loading:
 
     def _unpin(self, flight: Flight) -> None:
         pinned, flight.pinned = flight.pinned, ()
+        if pinned and pinned[0].flight is flight:
+            pinned[0].flight = None
         graph = self._store.dependency_graph()
         if pinned and graph is not None:
             graph.unpin(pinned)
