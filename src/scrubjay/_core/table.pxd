@@ -23,10 +23,10 @@ cdef class Table:
     @cython.locals(position=cython.uint, entry=cython.uint, slot=int, a=str, b=str)
     cdef inline int probe(self, object key, unsigned int h, int after) noexcept
     @cython.final
-    @cython.locals(slot=int, stamp=cython.longlong)
+    @cython.locals(slot=int)
     cdef inline int find(self, object key, unsigned int h) except -3
-    @cython.locals(candidate=int, equal=cython.bint, cells=list, found=object)
-    cdef int compare(self, object key, unsigned int h, int slot, long long stamp) except -3
+    @cython.locals(slot=int, candidate=int, stamp=cython.longlong, equal=cython.bint, cells=list, found=object)
+    cdef int compare(self, object key, unsigned int h) except -3
     cdef int locate(self, object key) except -3
     @cython.locals(length=int, line=int)
     cdef int enlarge(self, int slots) except -1

@@ -99,29 +99,31 @@ class Table:
 
     def find(self, key: Any, h: int) -> int:
         """Return the slot of `key` or -1; may run the keys' ``__eq__``."""
-        stamp = self.stamp
         slot = self.probe(key, h, NONE)
         if slot >= NONE:
             return slot
-        return self.compare(key, h, slot, stamp)
+        return self.compare(key, h)
 
-    def compare(self, key: Any, h: int, slot: int, stamp: int) -> int:
-        """Go on with a candidate that only ``==`` can tell; begin again if that changes us.
+    def compare(self, key: Any, h: int) -> int:
+        """Find `key` among candidates that only ``==`` can tell; begin again if that changes us.
 
         Args:
             key: the key sought.
             h: its spread hash.
-            slot: what `probe` has returned, below -1.
-            stamp: of the table before that.
         """
         while True:
-            cells = self.cells
+            found = None  # a candidate whose last reference this was is finalized before we look
+            stamp = self.stamp
+            slot = self.probe(key, h, NONE)
             while slot < NONE:
                 candidate = -2 - slot
+                cells = self.cells
                 if 2 * candidate >= len(cells):
                     break  # the list was replaced meanwhile: the stamp has moved on
                 found = cells[2 * candidate]
-                equal = bool(found == key)  # all user code has run before the stamp is read
+                if self.stamp != stamp:
+                    break  # it was no candidate any more
+                equal = bool(found == key)
                 if self.stamp != stamp:
                     break
                 if equal:
@@ -129,8 +131,6 @@ class Table:
                 slot = self.probe(key, h, candidate)
             if self.stamp == stamp and slot >= NONE:
                 return slot
-            stamp = self.stamp
-            slot = self.probe(key, h, NONE)
 
     def locate(self, key: Any) -> int:
         """Return the slot of `key` or -1: `find` for who does not need the hash."""
