@@ -161,6 +161,7 @@ class Operations(Inspection):
         now = self.cheap_now()
         garbage: list[Any] | None = None if self.graph is None else []
         while True:
+            old = flight = None  # whose finalizers, if they run, run before we look
             stamp = self.stamp
             slot = self.find(key, h)
             if self.stamp != stamp:
@@ -180,7 +181,6 @@ class Operations(Inspection):
             if slot == NONE and self.free == NONE and self.used >= self.slots:
                 self.reserve()
                 continue
-            flight = None
             claims = self.flights.stamp
             if self.flights.count > 0 and terms.fence is None:
                 flight = self.flights.get(key)
@@ -308,6 +308,7 @@ class Operations(Inspection):
         """Take out up to `most` expired entries and return how many it were."""
         taken = 0
         while taken < most:
+            key = value = None  # whose finalizers, if they run, run before we look
             stamp = self.stamp
             slot = self.due(now, exactly)
             if slot == NONE:
