@@ -209,7 +209,7 @@ def test_another_thread_never_sees_too_much(strategy, eager_switching):
 
     def write(seed):
         random = Random(seed)
-        for _ in range(scaled(8000, 1000)):
+        for _ in range(scaled(8000, 100)):
             cache.put(random.randrange(20), random.randrange(120))
 
     watcher = threading.Thread(target=watch, daemon=True)

@@ -46,7 +46,7 @@ cdef class Ledger(Table):
     @cython.locals(paused=bint)
     cdef void take(self, int slot) noexcept
     cdef int take_if(self, int slot, int cause, long long stamp) except -1
-    cdef int choose(self, int keep) noexcept
+    cdef int choose(self, int keep, long long stamp) noexcept
     cdef int due(self, double now, bint exactly) noexcept
     cdef int reserve(self) except -1
     cdef int provide(self, Terms terms, bint versions) except -1

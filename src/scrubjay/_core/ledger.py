@@ -150,8 +150,13 @@ class Ledger(Table):
             self.weighted and self.bytes - self.columns.size[slot] + size > self.byte_limit
         )
 
-    def choose(self, keep: int) -> int:
-        """Return the policy's victim, which is not `keep`; -1 if there is none."""
+    def choose(self, keep: int, stamp: int) -> int:
+        """Return the policy's victim, which is not `keep`; -1 if there is none.
+
+        Also -1 if the table has changed since `stamp`: `keep` may be gone.
+        """
+        if self.stamp != stamp:
+            return NONE
         if keep == NONE:
             return self.policy.victim()
         return self.policy.victim_but(keep)

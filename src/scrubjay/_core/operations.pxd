@@ -32,8 +32,8 @@ cdef class Operations(Inspection):
     cdef object tie(self, Node node)
     @cython.locals(h=cython.uint, stamp=cython.longlong, slot=int, node=Node, nodes=cython.longlong, claims=cython.longlong)
     cdef bint withdraw(self, object key, int cause, list garbage, bint even_if_absent) except *
-    @cython.locals(slot=int, cause=int, stamp=cython.longlong)
-    cdef bint make_room(self, int keep, double now) except -1
+    @cython.locals(slot=int, cause=int, before=cython.longlong)
+    cdef bint make_room(self, int keep, double now, long long stamp) except -1
     @cython.locals(h=cython.uint, size=cython.longlong, status=int)
     cdef int write(self, object key, object value, Terms terms) except -5
     @cython.locals(graph=Graph, nodes=cython.longlong)

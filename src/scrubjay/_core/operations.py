@@ -171,7 +171,7 @@ class Operations(Inspection):
             if terms is IF_ABSENT and slot != NONE and self.contains(key):
                 return PRESENT
             while self.crowded(slot, size):
-                if not self.make_room(slot, now) and self.stamp == stamp:
+                if not self.make_room(slot, now, stamp) and self.stamp == stamp:
                     return REFUSED
                 if self.stamp != stamp + 2:
                     break
@@ -216,19 +216,26 @@ class Operations(Inspection):
             self.policy.settle()
             return status
 
-    def make_room(self, keep: int, now: float) -> bool:
-        """Take one entry out, an expired one if there is any; False if there is none."""
+    def make_room(self, keep: int, now: float, stamp: int) -> bool:
+        """Take one entry out, an expired one if there is any; False if there is none.
+
+        Args:
+            keep: the slot that must stay, or -1.
+            now: the monotonic time in seconds.
+            stamp: of the table when `keep` was found; nothing goes if it has changed.
+        """
         cause = EXPIRED
         slot = self.due(now, False)
         if slot == NONE or slot == keep:
             cause = EVICTED
+            before = self.stamp
             self.policy.prepare()
-            stamp = self.stamp
-            slot = self.choose(keep)
-            if slot == NONE:
-                return False
-        else:
-            stamp = self.stamp
+            if before == stamp and self.stamp != stamp:
+                # The strategy itself used the cache and would do so again: take what it names.
+                keep, stamp = NONE, self.stamp
+            slot = self.choose(keep, stamp)
+        if slot == NONE or self.stamp != stamp:
+            return False
         key = self.cells[2 * slot]
         value = self.cells[2 * slot + 1]
         if self.take_if(slot, cause, stamp) and self.listening:
@@ -350,7 +357,7 @@ class Operations(Inspection):
         entries, size = min(entries, MOST), min(size, MOST)
         self.value_limit = min(value_limit, MOST)
         while not self.limit(entries, size):
-            self.make_room(NONE, self.now())
+            self.make_room(NONE, self.now(), self.stamp)
         self.dispose([])
 
     def dispose(self, garbage: list[Any]) -> int:
