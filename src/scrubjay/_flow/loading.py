@@ -52,22 +52,27 @@ class Loading:
             graph = self._store.prepared_graph(flight.terms)
             flight.pinned = graph.pin((flight.key, *flight.terms.dependencies))
             self._store.declare(flight.pinned[0], flight.pinned[1:])
-        claimed: Flight | None = None
+        claimed: Any = None
         try:
             claimed = self._flights.claim(flight.key, flight)
+            while claimed is not flight and claimed.void:  # nobody joins what was overtaken
+                self._flights.release(flight.key, claimed)
+                claimed = self._flights.claim(flight.key, flight)
         finally:
             if claimed is not flight:
                 self._unpin(flight)
             elif flight.pinned:
                 flight.pinned[0].flight = flight  # found by what changes a dependency
-        return claimed
+        claim: Flight = claimed
+        return claim
 
     def end(self, flight: Flight) -> None:
         """Give the claim up."""
         try:
-            self._unpin(flight)
-        finally:
+            # First: while it can be joined, what changes a dependency must find it.
             self._flights.release(flight.key, flight)
+        finally:
+            self._unpin(flight)
 
     def replace(self, key: Any) -> None:
         """Void the flight of `key` that is under way, if any."""
