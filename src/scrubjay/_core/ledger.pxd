@@ -14,6 +14,8 @@ cdef double PER_SECOND
 cdef object EMPTY
 cdef double LAST_MOMENT
 cdef int CLEARED
+cdef int EVICTED
+cdef int EXPIRED
 
 cdef class Ledger(Table):
     cdef readonly Columns columns
@@ -46,7 +48,10 @@ cdef class Ledger(Table):
     @cython.locals(paused=bint)
     cdef void take(self, int slot) noexcept
     cdef int take_if(self, int slot, int cause, long long stamp) except -1
-    cdef int choose(self, int keep, long long stamp) noexcept
+    @cython.locals(slot=int)
+    cdef int choose(self, int keep, double now, long long stamp) noexcept
+    @cython.locals(cause=int)
+    cdef int take_out(self, int slot, double now, long long stamp) noexcept
     cdef int due(self, double now, bint exactly) noexcept
     cdef int reserve(self) except -1
     cdef int provide(self, Terms terms, bint versions) except -1

@@ -18,6 +18,8 @@ from scrubjay._core.columns import Columns
 from scrubjay._core.constants import (
     CLEARED,
     EMPTY,
+    EVICTED,
+    EXPIRED,
     LAST_MOMENT,
     NONE,
     PER_SECOND,
@@ -150,13 +152,17 @@ class Ledger(Table):
             self.weighted and self.bytes - self.columns.size[slot] + size > self.byte_limit
         )
 
-    def choose(self, keep: int, stamp: int) -> int:
-        """Return the policy's victim, which is not `keep`; -1 if there is none.
+    def choose(self, keep: int, now: float, stamp: int) -> int:
+        """Return what must go next and is not `keep`: an expired entry, or the policy's victim.
 
-        Also -1 if the table has changed since `stamp`: `keep` may be gone.
+        -1 if there is none, or if the table has changed since `stamp`: `keep` may be gone.
         """
         if self.stamp != stamp:
             return NONE
+        if self.wheel is not None and self.wheel.count > 0:
+            slot = self.wheel.advance(now, False)
+            if slot != NONE and slot != keep:
+                return slot
         if keep == NONE:
             return self.policy.victim()
         return self.policy.victim_but(keep)
@@ -184,6 +190,17 @@ class Ledger(Table):
         self.take(slot)
         self.removed[cause] += 1
         return True
+
+    def take_out(self, slot: int, now: float, stamp: int) -> int:
+        """Take an entry out for want of room and return the cause that is told; else -1."""
+        if self.stamp != stamp:
+            return NONE
+        cause = EVICTED
+        if self.columns.has_deadline and self.columns.deadline[slot] <= now:
+            cause = EXPIRED
+        self.take(slot)
+        self.removed[cause] += 1
+        return cause
 
     def collect_garbage(self, slots: Iterable[int], cause: int, garbage: list[Any]) -> int:
         """Take several entries out; append key, value and cause of each to `garbage`."""
@@ -280,4 +297,5 @@ indivisible(
     "provide",
     "reserve",
     "take_if",
+    "take_out",
 )

@@ -18,6 +18,8 @@ cdef int NEW_NODES
 cdef int PRESENT
 cdef int REFUSED
 
+cdef list hoard(list garbage, object key, object value, int cause)
+
 cdef class Operations(Inspection):
     cdef readonly long long rejected
     cdef readonly long long value_limit
@@ -32,13 +34,11 @@ cdef class Operations(Inspection):
     cdef object tie(self, Node node)
     @cython.locals(h=cython.uint, stamp=cython.longlong, slot=int, node=Node, nodes=cython.longlong, claims=cython.longlong)
     cdef bint withdraw(self, object key, int cause, list garbage, bint even_if_absent) except *
-    @cython.locals(slot=int, cause=int, before=cython.longlong)
-    cdef bint make_room(self, int keep, double now, long long stamp) except -1
     @cython.locals(h=cython.uint, size=cython.longlong, status=int)
     cdef int write(self, object key, object value, Terms terms) except -5
     @cython.locals(graph=Graph, nodes=cython.longlong)
     cdef int enter_dependent(self, object key, unsigned int h, object value, long long size, Terms terms) except -5
-    @cython.locals(slot=int, stamp=cython.longlong, status=int, now=double, claims=cython.longlong)
+    @cython.locals(slot=int, keep=int, leaving=int, cause=int, stamp=cython.longlong, at=cython.longlong, status=int, now=double, claims=cython.longlong)
     cdef int enter(self, object key, unsigned int h, object value, long long size, Terms terms, Node node, object needs, long long nodes) except -5
     @cython.locals(slot=int, stamp=cython.longlong, taken=int)
     cpdef int collect(self, double now, bint exactly, int most) except -1

@@ -35,6 +35,16 @@ PLAIN = Terms()
 IF_ABSENT = Terms()
 
 
+def hoard(garbage: list[Any] | None, key: Any, value: Any, cause: int) -> list[Any]:
+    """Return `garbage`, made if need be, with one more entry that had to go."""
+    if garbage is None:
+        garbage = []
+    garbage.append(key)
+    garbage.append(value)
+    garbage.append(cause)
+    return garbage
+
+
 class Operations(Inspection):
     """Storing and removing, whatever keys and values do meanwhile.
 
@@ -157,90 +167,95 @@ class Operations(Inspection):
         needs: Any,
         nodes: int,
     ) -> int:
-        """Make room for the value, one complete eviction at a time, and commit it."""
+        """Make room for the value, commit it, and only then tell of what had to go.
+
+        Whoever is told may use the cache, and would otherwise fill the room just made.
+        """
         now = self.cheap_now()
+        # What had to go, in order: in a list, but for the last one, usually the only one.
         garbage: list[Any] | None = None if self.graph is None else []
-        while True:
-            old = flight = None  # whose finalizers, if they run, run before we look
-            stamp = self.stamp
-            slot = self.find(key, h)
-            if self.stamp != stamp:
-                continue
-            if size > self.value_limit:
-                return REFUSED
-            if terms is IF_ABSENT and slot != NONE and self.contains(key):
-                return PRESENT
-            while self.crowded(slot, size):
-                if not self.make_room(slot, now, stamp) and self.stamp == stamp:
-                    return REFUSED
-                if self.stamp != stamp + 2:
-                    break
-                stamp += 2
-            if self.stamp != stamp:
-                continue
-            if slot == NONE and self.free == NONE and self.used >= self.slots:
-                self.reserve()
-                continue
-            claims = self.flights.stamp
-            if self.flights.count > 0 and terms.fence is None:
-                flight = self.flights.get(key)
+        gone = gone_value = EMPTY
+        cause = EVICTED
+        status = AGAIN
+        slot = NONE
+        old: Any = None
+        try:
+            while status == AGAIN:
+                old = flight = None  # whose finalizers, if they run, run before we look
+                stamp = self.stamp
+                slot = self.find(key, h)
                 if self.stamp != stamp:
                     continue
-            old = EMPTY if slot == NONE else self.cells[2 * slot + 1]
-            status = self.commit(
-                slot,
-                key,
-                h,
-                value,
-                size,
-                terms,
-                node,
-                needs,
-                nodes,
-                now,
-                garbage,
-                flight,
-                claims,
-                stamp,
-            )
-            if status == AGAIN:
-                continue
+                if size > self.value_limit:
+                    return REFUSED
+                if terms is IF_ABSENT and slot != NONE and self.contains(key):
+                    return PRESENT
+                while self.crowded(slot, size):
+                    if gone is not EMPTY:
+                        garbage = hoard(garbage, gone, gone_value, cause)
+                        gone = gone_value = EMPTY
+                    self.policy.prepare()
+                    # Where a strategy has used the cache it would do so again: take its choice.
+                    keep = slot if self.stamp == stamp else NONE
+                    at = self.stamp
+                    leaving = self.choose(keep, now, at)
+                    if leaving == NONE:
+                        break
+                    gone = self.cells[2 * leaving]
+                    gone_value = self.cells[2 * leaving + 1]
+                    cause = self.take_out(leaving, now, at)
+                    if cause == NONE:
+                        gone = gone_value = EMPTY
+                        break
+                    if self.stamp != stamp + 2:
+                        break
+                    stamp += 2
+                if self.stamp != stamp:
+                    continue
+                if self.crowded(slot, size):
+                    return REFUSED
+                if slot == NONE and self.free == NONE and self.used >= self.slots:
+                    self.reserve()
+                    continue
+                claims = self.flights.stamp
+                if self.flights.count > 0 and terms.fence is None:
+                    flight = self.flights.get(key)
+                if gone is not EMPTY and garbage is not None:
+                    garbage = hoard(garbage, gone, gone_value, cause)
+                    gone = gone_value = EMPTY
+                if self.stamp != stamp:
+                    continue
+                old = EMPTY if slot == NONE else self.cells[2 * slot + 1]
+                status = self.commit(
+                    slot,
+                    key,
+                    h,
+                    value,
+                    size,
+                    terms,
+                    node,
+                    needs,
+                    nodes,
+                    now,
+                    garbage,
+                    flight,
+                    claims,
+                    stamp,
+                )
             if status == STORED and slot != NONE:
                 self.removed[REPLACED] += 1
                 if terms.fence is not None and self.flights.count > 0:
                     self.overtake_dependents(key)
-                if self.listening:
-                    self.announce(key, old, REPLACED)
+            return status
+        finally:
+            self.policy.settle()
             if garbage:
                 self.dispose(garbage)
-            self.policy.settle()
-            return status
-
-    def make_room(self, keep: int, now: float, stamp: int) -> bool:
-        """Take one entry out, an expired one if there is any; False if there is none.
-
-        Args:
-            keep: the slot that must stay, or -1.
-            now: the monotonic time in seconds.
-            stamp: of the table when `keep` was found; nothing goes if it has changed.
-        """
-        cause = EXPIRED
-        slot = self.due(now, False)
-        if slot == NONE or slot == keep:
-            cause = EVICTED
-            before = self.stamp
-            self.policy.prepare()
-            if before == stamp and self.stamp != stamp:
-                # The strategy itself used the cache and would do so again: take what it names.
-                keep, stamp = NONE, self.stamp
-            slot = self.choose(keep, stamp)
-        if slot == NONE or self.stamp != stamp:
-            return False
-        key = self.cells[2 * slot]
-        value = self.cells[2 * slot + 1]
-        if self.take_if(slot, cause, stamp) and self.listening:
-            self.announce(key, value, cause)
-        return True
+            if self.listening:
+                if gone is not EMPTY:
+                    self.announce(gone, gone_value, cause)
+                if status == STORED and slot != NONE:
+                    self.announce(key, old, REPLACED)
 
     def renewed(self, key: Any, ttl: float, idle: float) -> bool:
         """Count a use of `key`, begin its time to live anew where given; False if absent."""
@@ -356,9 +371,21 @@ class Operations(Inspection):
         """Change the bounds, evicting first what would lie above them."""
         entries, size = min(entries, MOST), min(size, MOST)
         self.value_limit = min(value_limit, MOST)
-        while not self.limit(entries, size):
-            self.make_room(NONE, self.now(), self.stamp)
-        self.dispose([])
+        garbage: list[Any] = []
+        try:
+            while not self.limit(entries, size):
+                self.policy.prepare()
+                now = self.now()
+                stamp = self.stamp
+                leaving = self.choose(NONE, now, stamp)
+                if leaving != NONE:
+                    gone = self.cells[2 * leaving]
+                    gone_value = self.cells[2 * leaving + 1]
+                    cause = self.take_out(leaving, now, stamp)
+                    if cause != NONE:
+                        hoard(garbage, gone, gone_value, cause)
+        finally:
+            self.dispose(garbage)
 
     def dispose(self, garbage: list[Any]) -> int:
         """Let go of entries taken out; return how many they are."""

@@ -38,7 +38,8 @@ class _Turn:
         self.renew()
 
     def renew(self) -> None:
-        self.lock = threading.Lock()
+        # Reentrant: a finalizer may run, and use a store, before the step itself begins.
+        self.lock = threading.RLock()
         self.owner = 0
 
 
@@ -56,9 +57,9 @@ def _step(method: Any) -> Any:
                 "the cache was used from a signal handler while this thread was changing it"
             )
         with _turn.lock:
-            _turn.owner = me
             collecting = gc.isenabled()
             gc.disable()
+            _turn.owner = me
             try:
                 return method(self, *args)
             except BaseException:

@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import Any
 
 from scrubjay._flow.effects import Call, Flow, Start
-from scrubjay._flow.flight import Flight, Loader, blocked, under_way
+from scrubjay._flow.flight import Flight, Loader, blocked, enter, leave
 from scrubjay.errors import InvalidArgumentTypeError
 
 _LOOK = 1.0  # seconds between two looks whether the loop waited for still runs
@@ -50,7 +50,7 @@ def run(flow: Flow) -> Any:
                 continue
             answer = failure = None
             if type(effect) is Start:
-                flows.append((effect.flow, under_way.set((*under_way.get(), effect.flight))))
+                flows.append((effect.flow, enter(effect.flight)))
             elif type(effect) is Call:
                 flight = effect.flight
                 loader: Any = flight.loader
@@ -79,7 +79,7 @@ def _leave(flow: tuple[Flow, Any]) -> None:
     """Forget that a flow's load is under way here."""
     token = flow[1]
     if token is not None:
-        under_way.reset(token)
+        leave(token)
 
 
 def _is_awaitable(value: Any) -> bool:
@@ -142,7 +142,7 @@ async def _drive(flow: Flow, flight: Flight | None = None) -> Any:
         flight: the load that it carries out, in a task whose context ends with it.
     """
     if flight is not None:
-        under_way.set((*under_way.get(), flight))
+        enter(flight)
         del flight
     effect: Any = None
     answer: Any = None

@@ -7,9 +7,11 @@ whichever thread comes first.
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 from collections.abc import Callable, Iterable
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any
 
@@ -21,6 +23,35 @@ under_way: ContextVar[tuple[Flight, ...]] = ContextVar("scrubjay_under_way", def
 
 #: what blocking calls on the thread of an event loop wait for: so does all that it runs
 blocked: dict[Any, list[Flight]] = {}
+
+#: Until 3.12 the collector may run within `ContextVar.set` and `reset`, and a finalizer that
+#: loads something there leaves the variable with a value that does not exist any more.
+_COLLECTS_ANYWHERE = sys.version_info < (3, 12)
+
+
+def enter(flight: Flight) -> Token[tuple[Flight, ...]]:
+    """Note that a load is under way in this context; return what `leave` takes."""
+    chain = (*under_way.get(), flight)
+    paused = _COLLECTS_ANYWHERE and gc.isenabled()
+    if paused:
+        gc.disable()
+    try:
+        return under_way.set(chain)
+    finally:
+        if paused:
+            gc.enable()
+
+
+def leave(token: Token[tuple[Flight, ...]]) -> None:
+    """Forget that a load is under way in this context."""
+    paused = _COLLECTS_ANYWHERE and gc.isenabled()
+    if paused:
+        gc.disable()
+    try:
+        under_way.reset(token)
+    finally:
+        if paused:
+            gc.enable()
 
 
 class _Process:

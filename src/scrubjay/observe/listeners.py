@@ -19,7 +19,8 @@ class Listeners:
 
     A callback runs after the change is complete, in the thread that made it; it may use
     the cache. What it raises is logged and goes no further, because the removal has
-    happened already.
+    happened already. Only a `RecursionError` goes on: a callback whose removals call it
+    would otherwise begin again at every level that it has reached.
     """
 
     def __init__(self) -> None:
@@ -44,5 +45,7 @@ class Listeners:
             if cause in causes:
                 try:
                     callback(key, value, cause)
+                except RecursionError:
+                    raise
                 except Exception:
                     _log.exception("a removal callback failed")
