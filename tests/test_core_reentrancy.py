@@ -20,7 +20,6 @@ import pytest
 from scrubjay import Cache, ManualClock, ReentrantLoadError, register_strategy
 from tests.models import check, drain, scaled
 
-
 MB = 1024 * 1024
 STRATEGIES = ["lru", "lfu", "ttl", "priority", "adaptive", "test-hostile"]
 

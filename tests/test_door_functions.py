@@ -744,3 +744,42 @@ def test_functions_in_a_shared_cache_share_the_bound() -> None:
         two(x)
     assert (one.cache_info().currsize, two.cache_info().currsize) == (2, 8)
     assert one.cache_info().maxsize == 10
+
+
+def test_a_wrapper_binds_like_a_function() -> None:
+    class Borrower:
+        method = at_module_level
+
+    assert weakref.ref(at_module_level)() is at_module_level
+    assert "at_module_level" in repr(at_module_level)
+    borrower: Any = Borrower()
+    with pytest.raises(TypeError):
+        borrower.method()  # Borrower + 0
+    assert Borrower.method is at_module_level
+
+
+@pytest.mark.parametrize("count", range(6))
+def test_any_number_of_arguments_in_any_form(count: int) -> None:
+    def collect(*args: Any, **named: Any) -> Any:
+        return args, named
+
+    ask = cached(collect)
+    arguments = tuple(f"argument {number}" for number in range(count))
+    named = {f"name {number}": number for number in range(count)}
+    for given, by_name in ((arguments, {}), ((), named), (arguments, named)):
+        for _ in range(2):
+            assert ask(*given, **by_name) == (given, by_name)
+    assert ask.cache_info()[:2] == ((3, 3) if count else (5, 1))
+
+
+@pytest.mark.parametrize("count", range(1, 6))
+def test_a_fixed_number_of_arguments(count: int) -> None:
+    names = ", ".join(f"a{number}" for number in range(count))
+    ask: Any = cached(eval(f"lambda {names}: ({names},)"))
+    for arguments in (tuple(range(count)), tuple("abcdef"[:count]), (None,) * count):
+        assert ask(*arguments) == ask(*arguments) == arguments
+        assert ask(*arguments[:-1], **{f"a{count - 1}": arguments[-1]}) == arguments
+    assert ask.cache_info()[:2] == (6, 3)
+    for wrong in ((None,) * (count + 1), (None,) * (count - 1)):
+        with pytest.raises(TypeError):
+            ask(*wrong)

@@ -149,7 +149,7 @@ class Recipe:
         """Return the function that callers call, with its methods."""
         run = drivers.arun if self.asynchronous else drivers.run
         if self.own:
-            memoize = memo.memoize_async if self.asynchronous else memo.memoize
+            memoize = memo.memoize_async if self.asynchronous else memo.Memoized
             made: Any = memoize(self.cache, self.plan, run, self.call_key.arity, self.key)
         else:
             share = memo.memoize_shared_async if self.asynchronous else memo.memoize_shared

@@ -10,10 +10,21 @@ of their own.
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 from scrubjay._core.constants import MISSING
 from scrubjay._core.store import Store
+
+try:
+    import cython
+except ModuleNotFoundError:
+    from scrubjay._core import _cython as cython
+
+if not cython.compiled:
+
+    def accept_vectorcall(memoized: Any) -> None:
+        """Do nothing: only a compiled call can do without a tuple of arguments."""
 
 
 class Tally:
@@ -24,8 +35,11 @@ class Tally:
         self.misses = 0
 
 
-def memoize(store: Any, plan: Any, run: Any, arity: int, key_of: Any) -> Callable[..., Any]:
-    """Return the memoized form of a function that has a store to itself.
+class Memoized:
+    """The memoized form of a function that has a store to itself.
+
+    Compiled, a call with one or two positional arguments makes neither a tuple of arguments
+    nor a dictionary of named ones: see ``memo.pxd``.
 
     Args:
         store: the store.
@@ -35,48 +49,54 @@ def memoize(store: Any, plan: Any, run: Any, arity: int, key_of: Any) -> Callabl
         arity: positional arguments of a call that are its key as they stand, or -1.
         key_of: returns the key of any call.
     """
-    own: Store = store
 
-    def one(a: Any = MISSING, /, *rest: Any, **named: Any) -> Any:
-        key: Any
-        if a is MISSING or rest or named:
-            args = rest if a is MISSING else (a, *rest)
-            key = key_of(args, named)
-            value = own.fetch(key, MISSING)
-            return run(plan(key, args, named)) if value is MISSING else value
+    def __init__(self, store: Any, plan: Any, run: Any, arity: int, key_of: Any) -> None:
+        self.store = store
+        self.plan = plan
+        self.run = run
+        self.arity = arity
+        self.key_of = key_of
+        accept_vectorcall(self)
+
+    def __call__(self, /, *args: Any, **named: Any) -> Any:
+        """Return the result of the call, kept or new."""
+        return self.call(args, named)
+
+    def call(self, args: Any, named: Any) -> Any:
+        """Return the result of any call."""
+        key = self.key_of(args, named)
+        value = self.store.fetch(key, MISSING)
+        return self.run(self.plan(key, args, named)) if value is MISSING else value
+
+    def call_one(self, a: Any) -> Any:
+        """Return the result of a call with one argument, where that is the arity."""
         key = a if type(a) is str or type(a) is int else (a,)
-        value = own.fetch(key, MISSING)
-        return run(plan(key, (a,), named)) if value is MISSING else value
+        value = self.store.fetch(key, MISSING)
+        return self.run(self.plan(key, (a,), {})) if value is MISSING else value
 
-    def two(a: Any = MISSING, b: Any = MISSING, /, *rest: Any, **named: Any) -> Any:
-        args: Any
-        if b is MISSING or rest or named:
-            if b is not MISSING:
-                args = (a, b, *rest)
-            else:
-                args = rest if a is MISSING else (a, *rest)
-            key: Any = key_of(args, named)
-        else:
-            args = key = (a, b)
-        value = own.fetch(key, MISSING)
-        return run(plan(key, args, named)) if value is MISSING else value
+    def call_many(self, args: Any) -> Any:
+        """Return the result of a call with as many arguments as the arity, two or more."""
+        value = self.store.fetch(args, MISSING)
+        return self.run(self.plan(args, args, {})) if value is MISSING else value
 
-    def many(*args: Any, **named: Any) -> Any:
-        key: Any = key_of(args, named) if named or len(args) != arity else args
-        value = own.fetch(key, MISSING)
-        return run(plan(key, args, named)) if value is MISSING else value
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        """Return the function bound to an instance, as functions do."""
+        return self if instance is None else MethodType(self, instance)
 
-    if arity == 1:
-        return one
-    if arity == 2:
-        return two
-    return many
+    def __reduce__(self) -> str:
+        """Say where the function is found: copies are the function itself."""
+        name: str = self.__qualname__  # type: ignore[attr-defined]
+        return name
+
+    def __repr__(self) -> str:
+        name = getattr(self, "__qualname__", "?")
+        return f"<cached function {name} at {id(self):#x}>"
 
 
 def memoize_async(store: Any, plan: Any, arun: Any, arity: int, key_of: Any) -> Callable[..., Any]:
     """Return the memoized form of a coroutine function with a store to itself.
 
-    The arguments are those of `memoize`; what `arun` returns is awaited.
+    The arguments are those of `Memoized`; what `arun` returns is awaited.
     """
     own: Store = store
 
@@ -101,7 +121,7 @@ def memoize_async(store: Any, plan: Any, arun: Any, arity: int, key_of: Any) -> 
 def memoize_shared(store: Any, plan: Any, run: Any, key_of: Any, tally: Any) -> Callable[..., Any]:
     """Return the memoized form of a function that shares a store with others.
 
-    The arguments are those of `memoize`, and the tally of the function's own requests.
+    The arguments are those of `Memoized`, and the tally of the function's own requests.
     """
     own: Store = store
     count: Tally = tally
