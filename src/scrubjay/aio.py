@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import weakref
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from contextlib import suppress
@@ -19,6 +20,7 @@ from scrubjay.consistency.manager import ConsistencyManager
 from scrubjay.decorators import CachedFunction, Decorator, shared
 from scrubjay.errors import UnpicklableCacheError
 from scrubjay.observe.listeners import RemovalListener
+from scrubjay.observe.recorder import Recording
 from scrubjay.types import (
     CacheConsistencyLevel,
     CacheEntry,
@@ -339,6 +341,12 @@ class AdaptiveCache(Generic[K, V]):
     ) -> Callable[[], None]:
         """Have ``callback(key, value, cause)`` called after each removal."""
         return self._sync.on_removal(callback, causes)
+
+    def record(
+        self, path: str | os.PathLike[str], *, sample: float = 0.1, secret: bytes | None = None
+    ) -> Recording:
+        """Record requests to a file; see `Cache.record`."""
+        return self._sync.record(path, sample=sample, secret=secret)
 
     @property
     def statistics(self) -> CacheStatistics:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar, overload
 
 from scrubjay import arguments, decorators, settings
 from scrubjay._core.adopt import adopt
 from scrubjay._core.constants import MISSING
 from scrubjay._flow import drivers
-from scrubjay.errors import UnpicklableCacheError
+from scrubjay.errors import (
+    InvalidArgumentError,
+    InvalidArgumentTypeError,
+    UnpicklableCacheError,
+)
 from scrubjay.foundation import Foundation
 from scrubjay.observe import entries
 from scrubjay.observe.listeners import RemovalListener
+from scrubjay.observe.recorder import Recording, start_recording
 from scrubjay.observe.report import detailed, snapshot
 from scrubjay.types import (
     CacheConsistencyLevel,
@@ -312,6 +320,39 @@ class Cache(Foundation[K, V]):
         return self._listeners.add(callback, wanted)
 
     # Telling
+
+    def record(
+        self, path: str | os.PathLike[str], *, sample: float = 0.1, secret: bytes | None = None
+    ) -> Recording:
+        """Record requests to a file that ``scrubjay replay`` and the laboratory read.
+
+        Of a sample of the keys each request and each store is recorded: time, hit or miss,
+        size, cost, and the key and the session as keyed hashes. A thread writes the file.
+
+        Args:
+            path: the file; one that is there is replaced.
+            sample: share of the keys that are recorded, above 0 and at most 1.
+            secret: key of the hashes, 1 to 64 bytes: the same one lets recordings be
+                joined. None for one that nobody knows.
+
+        Returns:
+            The recording: a context manager, whose `stop` ends it. It ends with the cache
+            and with the process, too.
+
+        Raises:
+            InvalidArgumentError: an argument makes no sense, or a recording is under way.
+            OSError: the file cannot be written.
+        """
+        share = arguments.fraction("sample", sample)
+        if secret is None:
+            secret = secrets.token_bytes(16)
+        elif not isinstance(secret, bytes):
+            raise InvalidArgumentTypeError(f"secret: {type(secret).__name__} is not bytes")
+        elif not 1 <= len(secret) <= 64:
+            raise InvalidArgumentError(f"secret: {len(secret)} bytes, not 1 to 64")
+        if self.observer is not None:
+            raise InvalidArgumentError("record: a recording of this cache is under way")
+        return start_recording(self, Path(path), share, secret)
 
     @property
     def statistics(self) -> CacheStatistics:

@@ -177,7 +177,7 @@ class Foundation(StoreMapping[K, V]):
         if consistency_check and self._is_too_old(key, session):
             self.count_conflict()
             return default
-        return super().get_in_context(key, default, context, consistency_check)
+        return self.fetch_in_session(key, default, session)
 
     def _is_too_old(self, key: Any, session: str | None) -> bool:
         """Tell whether what is there of a key must not be shown to a session."""

@@ -29,6 +29,9 @@ cdef class Operations(Inspection):
     cdef public bint defaults
     cdef public bint attentive
     cdef public bint swept
+    cdef readonly object observer
+    cdef readonly long long sampled
+    cdef bint is_sampled(self, unsigned int h) noexcept
     cdef long long measure(self, object key, object value) except -1
     @cython.locals(h=cython.uint, stamp=cython.longlong, slot=int)
     cdef object tie(self, Node node)

@@ -76,6 +76,8 @@ class Operations(Inspection):
         self.defaults = False
         self.attentive = False
         self.swept = clock is not None
+        self.observer: Any = None
+        self.sampled = 0  # of each 2**31 keys, how many the observer is told of
         self.watch()
 
     # Storing
@@ -121,7 +123,22 @@ class Operations(Inspection):
             self.overtake(key)  # who comes from now on joins no load that is void
         if not self.swept and self.wheel is not None and self.wheel.count > 0:
             self.begin_sweeping()
+        if self.sampled != 0 and status == STORED and self.is_sampled(h):
+            self.observe_store(key, value, size, terms.cost)
         return status
+
+    def is_sampled(self, h: int) -> bool:
+        """Tell whether the observer hears of the key with spread hash `h`.
+
+        The upper bits of a spread hash are small for small integers: they are mixed again.
+        """
+        return ((h * 0x1E3779B1) & 0x7FFFFFFF) < self.sampled
+
+    def observe_store(self, key: Any, value: Any, size: int, cost: float) -> None:
+        """Tell the observer of a stored value, with its size whether that is kept or not."""
+        observer = self.observer
+        if observer is not None:
+            observer.stored(key, size if self.weighted else self.measure(key, value), cost)
 
     def enter_dependent(self, key: Any, h: int, value: Any, size: int, terms: Terms) -> int:
         """Enter a value in a store where some entries depend on others."""

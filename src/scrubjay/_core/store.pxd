@@ -23,4 +23,6 @@ cdef class Store(Operations):
     cdef inline object lookup(self, object key, object default)
     @cython.final
     cdef inline object fetch(self, object key, object default)
+    @cython.locals(timed=cython.bint, start=double, end=double)
+    cdef object fetch_watched(self, object key, object default, object session)
 

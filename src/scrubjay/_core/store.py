@@ -80,18 +80,44 @@ class Store(Operations):
 
     def fetch(self, key: Any, default: Any) -> Any:
         """Answer one request and count it."""
-        if (self.requests & SAMPLING) != 0:
+        if (self.requests & SAMPLING) != 0 and self.sampled == 0:
             value = self.lookup(key, default)
             self.requests += 1
             return value
-        start = self.ticks.exact()
-        value = self.lookup(key, default)
-        end = self.ticks.exact()
+        return self.fetch_watched(key, default, None)
+
+    def fetch_in_session(self, key: Any, default: Any, session: Any) -> Any:
+        """Answer one request of a session and count it."""
+        return self.fetch_watched(key, default, session)
+
+    def fetch_watched(self, key: Any, default: Any, session: Any) -> Any:
+        """Answer one request and count it; time it and tell the observer where it is due."""
+        timed = (self.requests & SAMPLING) == 0
+        start = self.ticks.exact() if timed else 0.0
+        value = self.lookup(key, MISSING)
+        if timed:
+            end = self.ticks.exact()
+            self.latency.record(end - start, SAMPLING + 1)
+            if self.clock is None:
+                self.tick = self.moment(end)
         self.requests += 1
-        self.latency.record(end - start, SAMPLING + 1)
-        if self.clock is None:
-            self.tick = self.moment(end)
-        return value
+        observer = self.observer
+        if observer is not None and self.is_sampled(self.spread(key)):
+            observer.requested(key, value is not MISSING, session)
+        return default if value is MISSING else value
+
+    def observe(self, observer: Any, sampled: int) -> None:
+        """Tell an observer of requests and stores from now on; None for nobody.
+
+        Args:
+            observer: has ``requested(key, hit, session)`` and ``stored(key, size, cost)``,
+                which raise nothing.
+            sampled: of each 2**31 keys, how many are told of.
+        """
+        self.sampled = 0
+        self.observer = observer
+        if observer is not None:
+            self.sampled = sampled
 
     def request(self, key: Any, default: Any) -> Any:
         """Answer one request and count it: `fetch` for those outside the core."""
