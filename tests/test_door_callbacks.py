@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from scrubjay import Cache, ManualClock, RemovalCause
+from scrubjay import Cache, ManualClock, RemovalCause, register_strategy
 from tests.door_helpers import in_time, opened
 
 
@@ -276,3 +277,86 @@ def test_nobody_is_told_twice(make: Callable[..., Any]) -> None:
         door.put(number, 1, tags={"t"}, dependencies=["root", (number + 1) % 10])
     assert door.invalidate_by_tags({"t"}) == len(seen) == len(set(seen))
     assert len(door) == 0
+
+
+class Failing:
+    """A strategy that fails once, where it is told to."""
+
+    place = ""
+
+    def __init__(self, metadata: Any) -> None:
+        self.slots: list[int] = []
+
+    def fail(self, place: str) -> None:
+        if Failing.place == place:
+            Failing.place = ""
+            raise ZeroDivisionError
+
+    def on_insert(self, slot: int) -> None:
+        self.slots.append(slot)
+        self.fail("insert")
+
+    def on_hit(self, slot: int) -> None:
+        self.fail("hit")
+
+    def on_remove(self, slot: int) -> None:
+        self.slots.remove(slot)
+        self.fail("remove")
+
+    def victim(self) -> int:
+        self.fail("victim")
+        return self.slots[0]
+
+
+register_strategy("test-failing", Failing)
+
+
+@pytest.mark.parametrize("place", ["insert", "hit", "remove", "victim"])
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda cache: cache.put("new", "new"),
+        lambda cache: cache.put(1, "replaced"),
+        lambda cache: cache.setdefault("new", "new"),
+        lambda cache: cache.invalidate(1),
+        lambda cache: cache.pop(1),
+        lambda cache: cache.clear(),
+        lambda cache: cache.resize(max_entries=1),
+        lambda cache: cache.invalidate_by_tags(["t"]),
+    ],
+)
+def test_whatever_a_strategy_raises_every_removal_is_told(place: str, operation: Any) -> None:
+    cache: Cache[Any, Any] = Cache(max_entries=4, eviction_strategy="test-failing")
+    for number in range(4):
+        cache.put(number, number, tags=["t"])
+    told = []
+    cache.on_removal(lambda key, value, cause: told.append(value))
+    Failing.place = place
+    with contextlib.suppress(ZeroDivisionError):
+        operation(cache)
+    Failing.place = ""
+    here = [value for value in cache.values() if value in range(4)]
+    assert sorted(told + here) == list(range(4))  # each either told of or there
+
+
+def test_a_callback_at_the_end_of_the_stack_keeps_nobody_from_being_told() -> None:
+    cache: Cache[int, int] = Cache(
+        max_size_mb=10 / 1048576, sizer=lambda size: size, max_value_fraction=1
+    )
+    for number in range(10):
+        cache.put(number, 1)
+    told: list[tuple[str, int]] = []
+
+    def fail(key: int, value: int, cause: object) -> None:
+        told.append(("first", key))
+        raise RecursionError
+
+    cache.on_removal(fail)
+    cache.on_removal(lambda key, value, cause: told.append(("second", key)))
+    with pytest.raises(RecursionError):
+        cache.put(99, 4)
+    assert len(told) == 8
+    assert cache.get(99) == 4
+    with pytest.raises(RecursionError):
+        cache.clear()
+    assert len(told) == 8 + 2 * 7

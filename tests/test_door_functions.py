@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from scrubjay import Cache, CacheInfo, InvalidArgumentTypeError, InvalidKeyError, cached
+from scrubjay._flow.flight import under_way
 from tests.door_helpers import Patient, arun, in_time, wait
 
 
@@ -783,3 +784,58 @@ def test_a_fixed_number_of_arguments(count: int) -> None:
     for wrong in ((None,) * (count + 1), (None,) * (count - 1)):
         with pytest.raises(TypeError):
             ask(*wrong)
+
+
+def test_attributes_of_the_function_are_its_own_affair() -> None:
+    def f(n: int) -> int:
+        return n
+
+    for name in ("store", "plan", "run", "arity", "key_of", "call", "vectorcall"):
+        setattr(f, name, "the function's")
+    inner = cached(f)
+    outer = cached(max_entries=2)(inner)
+    assert [outer(n) for n in (1, 2, 3, 1)] == [1, 2, 3, 1]
+    assert outer.cache_info() == (0, 4, 2, 2)
+    assert inner.cache_info() == (1, 3, 1024, 3)
+    assert outer.run == "the function's"  # type: ignore[attr-defined]
+
+    @cached
+    @functools.wraps(inner)
+    def other(n: int) -> str:
+        return "another one's"
+
+    assert other(1) == "another one's"
+
+
+def test_a_cached_object_without_a_name_is_copied_but_not_pickled() -> None:
+    add: Any = cached(functools.partial(at_module_level, 1))
+    assert copy.copy(add) is add
+    assert copy.deepcopy(add) is add
+    with pytest.raises(pickle.PicklingError):
+        pickle.dumps(add)
+
+
+def test_loads_that_end_in_a_recursion_error_can_be_begun_anew() -> None:
+    """The stack may be too full even to say that a load is over."""
+
+    @cached
+    def endless(n: int, more: int = 1) -> int:
+        return endless(n + more)
+
+    for start in range(40):
+        with contextlib.suppress(RecursionError):
+            endless(1000 * start)
+    left = [key[0] for key in endless.cache.unsettled()][:5]
+
+    def again(n: int) -> None:
+        with contextlib.suppress(RecursionError):
+            endless(n)
+
+    for n in [*left, 0]:
+        thread = threading.Thread(target=again, args=(n,), daemon=True)
+        thread.start()
+        thread.join(30)
+        assert not thread.is_alive()
+    with contextlib.suppress(RecursionError):
+        endless(10)
+    assert under_way.get() == ()

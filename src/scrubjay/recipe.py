@@ -10,6 +10,7 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -210,4 +211,5 @@ def _mark_asynchronous(target: Any) -> None:
         inspect.markcoroutinefunction(target)
     marker = getattr(asyncio.coroutines, "_is_coroutine", None)
     if marker is not None:
-        target._is_coroutine = marker
+        with suppress(AttributeError):  # what Cython compiled from `async def` has it already
+            target._is_coroutine = marker

@@ -36,10 +36,10 @@ class Inspection(Steps):
 
     def row(self, slot: int, now: float) -> dict[str, Any] | None:
         """Return what is known of the live entry in `slot`, or None."""
-        if slot >= self.used or self.cells[2 * slot] is EMPTY:
+        if slot >= self.used or self.cell(2 * slot) is EMPTY:
             return None
-        key = self.cells[2 * slot]  # what allocates below may let finalizers in
-        value = self.cells[2 * slot + 1]
+        key = self.cell(2 * slot)  # what allocates below may let finalizers in
+        value = self.cell(2 * slot + 1)
         columns = self.columns
         if columns.has_deadline and columns.deadline[slot] <= now:
             return None
@@ -67,8 +67,8 @@ class Inspection(Steps):
         stamp = self.stamp
         if slot >= self.used:
             return None
-        key = self.cells[2 * slot]
-        value = self.cells[2 * slot + 1]
+        key = self.cell(2 * slot)
+        value = self.cell(2 * slot + 1)
         columns = self.columns
         if key is EMPTY or (columns.has_deadline and columns.deadline[slot] <= now):
             return None

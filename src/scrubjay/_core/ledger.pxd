@@ -28,6 +28,7 @@ cdef class Ledger(Table):
     cdef Ticks ticks
     cdef readonly long long entry_limit
     cdef readonly long long byte_limit
+    cdef readonly long long value_limit
     cdef readonly long long bytes
     cdef readonly bint weighted
     cdef readonly long long writes
@@ -53,10 +54,11 @@ cdef class Ledger(Table):
     @cython.locals(cause=int)
     cdef int take_out(self, int slot, double now, long long stamp) noexcept
     cdef int due(self, double now, bint exactly) noexcept
+    @cython.locals(before=int, slots=int, paused=bint)
     cdef int reserve(self) except -1
     cdef int provide(self, Terms terms, bint versions) except -1
     @cython.locals(slot=int)
     cdef int collect_garbage(self, object slots, int cause, object garbage) except -1
     cdef int watch(self) except -1
     cdef int forget_all(self, long long stamp) except -1
-    cdef int limit(self, long long entries, long long size) except -1
+    cdef int limit(self, long long entries, long long size, long long value) except -1

@@ -53,6 +53,7 @@ class Ledger(Table):
         self.writes = 0
         self.entry_limit = 0
         self.byte_limit = 0
+        self.value_limit = 0
         self.removed = array("q", bytes(8 * 8))
         self.labels: Labels | None = None
         self.graph: Graph | None = None
@@ -226,13 +227,19 @@ class Ledger(Table):
         slots = self.slots * 2 if self.slots < 4096 else self.slots * 3 // 2
         if slots > self.entry_limit and self.slots < self.entry_limit:
             slots = self.entry_limit
+        before = self.slots
         paused = self.pause()
-        self.enlarge(slots)
-        self.columns.grow(slots)
-        self.policy.grow(slots, self.hashes)
-        if self.wheel is not None:
-            self.wheel.grow(slots)
-        self.resume(paused)
+        try:
+            self.enlarge(slots)
+            self.columns.grow(slots)
+            self.policy.grow(slots, self.hashes)
+            if self.wheel is not None:
+                self.wheel.grow(slots)
+        except BaseException:
+            self.slots = before  # no row is used that not everyone has
+            raise
+        finally:
+            self.resume(paused)
         return 0
 
     def provide(self, terms: Terms, versions: bool) -> int:
@@ -279,12 +286,26 @@ class Ledger(Table):
         self.resume(paused)
         return True
 
-    def limit(self, entries: int, size: int) -> int:
-        """Set the bounds if what is there keeps within them already."""
+    def limit(self, entries: int, size: int, value: int) -> int:
+        """Set the bounds if what is there keeps within them already, else come closer.
+
+        Until it does, the bounds are what is there: what others store meanwhile displaces
+        an entry, and who makes room gets on.
+
+        Args:
+            entries: the bound on entries.
+            size: the bound on their bytes.
+            value: the bound on the bytes of one of them.
+        """
         if self.count > entries or (self.weighted and self.bytes > size):
+            if entries < self.entry_limit:
+                self.entry_limit = min(self.entry_limit, max(entries, self.count))
+            if size < self.byte_limit:
+                self.byte_limit = min(self.byte_limit, max(size, self.bytes))
             return False
         self.entry_limit = entries
         self.byte_limit = size
+        self.value_limit = value
         return True
 
 

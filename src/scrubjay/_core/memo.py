@@ -10,6 +10,7 @@ of their own.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pickle import PicklingError
 from types import MethodType
 from typing import Any
 
@@ -50,42 +51,48 @@ class Memoized:
         key_of: returns the key of any call.
     """
 
+    # In slots, as those of the compiled class are: the attributes of a decorated function
+    # are its own affair.
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_arity",
+        "_key_of",
+        "_plan",
+        "_run",
+        "_store",
+    )
+
     def __init__(self, store: Any, plan: Any, run: Any, arity: int, key_of: Any) -> None:
-        self.store = store
-        self.plan = plan
-        self.run = run
-        self.arity = arity
-        self.key_of = key_of
+        self._store = store
+        self._plan = plan
+        self._run = run
+        self._arity = arity
+        self._key_of = key_of
         accept_vectorcall(self)
 
     def __call__(self, /, *args: Any, **named: Any) -> Any:
         """Return the result of the call, kept or new."""
-        return self.call(args, named)
-
-    def call(self, args: Any, named: Any) -> Any:
-        """Return the result of any call."""
-        key = self.key_of(args, named)
-        value = self.store.fetch(key, MISSING)
-        return self.run(self.plan(key, args, named)) if value is MISSING else value
-
-    def call_one(self, a: Any) -> Any:
-        """Return the result of a call with one argument, where that is the arity."""
-        key = a if type(a) is str or type(a) is int else (a,)
-        value = self.store.fetch(key, MISSING)
-        return self.run(self.plan(key, (a,), {})) if value is MISSING else value
-
-    def call_many(self, args: Any) -> Any:
-        """Return the result of a call with as many arguments as the arity, two or more."""
-        value = self.store.fetch(args, MISSING)
-        return self.run(self.plan(args, args, {})) if value is MISSING else value
+        key = self._key_of(args, named)
+        value = self._store.fetch(key, MISSING)
+        return self._run(self._plan(key, args, named)) if value is MISSING else value
 
     def __get__(self, instance: Any, owner: Any) -> Any:
         """Return the function bound to an instance, as functions do."""
         return self if instance is None else MethodType(self, instance)
 
+    def __copy__(self) -> Any:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self
+
     def __reduce__(self) -> str:
-        """Say where the function is found: copies are the function itself."""
-        name: str = self.__qualname__  # type: ignore[attr-defined]
+        """Say where the function is found."""
+        try:
+            name: str = self.__qualname__  # type: ignore[attr-defined]
+        except AttributeError:
+            raise PicklingError(f"{self!r} has no name to be found by") from None
         return name
 
     def __repr__(self) -> str:

@@ -22,7 +22,6 @@ cdef list hoard(list garbage, object key, object value, int cause)
 
 cdef class Operations(Inspection):
     cdef readonly long long rejected
-    cdef readonly long long value_limit
     cdef object sizer
     cdef Sizing sizing
     cdef public bint listening
@@ -41,7 +40,7 @@ cdef class Operations(Inspection):
     cdef int write(self, object key, object value, Terms terms) except -5
     @cython.locals(graph=Graph, nodes=cython.longlong)
     cdef int enter_dependent(self, object key, unsigned int h, object value, long long size, Terms terms) except -5
-    @cython.locals(slot=int, keep=int, leaving=int, cause=int, stamp=cython.longlong, at=cython.longlong, status=int, now=double, claims=cython.longlong)
+    @cython.locals(slot=int, leaving=int, cause=int, asking=cython.bint, stamp=cython.longlong, at=cython.longlong, status=int, now=double, claims=cython.longlong)
     cdef int enter(self, object key, unsigned int h, object value, long long size, Terms terms, Node node, object needs, long long nodes) except -5
     @cython.locals(slot=int, stamp=cython.longlong, taken=int)
     cpdef int collect(self, double now, bint exactly, int most) except -1

@@ -67,8 +67,11 @@ class Operations(Inspection):
         sizer: Any,
     ) -> None:
         Inspection.__init__(self, policy, clock, byte_limit is not None)
-        self.limit(min(entry_limit, MOST), 0 if byte_limit is None else min(byte_limit, MOST))
-        self.value_limit = min(value_limit, MOST)
+        self.limit(
+            min(entry_limit, MOST),
+            0 if byte_limit is None else min(byte_limit, MOST),
+            min(value_limit, MOST),
+        )
         self.sizer = sizer
         self.sizing = Sizing()
         self.rejected = 0
@@ -195,6 +198,7 @@ class Operations(Inspection):
         cause = EVICTED
         status = AGAIN
         slot = NONE
+        asking = True
         old: Any = None
         try:
             while status == AGAIN:
@@ -205,21 +209,25 @@ class Operations(Inspection):
                     continue
                 if size > self.value_limit:
                     return REFUSED
-                if terms is IF_ABSENT and slot != NONE and self.contains(key):
-                    return PRESENT
+                if terms is IF_ABSENT and slot != NONE:
+                    if self.contains(key):
+                        return PRESENT
+                    if self.stamp != stamp:
+                        continue
                 while self.crowded(slot, size):
                     if gone is not EMPTY:
                         garbage = hoard(garbage, gone, gone_value, cause)
                         gone = gone_value = EMPTY
-                    self.policy.prepare()
-                    # Where a strategy has used the cache it would do so again: take its choice.
-                    keep = slot if self.stamp == stamp else NONE
+                    if asking:
+                        self.policy.prepare()
+                        # One that has used the cache would do so again: it is asked no more.
+                        asking = self.stamp == stamp
                     at = self.stamp
-                    leaving = self.choose(keep, now, at)
+                    leaving = self.choose(slot if at == stamp else NONE, now, at)
                     if leaving == NONE:
                         break
-                    gone = self.cells[2 * leaving]
-                    gone_value = self.cells[2 * leaving + 1]
+                    gone = self.cell(2 * leaving)
+                    gone_value = self.cell(2 * leaving + 1)
                     cause = self.take_out(leaving, now, at)
                     if cause == NONE:
                         gone = gone_value = EMPTY
@@ -265,14 +273,15 @@ class Operations(Inspection):
                     self.overtake_dependents(key)
             return status
         finally:
-            self.policy.settle()
-            if garbage:
-                self.dispose(garbage)
             if self.listening:
                 if gone is not EMPTY:
-                    self.announce(gone, gone_value, cause)
+                    garbage = hoard(garbage, gone, gone_value, cause)
                 if status == STORED and slot != NONE:
-                    self.announce(key, old, REPLACED)
+                    garbage = hoard(garbage, key, old, REPLACED)
+            if garbage:
+                self.dispose(garbage)
+            else:
+                self.policy.settle()
 
     def renewed(self, key: Any, ttl: float, idle: float) -> bool:
         """Count a use of `key`, begin its time to live anew where given; False if absent."""
@@ -295,8 +304,11 @@ class Operations(Inspection):
     def remove(self, key: Any, cause: int = INVALIDATED) -> int:
         """Take `key` out with all that depends on it; return how many entries went."""
         garbage: list[Any] = []
-        self.withdraw(key, cause, garbage, True)
-        return self.dispose(garbage)
+        try:
+            self.withdraw(key, cause, garbage, True)
+        finally:
+            self.dispose(garbage)
+        return len(garbage) // 3
 
     def withdraw(self, key: Any, cause: int, garbage: list[Any], even_if_absent: bool) -> bool:
         """Take `key` out with all that depends on it; tell whether it was there itself.
@@ -339,9 +351,12 @@ class Operations(Inspection):
             self.collect(self.now(), True, 1 << 30)
         garbage: list[Any] = []
         self.remove_tagged(tags, garbage)
-        if self.flights.count > 0:
-            self.overtake_tags(tags)  # who comes from now on joins no load that is void
-        return self.dispose(garbage)
+        try:
+            if self.flights.count > 0:
+                self.overtake_tags(tags)  # who comes from now on joins no load that is void
+        finally:
+            self.dispose(garbage)
+        return len(garbage) // 3
 
     def collect(self, now: float, exactly: bool, most: int) -> int:
         """Take out up to `most` expired entries and return how many it were."""
@@ -352,8 +367,8 @@ class Operations(Inspection):
             slot = self.due(now, exactly)
             if slot == NONE:
                 break
-            key = self.cells[2 * slot]
-            value = self.cells[2 * slot + 1]
+            key = self.cell(2 * slot)
+            value = self.cell(2 * slot + 1)
             if self.take_if(slot, EXPIRED, stamp):
                 taken += 1
                 if self.listening:
@@ -373,31 +388,34 @@ class Operations(Inspection):
             count = self.count
             if self.forget_all(stamp):
                 break
-        if self.flights.count > 0:
-            self.overtake_all()  # who comes from now on joins no load that is void
-        if self.graph is not None:
-            self.graph.forget_idle()
-        self.policy.settle()
+        garbage: list[Any] = []
         if self.listening:
             for slot in range(len(items) // 2):
                 if items[2 * slot] is not EMPTY:
-                    self.announce(items[2 * slot], items[2 * slot + 1], CLEARED)
+                    hoard(garbage, items[2 * slot], items[2 * slot + 1], CLEARED)
+        try:
+            if self.flights.count > 0:
+                self.overtake_all()  # who comes from now on joins no load that is void
+        finally:
+            self.dispose(garbage)
         return count
 
     def set_limits(self, entries: int, size: int, value_limit: int) -> None:
         """Change the bounds, evicting first what would lie above them."""
-        entries, size = min(entries, MOST), min(size, MOST)
-        self.value_limit = min(value_limit, MOST)
+        entries, size, value_limit = min(entries, MOST), min(size, MOST), min(value_limit, MOST)
         garbage: list[Any] = []
         try:
-            while not self.limit(entries, size):
+            while not self.limit(entries, size, value_limit):
+                gone_before, garbage = garbage, []
+                if gone_before:
+                    self.dispose(gone_before)
                 self.policy.prepare()
                 now = self.now()
                 stamp = self.stamp
                 leaving = self.choose(NONE, now, stamp)
                 if leaving != NONE:
-                    gone = self.cells[2 * leaving]
-                    gone_value = self.cells[2 * leaving + 1]
+                    gone = self.cell(2 * leaving)
+                    gone_value = self.cell(2 * leaving + 1)
                     cause = self.take_out(leaving, now, stamp)
                     if cause != NONE:
                         hoard(garbage, gone, gone_value, cause)
@@ -405,14 +423,33 @@ class Operations(Inspection):
             self.dispose(garbage)
 
     def dispose(self, garbage: list[Any]) -> int:
-        """Let go of entries taken out; return how many they are."""
-        if self.graph is not None:
-            self.graph.forget_idle()
-        self.policy.settle()
+        """Tell of entries taken out, each of them, whatever is raised; then raise the first.
+
+        Args:
+            garbage: key, value and cause of each.
+        """
+        first: BaseException | None = None
+        try:
+            self.policy.settle()
+        except BaseException as error:
+            first = error
+        try:
+            if self.graph is not None:
+                self.graph.forget_idle()
+        except BaseException as error:
+            first = first or error
         if self.listening:
             for position in range(0, len(garbage), 3):
-                self.announce(garbage[position], garbage[position + 1], garbage[position + 2])
-        return len(garbage) // 3
+                try:
+                    self.announce(garbage[position], garbage[position + 1], garbage[position + 2])
+                except BaseException as error:
+                    first = first or error
+        if first is not None:
+            try:
+                raise first
+            finally:
+                first = None  # or error, traceback and frame would keep each other alive
+        return 0
 
     # What a door that loads, listens or sweeps does more of
 

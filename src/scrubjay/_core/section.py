@@ -21,7 +21,7 @@ from typing import Any
 
 from scrubjay.errors import CacheError
 
-__all__ = ["InterruptedStepError", "indivisible", "is_uncompiled"]
+__all__ = ["InterruptedStepError", "Undisturbed", "indivisible", "is_uncompiled"]
 
 
 class InterruptedStepError(CacheError, RuntimeError):
@@ -48,6 +48,22 @@ if hasattr(os, "register_at_fork"):  # a thread of the parent may have held it
     os.register_at_fork(after_in_child=_turn.renew)
 
 
+class Undisturbed:
+    """Lets no garbage collector run, and no step of the uncompiled core in another thread."""
+
+    __slots__ = ("_collecting",)
+
+    def __enter__(self) -> None:
+        _turn.lock.acquire()
+        self._collecting = gc.isenabled()
+        gc.disable()
+
+    def __exit__(self, *error: object) -> None:
+        if self._collecting:
+            gc.enable()
+        _turn.lock.release()
+
+
 def _step(method: Any) -> Any:
     @functools.wraps(method)
     def step(self: Any, *args: Any) -> Any:
@@ -56,11 +72,9 @@ def _step(method: Any) -> Any:
             raise InterruptedStepError(
                 "the cache was used from a signal handler while this thread was changing it"
             )
-        with _turn.lock:
-            collecting = gc.isenabled()
-            gc.disable()
-            _turn.owner = me
+        with Undisturbed():
             try:
+                _turn.owner = me
                 return method(self, *args)
             except BaseException:
                 # An interrupt may have torn the step: an empty cache loses entries but
@@ -69,8 +83,6 @@ def _step(method: Any) -> Any:
                 raise
             finally:
                 _turn.owner = 0
-                if collecting:
-                    gc.enable()
 
     return step
 

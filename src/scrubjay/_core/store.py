@@ -235,10 +235,12 @@ class Store(Operations):
             KeyError: it is not there, and there is no default.
         """
         garbage: list[Any] = []
-        if self.withdraw(key, INVALIDATED, garbage, False):
-            value = garbage[1]
+        try:
+            found = self.withdraw(key, INVALIDATED, garbage, False)
+        finally:
             self.dispose(garbage)
-            return value
+        if found:
+            return garbage[1]
         if default is MISSING:
             raise KeyError(key)
         return default

@@ -28,6 +28,8 @@ cdef class Table:
     @cython.locals(slot=int, candidate=int, stamp=cython.longlong, equal=cython.bint, cells=list, found=object)
     cdef int compare(self, object key, unsigned int h) except -3
     cdef int locate(self, object key) except -3
+    @cython.locals(cells=list)
+    cdef object cell(self, int line)
     @cython.locals(length=int, line=int)
     cdef int enlarge(self, int slots) except -1
     @cython.locals(slot=int, position=cython.uint)

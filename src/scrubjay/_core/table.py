@@ -36,9 +36,12 @@ class Table:
         length = 8
         while length < 2 * slots:
             length *= 2
-        self.cells = [EMPTY] * (2 * slots)
-        self.hashes = array("I", bytes(4 * slots))
-        self.index = array("I", bytes(4 * length))
+        cells = [EMPTY] * (2 * slots)  # all that may fail comes first
+        hashes = array("I", bytes(4 * slots))
+        index = array("I", bytes(4 * length))
+        self.cells = cells
+        self.hashes = hashes
+        self.index = index
         self.mask = length - 1
         self.low = length - 1
         self.high = 0x7FFFFFFF ^ self.low
@@ -135,6 +138,11 @@ class Table:
     def locate(self, key: Any) -> int:
         """Return the slot of `key` or -1: `find` for who does not need the hash."""
         return self.find(key, self.spread(key))
+
+    def cell(self, line: int) -> Any:
+        """Return the key (even lines) or value of a slot; EMPTY if it is not there any more."""
+        cells = self.cells
+        return cells[line] if line < len(cells) else EMPTY
 
     def enlarge(self, slots: int) -> int:
         """Make room for `slots` rows in all; never shrinks."""

@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import Any
 
 from scrubjay._flow.effects import Call, Flow, Start
-from scrubjay._flow.flight import Flight, Loader, blocked, enter, leave
+from scrubjay._flow.flight import Flight, Loader, blocked, enter, leave, under_way
 from scrubjay.errors import InvalidArgumentTypeError
 
 _LOOK = 1.0  # seconds between two looks whether the loop waited for still runs
@@ -27,7 +27,9 @@ def run(flow: Flow) -> Any:
     function that calls another takes up one of Python's frames here.
     """
     began = perf_counter()
+    before = under_way.get()
     flows: list[tuple[Flow, Any]] = [(flow, None)]
+    started: list[Flight] = []
     top: Any = None
     effect: Any = None
     answer: Any = None
@@ -50,6 +52,7 @@ def run(flow: Flow) -> Any:
                 continue
             answer = failure = None
             if type(effect) is Start:
+                started += (effect.flight,)
                 flows.append((effect.flow, enter(effect.flight)))
             elif type(effect) is Call:
                 flight = effect.flight
@@ -72,7 +75,14 @@ def run(flow: Flow) -> Any:
         answer.owner.waited(perf_counter() - began)
         return answer.result()
     finally:
-        del flow, top, effect, answer, failure  # an error's traceback must not lead back to it
+        while started:
+            if not started[-1].done:
+                started[-1].dead = True  # no call: the stack may be at its end
+            del started[-1]
+        if under_way.get() is not before:
+            under_way.set(before)
+        # An error's traceback must not lead back to it.
+        del flow, flows, started, top, effect, answer, failure
 
 
 def _leave(flow: tuple[Flow, Any]) -> None:
@@ -114,7 +124,7 @@ def _block(flight: Flight) -> None:
         done = threading.Event()
         flight.when_done(done.set)
         _leave_if_stranded(flight)
-        while not done.wait(None if flight.loop is None else _LOOK):
+        while not done.wait(_LOOK):
             _leave_if_stranded(flight)
     finally:
         if loop is not None:
@@ -258,7 +268,7 @@ async def _await(flight: Flight) -> None:
 
     flight.when_done(call_back)
     _leave_if_stranded(flight)
-    if flight.loop is None or flight.loop is loop:
+    if flight.loop is loop:
         await done
         return
     while not done.done():

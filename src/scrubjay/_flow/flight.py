@@ -7,15 +7,14 @@ whichever thread comes first.
 
 from __future__ import annotations
 
-import gc
 import os
-import sys
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any
 
 from scrubjay._core.constants import MISSING
+from scrubjay._core.section import Undisturbed
 from scrubjay._core.terms import Terms
 from scrubjay.errors import ReentrantLoadError
 
@@ -24,34 +23,23 @@ under_way: ContextVar[tuple[Flight, ...]] = ContextVar("scrubjay_under_way", def
 #: what blocking calls on the thread of an event loop wait for: so does all that it runs
 blocked: dict[Any, list[Flight]] = {}
 
-#: Until 3.12 the collector may run within `ContextVar.set` and `reset`, and a finalizer that
-#: loads something there leaves the variable with a value that does not exist any more.
-_COLLECTS_ANYWHERE = sys.version_info < (3, 12)
-
 
 def enter(flight: Flight) -> Token[tuple[Flight, ...]]:
-    """Note that a load is under way in this context; return what `leave` takes."""
+    """Note that a load is under way in this context; return what `leave` takes.
+
+    Until Python 3.12 the collector may run within `ContextVar.set` and `reset`, and a
+    finalizer that loads something there leaves the variable with a value that does not
+    exist any more.
+    """
     chain = (*under_way.get(), flight)
-    paused = _COLLECTS_ANYWHERE and gc.isenabled()
-    if paused:
-        gc.disable()
-    try:
+    with Undisturbed():
         return under_way.set(chain)
-    finally:
-        if paused:
-            gc.enable()
 
 
 def leave(token: Token[tuple[Flight, ...]]) -> None:
     """Forget that a load is under way in this context."""
-    paused = _COLLECTS_ANYWHERE and gc.isenabled()
-    if paused:
-        gc.disable()
-    try:
+    with Undisturbed():
         under_way.reset(token)
-    finally:
-        if paused:
-            gc.enable()
 
 
 class _Process:
@@ -101,6 +89,7 @@ class Flight:
 
     void = False  # overtaken: the value must not be stored
     done = False
+    dead = False  # who loaded it has failed, perhaps too deep down to tell anybody
     abandoned = False  # nobody loads it any more: who waits must see to it anew
     value: Any = MISSING
     error: BaseException | None = None
@@ -161,8 +150,10 @@ class Flight:
     @property
     def stranded(self) -> bool:
         """Whether the loop or the thread that loads it does not run, and may never."""
-        return self._process != _process.number or (
-            self.loop is not None and not self.loop.is_running()
+        return (
+            self.dead
+            or self._process != _process.number
+            or (self.loop is not None and not self.loop.is_running())
         )
 
     def refuse_circle(self) -> None:

@@ -51,11 +51,16 @@ def read_through(cache: Loading, key: Any, terms: Terms, loader: Loader) -> Flow
         if failed is not None:
             return failed
         own = Flight(cache, key, terms, loader)
-        flight = cache.begin(own)
-        if flight is not own and flight.done:  # just now, or its claim could not be given up
-            cache.end(flight)
-            continue
-        yield from _await(flight, own, anew=False)
+        try:
+            flight = cache.begin(own)
+            if flight is not own and flight.done:  # just now, or its claim could not be given up
+                cache.end(flight)
+                continue
+            yield from _await(flight, own, anew=False)
+        except BaseException:
+            if own.task is None:  # a task goes on by itself
+                own.dead = True  # no call: it might fail, where the stack is at its end
+            raise
         if _is_final(flight, own):
             return flight
         cache.end(flight)
@@ -73,10 +78,16 @@ def refresh(cache: Loading, key: Any, terms: Terms, loader: Loader) -> Flow:
     while True:
         cache.replace(key)
         own = Flight(cache, key, terms, loader)
-        if cache.begin(own) is own:
+        try:
+            if cache.begin(own) is not own:
+                continue
             yield from _await(own, own, anew=True)
-            if _is_final(own, own):
-                return own
+        except BaseException:
+            if own.task is None:
+                own.dead = True  # as above
+            raise
+        if _is_final(own, own):
+            return own
 
 
 def _is_final(flight: Flight, own: Flight) -> bool:

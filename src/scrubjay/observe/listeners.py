@@ -19,8 +19,8 @@ class Listeners:
 
     A callback runs after the change is complete, in the thread that made it; it may use
     the cache. What it raises is logged and goes no further, because the removal has
-    happened already. Only a `RecursionError` goes on: a callback whose removals call it
-    would otherwise begin again at every level that it has reached.
+    happened already. Only a `RecursionError` goes on, once everyone is told: a callback
+    whose removals call it would otherwise begin again at every level that it has reached.
     """
 
     def __init__(self) -> None:
@@ -41,11 +41,17 @@ class Listeners:
 
     def announce(self, key: Any, value: Any, cause: RemovalCause) -> None:
         """Tell everyone who wants to know."""
+        deepest: RecursionError | None = None
         for callback, causes in list(self._listeners.values()):
             if cause in causes:
                 try:
                     callback(key, value, cause)
-                except RecursionError:
-                    raise
+                except RecursionError as error:
+                    deepest = error
                 except Exception:
                     _log.exception("a removal callback failed")
+        if deepest is not None:
+            try:
+                raise deepest
+            finally:
+                deepest = None  # or error, traceback and frame would keep each other alive
