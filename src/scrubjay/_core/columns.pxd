@@ -1,8 +1,13 @@
+cimport cython
+
 cdef double NEVER
+cdef int NOTES
 
 cdef class Columns:
     cdef readonly int slots
     cdef unsigned int[::1] hits
+    cdef int[::1] notes
+    cdef int noted
     cdef unsigned int[::1] accessed
     cdef unsigned int[::1] created
     cdef long long[::1] size
@@ -15,6 +20,8 @@ cdef class Columns:
     cdef long long[::1] version
     cdef readonly bint has_size, has_priority, has_cost, has_deadline, has_idle, has_version
     cdef int grow(self, int slots) except -1
+    @cython.final
+    cdef inline void note(self, int slot) noexcept
     cdef int want_size(self) except -1
     cdef int want_priority(self) except -1
     cdef int want_cost(self) except -1

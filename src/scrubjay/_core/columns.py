@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from typing import Any
 
-from scrubjay._core.constants import NEVER
+from scrubjay._core.constants import NEVER, NOTES
 
 
 def resized(typecode: str, old: Any, length: int, fill: Any) -> Any:
@@ -35,6 +35,8 @@ class Columns:
     def __init__(self) -> None:
         self.slots = 0
         self.hits = array("I")
+        self.notes = array("i", bytes(4 * NOTES))  # slots read that a policy listens to
+        self.noted = 0
         self.accessed = array("I")
         self.created = array("I")
         self.size = array("q")
@@ -75,6 +77,12 @@ class Columns:
             self.version = resized("q", self.version, slots, 0)
         self.slots = slots
         return 0
+
+    def note(self, slot: int) -> None:
+        """Note a hit of a slot whose counter asks for it, while there is room for notes."""
+        if self.noted < NOTES:
+            self.notes[self.noted] = slot
+            self.noted += 1
 
     def want_size(self) -> int:
         """Allocate sizes in bytes."""

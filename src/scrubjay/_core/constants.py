@@ -18,3 +18,6 @@ PER_SECOND = 16.0  # resolution of the times of creation and of the last access
 EXPIRED_VALUE: Any = object()
 MOVED_ON: Any = object()  # the table has changed since it was looked up
 EMPTY: Any = object()  # the key and value of a free slot
+COUNT = 0x7FFFFFFF  # the bits of a hit counter that count
+HEARD = 0x80000000  # the bit of a hit counter that asks for hits to be noted
+NOTES = 128  # hits noted at most until the policy comes by

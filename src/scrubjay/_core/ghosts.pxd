@@ -1,15 +1,21 @@
 cimport cython
 
-cdef int NONE
-
 cdef class Ghosts:
-    cdef long long[::1] table
-    cdef unsigned int mask
-    cdef unsigned int skip
-    cdef readonly long long depth
-    cdef long long[::1] gone
-    @cython.locals(length=int)
+    cdef unsigned short[::1] table
+    cdef int cells
+    cdef readonly int length
+    cdef long long gone
     cdef int grow(self, int slots) except -1
-    cdef void remember(self, unsigned int h, int region) noexcept
-    @cython.locals(ghost=cython.longlong, region=int)
-    cdef int recall(self, unsigned int h) noexcept
+    @cython.final
+    @cython.locals(wide=cython.ulonglong)
+    cdef inline unsigned long long spread(self, unsigned int h) noexcept
+    @cython.final
+    cdef inline unsigned int time(self) noexcept
+    @cython.final
+    @cython.locals(wide=cython.ulonglong, mark=cython.uint)
+    cdef void remember(self, unsigned int h) noexcept
+    @cython.final
+    @cython.locals(wide=cython.ulonglong, ghost=cython.uint, mark=cython.uint)
+    cdef bint holds(self, unsigned int h) noexcept
+    @cython.locals(cell=int)
+    cdef void clear(self, int length) noexcept

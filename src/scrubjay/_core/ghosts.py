@@ -1,61 +1,61 @@
-"""Who was given up lately, and by which region: what a little more room would have kept.
+"""Who was given up lately: fingerprints of keys in a table, each with its time.
 
-A key asked for again soon after a region gave it up is a hit that the region would have
-had, had it been larger by `depth` entries. Comparing two regions' counts of such keys
-tells which of them room is worth more to.
+Time is counted in entries given up, in sixteenths of the entries there is room for, and
+goes round after four times as many. A key is a ghost until as many entries as there is
+room for have been given up since. Newer ghosts overwrite older ones. Two bytes a slot.
 
-A table of hashes, overwritten at random, samples the keys: one in eight where there are
-many. About a byte a slot.
-
-N. Megiddo and D. Modha, "ARC: A Self-Tuning, Low Overhead Replacement Cache" (FAST 2003),
-compares ghosts of two lists; equal depths make their counts comparable.
+The length is that of the ghost queue of J. Yang et al., "FIFO queues are all you need for
+cache eviction" (SOSP 2023); the table is the one that paper proposes.
 """
 
 from __future__ import annotations
 
 from array import array
 
-from scrubjay._core.constants import NONE
-
 
 class Ghosts:
-    """The last keys given up by each of two regions."""
+    """The keys given up lately, by spread hash."""
 
     def __init__(self) -> None:
-        self.table = array("q", bytes(8 * 64))
-        self.mask = 63
-        self.skip = 0  # bits of the hash that must be zero for a key to be in the sample
-        self.depth = 8
-        self.gone = array("q", [1, 1])  # entries given up by each region
+        self.table = array("H", bytes(16))
+        self.cells = 8
+        self.length = 8  # of the part in use
+        self.gone = 0
 
     def grow(self, slots: int) -> int:
-        """Make it fit for `slots` entries; begins anew."""
-        self.skip = 7 if slots >= 8192 else 0
-        length = 64
-        while length < slots // (self.skip + 1):
-            length *= 2
-        self.table = array("q", bytes(8 * length))
-        self.mask = length - 1
-        self.depth = max(8, slots // 8)
+        """Make it fit for `slots` entries; begins anew. Never shrinks."""
+        if slots > self.cells:
+            self.table = array("H", bytes(2 * slots))
+            self.cells = slots
+            self.length = slots
         return 0
 
-    def remember(self, h: int, region: int) -> None:
-        """Note that a region (0 or 1) has given up the key with hash `h`."""
-        self.gone[region] += 1
-        if h & self.skip == 0:
-            self.table[(h >> 3) & self.mask] = (
-                ((self.gone[region] & 0x3FFFFFFF) << 32) | (h << 1) | region
-            )
+    def spread(self, h: int) -> int:
+        """Return 61 bits of which each depends on all of `h`."""
+        wide = h
+        wide = (wide ^ (wide >> 15)) * 0x2C1B3C6D
+        return ((wide ^ (wide >> 29)) & 0x7FFFFFFF) * 0x297A2D39
 
-    def recall(self, h: int) -> int:
-        """Return the region that gave the key up a little while ago, or -1; forgets it."""
-        if h & self.skip != 0:
-            return NONE
-        ghost = self.table[(h >> 3) & self.mask]
-        if ((ghost >> 1) & 0x7FFFFFFF) != h or ghost == 0:
-            return NONE
-        self.table[(h >> 3) & self.mask] = 0
-        region = ghost & 1
-        if (((self.gone[region] & 0x3FFFFFFF) - (ghost >> 32)) & 0x3FFFFFFF) > self.depth:
-            return NONE
-        return region
+    def time(self) -> int:
+        """Return the time, six bits."""
+        return (self.gone * 16 // self.length) & 63
+
+    def remember(self, h: int) -> None:
+        """Note that the key with hash `h` has been given up."""
+        wide = self.spread(h)
+        self.gone += 1
+        mark = (wide >> 9) & 1023 | 1  # never all zero, which marks an empty cell
+        self.table[((wide >> 30) * self.length) >> 31] = mark << 6 | self.time()
+
+    def holds(self, h: int) -> bool:
+        """Tell whether the key with hash `h` was given up a little while ago."""
+        wide = self.spread(h)
+        ghost = self.table[((wide >> 30) * self.length) >> 31]
+        mark = (wide >> 9) & 1023 | 1
+        return ghost >> 6 == mark and (self.time() - ghost) & 63 <= 16
+
+    def clear(self, length: int) -> None:
+        """Forget all; remember so many from now on, no more than `grow` was told."""
+        for cell in range(self.cells):
+            self.table[cell] = 0
+        self.length = length

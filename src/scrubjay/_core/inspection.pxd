@@ -2,6 +2,7 @@ cimport cython
 from scrubjay._core.columns cimport Columns
 from scrubjay._core.steps cimport Steps
 
+cdef unsigned int COUNT
 cdef int NONE
 cdef object EMPTY
 cdef double PER_SECOND

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scrubjay._core.constants import EMPTY, NONE, PER_SECOND
+from scrubjay._core.constants import COUNT, EMPTY, NONE, PER_SECOND
 from scrubjay._core.steps import Steps
 from scrubjay._core.terms import Terms
 
@@ -50,7 +50,7 @@ class Inspection(Steps):
             "value": value,
             "created": self.origin + columns.created[slot] / PER_SECOND,
             "accessed": self.origin + columns.accessed[slot] / PER_SECOND,
-            "hits": columns.hits[slot],
+            "hits": columns.hits[slot] & COUNT,
             "size": columns.size[slot] if columns.has_size else None,
             "ttl": columns.span[slot] if expires and columns.span[slot] >= 0.0 else None,
             "idle": columns.idle[slot] if columns.has_idle and columns.idle[slot] > 0.0 else None,

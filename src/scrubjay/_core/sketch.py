@@ -2,7 +2,7 @@
 
 Four counters of four bits per key, all within the sixteen bytes of one block, so that a
 key costs one cache line. Every counter is halved when ten accesses per slot were counted.
-About eight bytes a slot.
+About eight bytes a slot where there are many slots, and more where there are few.
 
 G. Cormode and S. Muthukrishnan, "An Improved Data Stream Summary: The Count-Min Sketch
 and its Applications" (2005); aged as in G. Einziger, R. Friedman and B. Manes, "TinyLFU"
@@ -14,6 +14,8 @@ from __future__ import annotations
 from array import array
 
 MOST = 15
+AMPLE = 4096  # slots up to which there are four times as many counters: they cost little
+MANY = 131_072  # slots up to which there are twice as many
 SAMPLE = 10  # accesses per slot between two halvings, as in the TinyLFU paper
 
 
@@ -35,7 +37,8 @@ class Sketch:
             return 0
         old = self.mask + 1
         blocks = old
-        while 2 * blocks < slots:
+        width = 4 if slots <= AMPLE else 2 if slots <= MANY else 1
+        while 2 * blocks < width * slots:
             blocks *= 2
         if blocks > old:
             counters = array("I", bytes(16 * blocks))
@@ -49,11 +52,12 @@ class Sketch:
     def add(self, h: int, times: int) -> None:
         """Count `times` more accesses of the key with hash `h`."""
         wide = h
-        wide = wide * 0x5BD1E995  # its upper bits choose within the block
-        base = 4 * ((h >> 3) & self.mask)
+        wide = (wide ^ (wide >> 15)) * 0x2C1B3C6D  # hashes of successive numbers are regular
+        wide = ((wide ^ (wide >> 29)) & 0x7FFFFFFF) * 0x297A2D39
+        base = 4 * ((wide >> 20) & self.mask)
         most = 0
         for row in range(4):
-            shift = ((wide >> (22 + 9 * row)) & 7) * 4
+            shift = ((wide >> (46 + 3 * row)) & 7) * 4
             word = self.counters[base + row]
             old = (word >> shift) & 15
             total = old + times
@@ -69,11 +73,12 @@ class Sketch:
     def estimate(self, h: int) -> int:
         """Return how often the key with hash `h` was counted lately, never too low."""
         wide = h
-        wide = wide * 0x5BD1E995  # its upper bits choose within the block
-        base = 4 * ((h >> 3) & self.mask)
+        wide = (wide ^ (wide >> 15)) * 0x2C1B3C6D  # hashes of successive numbers are regular
+        wide = ((wide ^ (wide >> 29)) & 0x7FFFFFFF) * 0x297A2D39
+        base = 4 * ((wide >> 20) & self.mask)
         least = MOST
         for row in range(4):
-            shift = ((wide >> (22 + 9 * row)) & 7) * 4
+            shift = ((wide >> (46 + 3 * row)) & 7) * 4
             count = (self.counters[base + row] >> shift) & 15
             if count < least:
                 least = count

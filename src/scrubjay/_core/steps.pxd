@@ -4,6 +4,7 @@ from scrubjay._core.graph cimport Node
 from scrubjay._core.ledger cimport Ledger
 from scrubjay._core.terms cimport Terms
 
+cdef unsigned int COUNT
 cdef int NONE
 cdef double NEVER
 cdef double CERTAIN
@@ -18,7 +19,7 @@ cdef int DEPENDENCY
 cdef int TAG
 
 cdef class Steps(Ledger):
-    @cython.locals(columns=Columns)
+    @cython.locals(columns=Columns, hits=cython.uint)
     cdef object read(self, int slot, long long stamp, double now)
     @cython.locals(columns=Columns, fresh=bint, paused=bint)
     cdef int commit(self, int slot, object key, unsigned int h, object value, long long size, Terms terms, Node node, object needs, long long nodes, double now, object garbage, object flight, long long claims, long long stamp) except -5

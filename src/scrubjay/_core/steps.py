@@ -10,6 +10,7 @@ from typing import Any
 
 from scrubjay._core.constants import (
     AGAIN,
+    COUNT,
     DEPENDENCY,
     EXPIRED_SLOT,
     EXPIRED_VALUE,
@@ -47,7 +48,10 @@ class Steps(Ledger):
                 return EXPIRED_VALUE
             if columns.has_idle and columns.idle[slot] > 0.0:
                 columns.deadline[slot] = min(columns.hard[slot], now + columns.idle[slot])
-        columns.hits[slot] += 1
+        hits = columns.hits[slot] + 1
+        columns.hits[slot] = hits
+        if hits > COUNT:
+            columns.note(slot)
         columns.accessed[slot] = self.tick
         if self.policy.eager:
             self.policy.hit(slot)

@@ -3,6 +3,7 @@ from scrubjay._core.operations cimport Operations
 from scrubjay._core.terms cimport Terms
 
 cdef int NONE
+cdef unsigned int COUNT
 cdef int INVALIDATED
 cdef object MISSING
 cdef object MISSING_PAIR
@@ -19,7 +20,7 @@ cdef class Store(Operations):
     cdef readonly long long misses
     cdef readonly object latency
     @cython.final
-    @cython.locals(slot=int, stamp=cython.longlong)
+    @cython.locals(slot=int, stamp=cython.longlong, hits=cython.uint)
     cdef inline object lookup(self, object key, object default)
     @cython.final
     cdef inline object fetch(self, object key, object default)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from scrubjay._core.constants import (
+    COUNT,
     EXPIRED_VALUE,
     INVALIDATED,
     MISSING,
@@ -132,7 +133,10 @@ class Store(Operations):
                 self.misses += 1
                 return default
             if not self.watchful:
-                self.columns.hits[slot] += 1
+                hits = self.columns.hits[slot] + 1
+                self.columns.hits[slot] = hits
+                if hits > COUNT:
+                    self.columns.note(slot)
                 self.columns.accessed[slot] = self.tick
                 return self.cells[2 * slot + 1]
             value = self.read(slot, stamp, 0.0 if self.clock is None else self.now())

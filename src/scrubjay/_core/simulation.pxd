@@ -1,0 +1,25 @@
+cimport cython
+from scrubjay._core.arrangement cimport Arrangement
+from scrubjay._core.columns cimport Columns
+from scrubjay._core.sketch cimport Sketch
+
+cdef int NONE
+
+cdef class Simulation:
+    cdef Arrangement arrangement
+    cdef int slots
+    cdef unsigned int mask
+    cdef unsigned int[::1] hashes
+    cdef int[::1] first
+    cdef int[::1] after
+    cdef int free
+    @cython.locals(length=int, columns=Columns)
+    cdef int grow(self, int slots) except -1
+    @cython.locals(slot=int, line=int)
+    cdef void clear(self, int room) noexcept
+    @cython.final
+    @cython.locals(slot=int)
+    cdef int request(self, unsigned int h, int room) noexcept
+    @cython.final
+    @cython.locals(line=cython.uint, before=int)
+    cdef void drop(self, int slot) noexcept

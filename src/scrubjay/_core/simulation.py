@@ -1,0 +1,95 @@
+"""A small cache without values, kept in one way, to see how often that would miss.
+
+It is fed the keys of a sample, by their hashes, and has room for the same share of the
+live cache's entries: its miss ratio is then close to what the live cache's would be
+(C. Waldspurger et al., "Cache Modeling and Optimization using Miniature Simulations",
+ATC 2017).
+"""
+
+from __future__ import annotations
+
+from array import array
+
+from scrubjay._core.arrangement import Arrangement
+from scrubjay._core.columns import Columns
+from scrubjay._core.constants import NONE
+from scrubjay._core.sketch import Sketch
+
+
+class Simulation:
+    """An arrangement with keys of its own.
+
+    Args:
+        sketch: common to all simulations, which is told elsewhere.
+        way: the way in which entries are kept.
+    """
+
+    def __init__(self, sketch: Sketch, way: int) -> None:
+        self.arrangement = Arrangement(sketch, False, way)
+        self.slots = 0
+        self.mask = 0
+        self.hashes = array("I")
+        self.first = array("i")  # of the slots with the same last bits of the hash
+        self.after = array("i")  # the next of them; of an empty slot, the next empty one
+        self.free = NONE
+
+    def grow(self, slots: int) -> int:
+        """Make room for `slots` entries and begin anew."""
+        self.slots = slots
+        length = 8
+        while length < slots:
+            length *= 2
+        self.mask = length - 1
+        self.hashes = array("I", bytes(4 * slots))
+        self.first = array("i", [NONE]) * length
+        self.after = array("i", [NONE]) * slots
+        columns = Columns()
+        columns.grow(slots)
+        self.arrangement.columns = columns
+        self.arrangement.grow(slots, self.hashes)
+        self.clear(slots)
+        return 0
+
+    def clear(self, room: int) -> None:
+        """Forget the entries; there will be so many at most."""
+        self.arrangement.clear()
+        self.arrangement.ghosts.clear(room)
+        self.free = NONE
+        for slot in range(self.slots):
+            self.after[slot] = self.free
+            self.free = slot
+        for line in range(self.mask + 1):
+            self.first[line] = NONE
+
+    def request(self, h: int, room: int) -> int:
+        """Ask for the key with hash `h`, with room for so many; return 1 on a miss, else 0."""
+        slot = self.first[h & self.mask]
+        while slot != NONE:
+            if self.hashes[slot] == h:
+                self.arrangement.columns.hits[slot] += 1
+                return 0
+            slot = self.after[slot]
+        while self.arrangement.count >= room:
+            self.drop(self.arrangement.victim())
+        slot = self.free
+        self.free = self.after[slot]
+        self.hashes[slot] = h
+        self.after[slot] = self.first[h & self.mask]
+        self.first[h & self.mask] = slot
+        self.arrangement.columns.hits[slot] = 0
+        self.arrangement.insert(slot)
+        return 1
+
+    def drop(self, slot: int) -> None:
+        """Take an entry out."""
+        self.arrangement.remove(slot)
+        line = self.hashes[slot] & self.mask
+        before = self.first[line]
+        if before == slot:
+            self.first[line] = self.after[slot]
+        else:
+            while self.after[before] != slot:
+                before = self.after[before]
+            self.after[before] = self.after[slot]
+        self.after[slot] = self.free
+        self.free = slot
