@@ -10,7 +10,7 @@ import pytest
 from scrubjay import CacheEvictionStrategy, InvalidArgumentError
 from scrubjay.lab import ReplayResult, replay
 from scrubjay.lab.grid import Capacity, Cell, Failure, Job, plan_jobs, run_jobs
-from scrubjay.lab.model import BadLines
+from scrubjay.lab.model import BadLines, ReadOptions
 from scrubjay.lab.summary import collect_rows, mean_reductions, to_json
 
 
@@ -88,7 +88,8 @@ def traces(tmp_path):
 
 
 def grid(paths, **options):
-    return plan_jobs(paths, [Capacity.parse("5%"), Capacity.parse("20")], ["lru", "lfu"], **options)
+    capacities = [Capacity.parse("5%"), Capacity.parse("20")]
+    return plan_jobs(paths, capacities, ["lru", "lfu"], ReadOptions(**options))
 
 
 @pytest.mark.parametrize("processes", [1, 2])

@@ -5,7 +5,7 @@ strategy would have hit.  The command ``scrubjay replay`` does both for many
 traces at once.
 """
 
-from scrubjay.lab.model import BadLines, ReadOptions, Trace, TraceError, TraceFormat
+from scrubjay.lab.model import BadLines, ChunkedFormat, ReadOptions, Trace, TraceError, TraceFormat
 from scrubjay.lab.replay import ReplayResult, replay
 from scrubjay.lab.traces import (
     FoundTraces,
@@ -13,10 +13,12 @@ from scrubjay.lab.traces import (
     format_names,
     read_trace,
     register_format,
+    stream_trace,
 )
 
 __all__ = [
     "BadLines",
+    "ChunkedFormat",
     "FoundTraces",
     "ReadOptions",
     "ReplayResult",
@@ -28,4 +30,5 @@ __all__ = [
     "read_trace",
     "register_format",
     "replay",
+    "stream_trace",
 ]

@@ -1,16 +1,20 @@
 """Traces as comma- or tab-separated columns under a header.
 
-One column holds the keys, by default the one called ``key``.  A row is bad
-when its number of fields differs from the header's (a shifted column would
-yield wrong keys silently), when its key is empty, or when it is malformed.
+One column holds the keys, by default the one called ``key``; others may hold
+sizes, times, clients and costs.  A row is bad when its number of fields
+differs from the header's (a shifted column would yield wrong keys silently),
+when its key is empty, when a number is none, or when it is malformed.
 """
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from scrubjay.lab.chunks import CHUNK_REQUESTS, join_chunks
+from scrubjay.lab.fields import Field, make_fields
 from scrubjay.lab.model import BadLines, ReadOptions, Trace, TraceError
 
 if TYPE_CHECKING:
@@ -30,17 +34,19 @@ class Columns:
 
     def read(self, path: Path, options: ReadOptions) -> Trace:
         """Read one file; see `TraceFormat.read`."""
+        return join_chunks(path.name, self.chunks(path, options))
+
+    def chunks(self, path: Path, options: ReadOptions) -> Iterator[Trace]:
+        """Read one file in chunks; see `ChunkedFormat.chunks`."""
         with _open(path) as file:
             rows = _rows(path, file)
             header = _read_header(path, rows)
-            if options.key_column not in header:
-                raise TraceError(
-                    f"{path}, line 1: there is no column {options.key_column!r}; "
-                    f"the header names {', '.join(map(repr, header))}"
-                )
-            column = header.index(options.key_column)
-            keys, bad = _read_keys(rows, column, len(header), options.limit)
-        return Trace(path.name, keys, bad_lines=bad)
+            key_position = _position(path, header, options.key_column)
+            fields = [
+                (_position(path, header, column), field)
+                for column, field in make_fields(header, options)
+            ]
+            yield from _read_rows(path.name, rows, key_position, fields, len(header), options.limit)
 
 
 def _open(path: Path) -> TextIO:
@@ -64,13 +70,28 @@ def _read_header(path: Path, rows: Reader) -> list[str]:
     return [name.strip() for name in header]
 
 
-def _read_keys(
-    rows: Reader, column: int, width: int, limit: int | None
-) -> tuple[list[str], BadLines]:
+def _position(path: Path, header: list[str], column: str) -> int:
+    if column not in header:
+        raise TraceError(
+            f"{path}, line 1: there is no column {column!r}; "
+            f"the header names {', '.join(map(repr, header))}"
+        )
+    return header.index(column)
+
+
+def _read_rows(
+    name: str,
+    rows: Reader,
+    key_position: int,
+    fields: list[tuple[int, Field]],
+    width: int,
+    limit: int | None,
+) -> Iterator[Trace]:
     keys: list[str] = []
     bad = BadLines()
     shared: dict[str, str] = {}
-    while limit is None or len(keys) < limit:
+    left = limit
+    while left is None or left > 0:
         before = rows.line_num
         try:
             row = next(rows)
@@ -81,17 +102,49 @@ def _read_keys(
             # count, or requests would vanish without a word.
             bad = bad.plus(before + 1, str(error), max(1, rows.line_num - before))
             continue
-        if len(row) != width:
-            bad = bad.plus(before + 1, f"{len(row)} fields under a header of {width}")
+        problem = _check(row, key_position, width)
+        if not problem:
+            try:
+                values = [field.parse(row[position]) for position, field in fields]
+            except ValueError as error:
+                problem = str(error)
+        if problem:
+            bad = bad.plus(before + 1, problem)
             continue
-        key = row[column]
-        if not key:
-            bad = bad.plus(before + 1, "the key is empty")
-        elif not key.isprintable() and not _is_text(key):
-            bad = bad.plus(before + 1, "the key is not UTF-8")
-        else:
-            keys.append(shared.setdefault(key, key))
-    return keys, bad
+        keys.append(shared.setdefault(row[key_position], row[key_position]))
+        for (_, field), value in zip(fields, values, strict=True):
+            field.column.append(value)
+        if left is not None:
+            left -= 1
+        if len(keys) == CHUNK_REQUESTS:
+            yield _take(name, keys, fields, bad)
+            keys, bad = [], BadLines()
+    yield _take(name, keys, fields, bad)
+
+
+def _check(row: list[str], key_position: int, width: int) -> str:
+    """What is wrong with a row, or nothing."""
+    if len(row) != width:
+        return f"{len(row)} fields under a header of {width}"
+    key = row[key_position]
+    if not key:
+        return "the key is empty"
+    if not key.isprintable() and not _is_text(key):
+        return "the key is not UTF-8"
+    return ""
+
+
+def _take(name: str, keys: list[str], fields: list[tuple[int, Field]], bad: BadLines) -> Trace:
+    columns = {field.name: field.take() for _, field in fields}
+    return Trace(
+        name,
+        keys,
+        sizes=columns.get("sizes"),
+        seconds=columns.get("seconds"),
+        clients=columns.get("clients"),
+        costs=columns.get("costs"),
+        bad_lines=bad,
+    )
 
 
 def _is_text(key: str) -> bool:

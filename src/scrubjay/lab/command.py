@@ -20,6 +20,7 @@ from typer.core import TyperCommand
 from scrubjay.cache import Cache
 from scrubjay.errors import CacheError, InvalidArgumentError
 from scrubjay.lab.grid import Capacity, Cell, Failure, Job, plan_jobs, run_jobs
+from scrubjay.lab.model import ReadOptions
 from scrubjay.lab.summary import BASELINE, Row, collect_rows, mean_reductions, to_json
 from scrubjay.lab.traces import find_traces
 from scrubjay.types import CacheEvictionStrategy
@@ -48,7 +49,8 @@ def replay_command(
         typer.Argument(
             metavar="TRACE...",
             help="Trace files, or directories of them: one key per line (.txt, .keys, "
-            ".trace), columns under a header (.csv, .tsv), or compact (.ctr.zst).",
+            ".trace), columns under a header (.csv, .tsv), libCacheSim (.oracleGeneral, "
+            ".oracleGeneral.zst), blocks (.lis, .trc), or compact (.ctr.zst).",
         ),
     ],
     capacity: Annotated[
@@ -65,6 +67,22 @@ def replay_command(
     key_column: Annotated[
         str, typer.Option(help="The column that holds the keys, in traces with a header.")
     ] = "key",
+    size_column: Annotated[
+        str | None, typer.Option(help="Likewise sizes in bytes.", show_default="size")
+    ] = None,
+    time_column: Annotated[
+        str | None, typer.Option(help="Likewise times.", show_default="time")
+    ] = None,
+    client_column: Annotated[
+        str | None, typer.Option(help="Likewise clients or sessions.", show_default="client")
+    ] = None,
+    cost_column: Annotated[
+        str | None, typer.Option(help="Likewise what a load costs.", show_default="cost")
+    ] = None,
+    format_name: Annotated[
+        str | None,
+        typer.Option("--format", help="Format of all traces, whatever their names end in."),
+    ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Replay at most this many requests of each trace.")
     ] = None,
@@ -80,17 +98,20 @@ def replay_command(
     Nothing is warmed up: the first request for a key is a miss.
     """
     messages = Console(stderr=True, highlight=False)
+    options = ReadOptions(
+        limit, key_column, size_column, time_column, client_column, cost_column, format_name
+    )
     try:
         strategies = _choose_strategies(strategy)
         capacities = [Capacity.parse(text) for text in dict.fromkeys(capacity)]
-        found = find_traces(traces, key_column=key_column)
+        found = find_traces(traces, key_column=key_column, format_name=format_name)
     except CacheError as error:
         messages.print(f"[red]error:[/] {_escape(error)}", soft_wrap=True)
         raise typer.Exit(2) from error
     for path in found.left_out:
         messages.print(f"left out, not a trace: {_escape(path)}", soft_wrap=True)
 
-    jobs = plan_jobs(found.files, capacities, strategies, limit=limit, key_column=key_column)
+    jobs = plan_jobs(found.files, capacities, strategies, options)
     cells, failures = _run(jobs, processes or os.cpu_count() or 1, messages, quiet=as_json)
     rows = collect_rows(cells)
     if as_json:

@@ -18,9 +18,10 @@ import struct
 import sys
 from array import array
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from scrubjay.lab.model import ReadOptions, Trace, TraceError
+from scrubjay.lab.zstd import open_zstd
 
 _MAGIC = b"CTR1"
 _HEADER = struct.Struct("<4sIQ")
@@ -40,28 +41,8 @@ class CompactTrace:
 
     def read(self, path: Path, options: ReadOptions) -> Trace:
         """Read one file; see `TraceFormat.read`."""
-        zstd = _import_zstd(path)
-        try:
-            with zstd.open(path, "rb") as stream:
-                return _read_payload(path, stream, options.limit)
-        except EOFError as error:
-            raise TraceError(f"{path}: the zstd frame is cut short") from error
-        except zstd.ZstdError as error:
-            raise TraceError(f"{path}: not a readable zstd frame: {error}") from error
-
-
-def _import_zstd(path: Path) -> Any:
-    """The zstd module: of the standard library from Python 3.14, else the backport."""
-    try:
-        if sys.version_info >= (3, 14):
-            from compression import zstd  # noqa: PLC0415 - not in every build of Python
-        else:
-            from backports import zstd  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise TraceError(
-            f"{path}: reading zstd needs the extra 'cli': pip install 'scrubjay[cli]'"
-        ) from error
-    return zstd
+        with open_zstd(path) as stream:
+            return _read_payload(path, stream, options.limit)
 
 
 def _read_payload(path: Path, stream: BinaryIO, limit: int | None) -> Trace:

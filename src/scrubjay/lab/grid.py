@@ -6,14 +6,14 @@ import multiprocessing
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 from scrubjay.errors import CacheError, InvalidArgumentError
-from scrubjay.lab.model import BadLines, Trace
+from scrubjay.lab.model import BadLines, ReadOptions, Trace
 from scrubjay.lab.replay import ReplayResult, replay
-from scrubjay.lab.traces import read_trace
+from scrubjay.lab.traces import read_with
 
 
 @dataclass(frozen=True)
@@ -73,15 +73,13 @@ class Job:
         path: File of the trace.
         capacity: Size of the cache.
         strategy: How the cache chooses what to evict.
-        limit: Replay at most this many requests.
-        key_column: The column with the keys, for formats with named columns.
+        options: How to read the trace.
     """
 
     path: Path
     capacity: Capacity
     strategy: str
-    limit: int | None = None
-    key_column: str = "key"
+    options: ReadOptions = field(default_factory=ReadOptions)
 
 
 @dataclass(frozen=True)
@@ -122,9 +120,7 @@ def plan_jobs(
     paths: Iterable[Path],
     capacities: Sequence[Capacity],
     strategies: Sequence[str],
-    *,
-    limit: int | None = None,
-    key_column: str = "key",
+    options: ReadOptions | None = None,
 ) -> list[Job]:
     """List the replays of a grid, those of one trace together.
 
@@ -132,14 +128,13 @@ def plan_jobs(
         paths: Files of the traces.
         capacities: Sizes of the cache.
         strategies: Eviction strategies.
-        limit: Replay at most this many requests of each trace.
-        key_column: The column with the keys, for formats with named columns.
+        options: How to read the traces.
 
     Returns:
         One job for each trace, capacity and strategy.
     """
     return [
-        Job(path, capacity, strategy, limit, key_column)
+        Job(path, capacity, strategy, options or ReadOptions())
         for path in paths
         for capacity in capacities
         for strategy in strategies
@@ -177,7 +172,7 @@ def run_jobs(jobs: Sequence[Job], processes: int = 1) -> Iterator[Cell | Failure
 
 def _run_job(job: Job) -> Cell | Failure:
     try:
-        trace = _load(job.path, job.limit, job.key_column)
+        trace = _load(job.path, job.options)
         entries = job.capacity.of(trace.unique_keys)
         result = replay(trace.keys, entries, job.strategy)
     except CacheError as error:
@@ -186,6 +181,6 @@ def _run_job(job: Job) -> Cell | Failure:
 
 
 @lru_cache(maxsize=1)
-def _load(path: Path, limit: int | None, key_column: str) -> Trace:
+def _load(path: Path, options: ReadOptions) -> Trace:
     """The trace a worker reads is mostly the one that it read last."""
-    return read_trace(path, limit=limit, key_column=key_column)
+    return read_with(path, options)

@@ -6,8 +6,10 @@ to it.  Empty lines and lines that are not UTF-8 are counted as bad lines.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+from scrubjay.lab.chunks import CHUNK_REQUESTS, join_chunks
 from scrubjay.lab.model import BadLines, ReadOptions, Trace
 
 
@@ -23,13 +25,18 @@ class PlainLines:
 
     def read(self, path: Path, options: ReadOptions) -> Trace:
         """Read one file; see `TraceFormat.read`."""
+        return join_chunks(path.name, self.chunks(path, options))
+
+    def chunks(self, path: Path, options: ReadOptions) -> Iterator[Trace]:
+        """Read one file in chunks; see `ChunkedFormat.chunks`."""
         keys: list[str] = []
         bad = BadLines()
+        done = 0
         # Equal keys share one string: a trace repeats its keys by nature.
         shared: dict[str, str] = {}
         with path.open("rb") as file:
             for number, raw in enumerate(file, 1):
-                if options.limit is not None and len(keys) >= options.limit:
+                if options.limit is not None and done + len(keys) >= options.limit:
                     break
                 line = raw.rstrip(b"\r\n")
                 if not line:
@@ -41,7 +48,11 @@ class PlainLines:
                     bad = bad.plus(number, f"not UTF-8 at byte {error.start}")
                     continue
                 keys.append(shared.setdefault(key, key))
-        return Trace(path.name, keys, bad_lines=bad)
+                if len(keys) == CHUNK_REQUESTS:
+                    yield Trace(path.name, keys, bad_lines=bad)
+                    done += len(keys)
+                    keys, bad = [], BadLines()
+        yield Trace(path.name, keys, bad_lines=bad)
 
 
 FORMAT = PlainLines()

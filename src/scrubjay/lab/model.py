@@ -2,16 +2,17 @@
 
 A trace is a column of keys in the order they were asked for, with optional
 columns beside it.  Columns are arrays rather than a list of request objects:
-five million requests are then 40 MB, not a gigabyte.
+five million requests are then 40 MB, not a gigabyte.  A trace may also be
+read in chunks, each a short trace, when it is larger than memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from scrubjay.errors import CacheError
 
@@ -29,27 +30,41 @@ class BadLines:
 
     Attributes:
         count: How many lines were left out.
-        examples: The first few of them, each as ``line N: what is wrong``.
+        examples: The first few of them, each as ``line N: what is wrong``;
+            ``record N`` in a binary trace.
     """
 
     count: int = 0
     examples: tuple[str, ...] = ()
 
-    def plus(self, line: int, problem: str, lines: int = 1) -> BadLines:
+    def plus(self, line: int, problem: str, lines: int = 1, unit: str = "line") -> BadLines:
         """Count one more problem.
 
         Args:
             line: Number of the line, from 1.
             problem: What is wrong with it, for a person to read.
             lines: How many lines the problem cost.
+            unit: What is counted, where it is not lines.
 
         Returns:
             A new report with the problem added.
         """
         examples = self.examples
         if len(examples) < _EXAMPLES_KEPT:
-            examples = (*examples, f"line {line}: {problem}")
+            examples = (*examples, f"{unit} {line}: {problem}")
         return BadLines(self.count + lines, examples)
+
+    def merged(self, later: BadLines) -> BadLines:
+        """Count the problems of a later part of the same file as well.
+
+        Args:
+            later: What the later part held besides requests.
+
+        Returns:
+            A new report on both.
+        """
+        examples = (*self.examples, *later.examples)[:_EXAMPLES_KEPT]
+        return BadLines(self.count + later.count, examples)
 
 
 @dataclass(frozen=True)
@@ -60,16 +75,20 @@ class Trace:
         name: Short name, from the file's name.
         keys: The key of each request, in the order of the requests.
         sizes: Size of each requested object in bytes, where recorded.
-        seconds: Time of each request in whole seconds, where recorded.
-        clients: Number of the client behind each request, where recorded.
+        seconds: Time of each request in seconds, where recorded.
+        clients: Number of the client or session behind each request, where
+            recorded.
+        costs: What it costs to load each requested object, in any one unit
+            such as milliseconds, where recorded.
         bad_lines: What the file held besides requests.
     """
 
     name: str
     keys: Sequence[Hashable]
     sizes: Sequence[int] | None = None
-    seconds: Sequence[int] | None = None
+    seconds: Sequence[float] | None = None
     clients: Sequence[int] | None = None
+    costs: Sequence[float] | None = None
     bad_lines: BadLines = BadLines()
 
     def __len__(self) -> int:
@@ -80,19 +99,40 @@ class Trace:
         """How many different keys were asked for."""
         return len(set(self.keys))
 
+    @cached_property
+    def unique_bytes(self) -> int:
+        """The sum of the sizes of all objects, each as it was first asked for."""
+        if self.sizes is None:
+            return self.unique_keys
+        # From the back, so that the first size of a key is the one that stays.
+        return sum(dict(zip(reversed(self.keys), reversed(self.sizes), strict=True)).values())
+
 
 @dataclass(frozen=True)
 class ReadOptions:
     """How to read a trace.
 
+    The columns matter to formats in which they have names.  A column that is
+    None is looked for under its usual names, and may be missing; one that is
+    named must be there.
+
     Attributes:
         limit: Read at most this many requests; None reads all.
-        key_column: Name of the column that holds the keys, for formats with
-            named columns.
+        key_column: The column with the keys.
+        size_column: The column with sizes in bytes.
+        time_column: The column with times, in seconds or as ISO 8601.
+        client_column: The column with clients or sessions, of any spelling.
+        cost_column: The column with what a load costs.
+        format_name: Name of the format; by default the file's ending tells.
     """
 
     limit: int | None = None
     key_column: str = "key"
+    size_column: str | None = None
+    time_column: str | None = None
+    client_column: str | None = None
+    cost_column: str | None = None
+    format_name: str | None = None
 
 
 class TraceFormat(Protocol):
@@ -129,6 +169,28 @@ class TraceFormat(Protocol):
 
         Returns:
             The trace; ``name`` may be left as the file's whole name.
+
+        Raises:
+            TraceError: The file is not in this format.
+        """
+
+
+@runtime_checkable
+class ChunkedFormat(TraceFormat, Protocol):
+    """A format that can be read piece by piece, so that no trace is too long."""
+
+    def chunks(self, path: Path, options: ReadOptions) -> Iterator[Trace]:
+        """Read one file in chunks of some ten thousand requests.
+
+        All chunks have the same columns; bad lines are reported in the chunk
+        that they stand in.
+
+        Args:
+            path: The file.
+            options: How much of it to read, and what from it.
+
+        Yields:
+            The requests in order; what the file lacks is missing in each.
 
         Raises:
             TraceError: The file is not in this format.

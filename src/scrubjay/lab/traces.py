@@ -1,4 +1,4 @@
-"""Reading traces of any known format; the registry of formats.
+"""Reading traces of any known format, whole or in chunks; the registry of formats.
 
 A new format is one module with a `TraceFormat`, and one line in `_BUILT_IN`;
 from outside the package, `register_format` does the same.
@@ -6,14 +6,21 @@ from outside the package, `register_format` does the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from scrubjay.lab import columns, ctr, lines
-from scrubjay.lab.model import ReadOptions, Trace, TraceError, TraceFormat
+from scrubjay.lab import blocks, columns, ctr, lines, oracle
+from scrubjay.lab.model import ChunkedFormat, ReadOptions, Trace, TraceError, TraceFormat
 
-_BUILT_IN: tuple[TraceFormat, ...] = (lines.FORMAT, columns.FORMAT, ctr.FORMAT)
+_BUILT_IN: tuple[TraceFormat, ...] = (
+    lines.FORMAT,
+    columns.FORMAT,
+    ctr.FORMAT,
+    oracle.FORMAT,
+    blocks.ARC,
+    blocks.LIRS,
+)
 
 _formats: dict[str, TraceFormat] = {form.name: form for form in _BUILT_IN}
 
@@ -38,6 +45,10 @@ def read_trace(
     format_name: str | None = None,
     limit: int | None = None,
     key_column: str = "key",
+    size_column: str | None = None,
+    time_column: str | None = None,
+    client_column: str | None = None,
+    cost_column: str | None = None,
 ) -> Trace:
     """Read a trace from a file.
 
@@ -46,6 +57,11 @@ def read_trace(
         format_name: Name of its format; by default the file's ending tells.
         limit: Read at most this many requests.
         key_column: The column with the keys, for formats with named columns.
+        size_column: Likewise the column with sizes in bytes; by default the
+            one with a usual name, if there is one.
+        time_column: Likewise the column with times.
+        client_column: Likewise the column with clients or sessions.
+        cost_column: Likewise the column with what a load costs.
 
     Returns:
         The trace, named after the file without its ending.
@@ -54,21 +70,70 @@ def read_trace(
         TraceError: The file cannot be read, is in no known format or in
             another than it says, or holds no request.
     """
-    path = Path(path)
-    if limit is not None and limit < 1:
-        raise TraceError(f"{path}: limit must be at least 1 request, not {limit}")
-    form = _find_format(path) if format_name is None else _formats.get(format_name)
-    if form is None:
-        known = ", ".join(f"{form.name} ({' '.join(form.suffixes)})" for form in _formats.values())
-        asked = f"format {format_name!r}" if format_name else "this ending"
-        raise TraceError(f"{path}: {asked} is not known; known formats are {known}")
+    options = ReadOptions(
+        limit, key_column, size_column, time_column, client_column, cost_column, format_name
+    )
+    return read_with(Path(path), options)
+
+
+def read_with(path: Path, options: ReadOptions) -> Trace:
+    """Read a trace, as `read_trace` does.
+
+    Args:
+        path: The file.
+        options: How to read it.
+
+    Returns:
+        The trace.
+
+    Raises:
+        TraceError: See `read_trace`.
+    """
+    form = _choose_format(path, options)
     try:
-        trace = form.read(path, ReadOptions(limit, key_column))
+        trace = form.read(path, options)
     except OSError as error:
         raise TraceError(f"{path}: {error.strerror or error}") from error
     if not len(trace):
         raise TraceError(f"{path}: there is no request in it{_explain(trace)}")
     return replace(trace, name=_short_name(path, form))
+
+
+def stream_trace(path: str | Path, options: ReadOptions | None = None) -> Iterator[Trace]:
+    """Read a trace in chunks, so that it may be larger than memory.
+
+    Args:
+        path: The file.
+        options: How to read it.
+
+    Yields:
+        The requests in order, some ten thousand at a time; a format that
+        cannot be read in parts yields the whole at once.
+
+    Raises:
+        TraceError: See `read_trace`; a file without any request yields none.
+    """
+    path, options = Path(path), options or ReadOptions()
+    form = _choose_format(path, options)
+    name = _short_name(path, form)
+    try:
+        whole = form.chunks(path, options) if isinstance(form, ChunkedFormat) else None
+        for chunk in whole or [form.read(path, options)]:
+            yield replace(chunk, name=name)
+    except OSError as error:
+        raise TraceError(f"{path}: {error.strerror or error}") from error
+
+
+def _choose_format(path: Path, options: ReadOptions) -> TraceFormat:
+    if options.limit is not None and options.limit < 1:
+        raise TraceError(f"{path}: limit must be at least 1 request, not {options.limit}")
+    asked_name = options.format_name
+    form = _find_format(path) if asked_name is None else _formats.get(asked_name)
+    if form is None:
+        known = ", ".join(f"{form.name} ({' '.join(form.suffixes)})" for form in _formats.values())
+        asked = f"format {asked_name!r}" if asked_name else "this ending"
+        raise TraceError(f"{path}: {asked} is not known; known formats are {known}")
+    return form
 
 
 @dataclass(frozen=True)
@@ -84,13 +149,16 @@ class FoundTraces:
     left_out: tuple[Path, ...] = ()
 
 
-def find_traces(paths: Iterable[str | Path], *, key_column: str = "key") -> FoundTraces:
+def find_traces(
+    paths: Iterable[str | Path], *, key_column: str = "key", format_name: str | None = None
+) -> FoundTraces:
     """Expand directories to the traces in them.
 
     Args:
         paths: Files, taken as they are, and directories, of which every file
             in a known format is taken, in order of name.
         key_column: The column with the keys, for formats with named columns.
+        format_name: Name of the format of all; by default the endings tell.
 
     Returns:
         The traces, and what lies beside them.
@@ -103,7 +171,8 @@ def find_traces(paths: Iterable[str | Path], *, key_column: str = "key") -> Foun
     for given in paths:
         path = Path(given)
         if path.is_dir():
-            inside, others = _scan(path, ReadOptions(key_column=key_column))
+            options = ReadOptions(key_column=key_column, format_name=format_name)
+            inside, others = _scan(path, options)
             if not inside:
                 raise TraceError(f"{path}: there is no trace in this directory")
             found.update(dict.fromkeys(inside))
@@ -121,7 +190,7 @@ def _scan(directory: Path, options: ReadOptions) -> tuple[list[Path], list[Path]
     for file in sorted(directory.iterdir()):
         if not file.is_file() or file.name.startswith("."):
             continue
-        form = _find_format(file)
+        form = _formats.get(options.format_name) if options.format_name else _find_format(file)
         try:
             meant = form is not None and form.recognises(file, options)
         except (OSError, TraceError):

@@ -1,0 +1,51 @@
+"""Reading zstd frames as streams, with errors that name the file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from scrubjay.lab.model import TraceError
+
+MAGIC = b"\x28\xb5\x2f\xfd"
+"""The first bytes of every zstd frame."""
+
+
+@contextmanager
+def open_zstd(path: Path) -> Iterator[BinaryIO]:
+    """Open a compressed file for reading.
+
+    Args:
+        path: The file.
+
+    Yields:
+        What it holds, as a stream.
+
+    Raises:
+        TraceError: The file is damaged, or zstd is not installed.
+    """
+    zstd = _import_zstd(path)
+    try:
+        with zstd.open(path, "rb") as stream:
+            yield stream
+    except EOFError as error:
+        raise TraceError(f"{path}: the zstd frame is cut short") from error
+    except zstd.ZstdError as error:
+        raise TraceError(f"{path}: not a readable zstd frame: {error}") from error
+
+
+def _import_zstd(path: Path) -> Any:
+    """The zstd module: of the standard library from Python 3.14, else the backport."""
+    try:
+        if sys.version_info >= (3, 14):
+            from compression import zstd  # noqa: PLC0415 - not in every build of Python
+        else:
+            from backports import zstd  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise TraceError(
+            f"{path}: reading zstd needs the extra 'cli': pip install 'scrubjay[cli]'"
+        ) from error
+    return zstd
