@@ -18,7 +18,7 @@ pytest.importorskip("typer")
 from scrubjay.demo import command as demo_command
 from scrubjay.demo.result import DemoResult, Progress
 from scrubjay.demo.run import run_demo
-from scrubjay.lab.command import _repeat_options
+from scrubjay.lab.asking import repeat_options
 
 
 @pytest.fixture
@@ -121,9 +121,12 @@ def test_replay_prints_a_table(call, directory):
         "│",
         "95.00%",
         "│",
+        "95.00%",
+        "│",
     ] in lines
     assert any("scan" in line and "50" in line for line in lines)
-    assert "mean reduction vs lru" in out
+    assert "gap closed" in out
+    assert "belady" in out
 
 
 def test_replay_prints_json_and_nothing_else(call, directory):
@@ -132,7 +135,7 @@ def test_replay_prints_json_and_nothing_else(call, directory):
     )
     assert (status, err) == (0, "")
     data = json.loads(out)
-    assert set(data["strategies"]) == {"lru", "lfu", "ttl", "adaptive", "priority"}
+    assert set(data["strategies"]) == {"lru", "lfu", "ttl", "adaptive", "priority", "belady"}
     loop, scan = data["rows"]
     assert (loop["trace"], loop["requests"], loop["entries"]) == ("loop", 200, 20)
     assert loop["results"]["lru"]["hits"] == 180
@@ -144,6 +147,51 @@ def test_replay_in_processes(call, directory):
     status, out, _ = call("replay", directory, "--processes", 2, "--json", "--capacity", "20")
     assert status == 0
     assert len(json.loads(out)["rows"]) == 2
+
+
+def test_replay_prints_csv_and_nothing_else(call, directory):
+    status, out, err = call("replay", directory, "--capacity", "20", "--csv", "--no-optimum")
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert len(lines) == 5
+    assert lines[1].startswith("loop,20,20,entries,1,400,20,lru,380,0.05,")
+
+
+def test_replay_streams(call, directory):
+    (directory / "scan.csv").write_text("key,size\n" + "".join(f"{i % 9},5\n" for i in range(90)))
+    arguments = [directory, "--capacity", "50%", "45%B", "--json", "--processes", 1]
+    status, out, err = call("replay", directory / "scan.csv", *arguments[1:], "--stream")
+    assert (status, err) == (0, "")
+    streamed = json.loads(out)
+    assert streamed["strategies"] == ["lru", "adaptive"]
+    _, out, _ = call("replay", directory / "scan.csv", *arguments[1:], "--no-optimum")
+    whole = json.loads(out)
+    for data in (streamed, whole):
+        for row in data["rows"]:
+            for result in row["results"].values():
+                del result["seconds"]
+    assert streamed == whole
+    assert [row.get("bytes") for row in whole["rows"]] == [None, 20]
+
+
+def test_replay_of_bytes_needs_sizes(call, directory):
+    status, out, err = call("replay", directory / "loop.txt", "--capacity", "1kB", "--json")
+    assert status == 1
+    assert json.loads(out)["rows"] == []
+    assert "loop.txt: a capacity in bytes needs a trace with sizes" in err
+
+
+def test_replay_in_bytes_prints_the_size(call, directory):
+    (directory / "sized.csv").write_text("key,size,cost\n" + "a,500,1\nb,700,2\n" * 9)
+    arguments = ["--capacity", "1kB", "50%B", "--processes", 1]
+    status, out, _ = call("replay", directory / "sized.csv", *arguments, "--measure", "bytes")
+    assert status == 0
+    assert "Hit ratio of bytes" in out
+    assert "1 kB" in out
+    assert "1kB*" in out
+    assert "upper bound" in out
+    status, _, err = call("replay", directory / "sized.csv", "--measure", "luck")
+    assert (status, "measure must be one of" in err) == (2, True)
 
 
 def test_replay_shows_progress_on_a_terminal(call, directory, monkeypatch):
@@ -212,10 +260,15 @@ def test_wrong_calls(call, directory, monkeypatch, arguments, message):
         ("--capacity 1% x 2", "--capacity 1% x 2"),
         ("--capacity=1% 2", "--capacity=1% 2"),
         ("--strategy lru -- lru", "--strategy lru -- lru"),
+        ("--capacity 5MB 10%B x", "--capacity 5MB --capacity 10%B x"),
+        (
+            "--beside libcachesim:ARC libcachesim:LRU x",
+            "--beside libcachesim:ARC --beside libcachesim:LRU x",
+        ),
     ],
 )
 def test_several_values_may_follow_an_option(given, expanded):
-    assert _repeat_options(given.split()) == expanded.split()
+    assert repeat_options(given.split()) == expanded.split()
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,11 @@ import pytest
 
 from scrubjay import CacheEvictionStrategy, InvalidArgumentError
 from scrubjay.lab import ReplayResult, replay
-from scrubjay.lab.grid import Capacity, Cell, Failure, Job, plan_jobs, run_jobs
+from scrubjay.lab.capacity import Capacity, in_words
+from scrubjay.lab.export import to_csv, to_json
+from scrubjay.lab.grid import Cell, Failure, Job, plan_jobs, run_jobs
 from scrubjay.lab.model import BadLines, ReadOptions
-from scrubjay.lab.summary import collect_rows, mean_reductions, to_json
+from scrubjay.lab.summary import PER_CELL, PER_TRACE, collect_rows, summarize
 
 
 def skewed_keys(count=5000, seed=8):
@@ -71,7 +73,35 @@ def test_capacities(text, unique, entries):
     assert Capacity.parse(text).of(unique) == entries
 
 
-@pytest.mark.parametrize("text", ["", "%", "0", "-1", "0%", "101%", "nan%", "inf%", "1.5", "many"])
+@pytest.mark.parametrize(
+    ("text", "total", "size"),
+    [
+        ("64B", 1, 64),
+        ("1.5kB", 1, 1500),
+        ("2 MiB", 1, 2 << 20),
+        ("1gb", 1, 10**9),
+        ("5%B", 200, 10),
+    ],
+)
+def test_capacities_in_bytes(text, total, size):
+    capacity = Capacity.parse(text)
+    assert capacity.in_bytes
+    assert capacity.of(total) == size
+
+
+def test_amounts_in_words():
+    assert in_words(12345, in_bytes=False) == "12,345"
+    assert [in_words(size, in_bytes=True) for size in (999, 1500, 64_000_000)] == [
+        "999 B",
+        "1.5 kB",
+        "64 MB",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "%", "0", "-1", "0%", "101%", "nan%", "inf%", "1.5", "many", "0MB", "3 XB", "1%MB"],
+)
 def test_wrong_capacities(text):
     with pytest.raises(InvalidArgumentError, match="capacity must be"):
         Capacity.parse(text)
@@ -127,9 +157,11 @@ def test_no_jobs():
     assert list(run_jobs([], processes=4)) == []
 
 
-def cell(trace, strategy, hits, requests=100, capacity="10", path=None):
+def cell(trace, strategy, hits, requests=100, capacity="10", path=None, **result):
     job = Job(path or trace, Capacity.parse(capacity), strategy)
-    return Cell(job, trace, 50, 10, ReplayResult(requests, hits, 0, 0.1), BadLines())
+    size = 10 if job.capacity.percent else job.capacity.amount
+    replayed = ReplayResult(requests, hits, 0, 0.1, **result)
+    return Cell(job, trace, 50, size, size, replayed, BadLines())
 
 
 def test_reduction_against_lru():
@@ -147,14 +179,52 @@ def test_reduction_against_lru():
     assert rows[0].reduction("lfu") == pytest.approx(0.2)
     assert rows[1].reduction("lfu") == pytest.approx(-0.25)
     assert rows[1].reduction("priority") is None
-    means = mean_reductions(rows, ["lru", "lfu", "ttl", "priority"])
-    assert means == {"lfu": pytest.approx(-0.025), "ttl": 0.0}
+    assert [rows[0].rank(name) for name in ("lfu", "lru", "ttl", "none")] == [1, 2.5, 2.5, None]
 
 
-def test_reduction_without_lru_or_without_misses():
-    assert mean_reductions(collect_rows([cell("a", "lfu", 1)]), ["lfu"]) == {}
+def test_summary():
+    rows = collect_rows(
+        [
+            *(cell("a", name, hits) for name, hits in [("lru", 50), ("lfu", 60), ("belady", 70)]),
+            *(cell("b", name, hits) for name, hits in [("lru", 20), ("lfu", 0), ("belady", 60)]),
+            # Too small to count.
+            *(cell("c", name, hits, capacity="7") for name, hits in [("lru", 0), ("lfu", 90)]),
+        ]
+    )
+    lru, lfu, per_trace, per_cell, belady = summarize(rows, ["lru", "lfu", "ttl", "belady"])
+    assert (lru.policy, lru.cells, lru.mean, lru.mean_rank) == ("lru", 2, 0, 1.5)
+    assert (lfu.mean, lfu.median) == (pytest.approx(-0.025), pytest.approx(-0.025))
+    assert (lfu.worst, lfu.worst_at) == (pytest.approx(-0.25), "b@10")
+    assert lfu.mean_rank == 1.5
+    # Half of the way in a, as far in the wrong direction in b.
+    assert lfu.gap_closed == pytest.approx((0.5 - 0.5) / 2)
+    assert (per_trace.policy, per_cell.policy) == (PER_TRACE, PER_CELL)
+    assert per_trace.mean == per_cell.mean == pytest.approx(0.1)
+    assert (belady.policy, belady.mean_rank, belady.gap_closed) == ("belady", None, 1)
+
+
+def test_summary_without_lru_or_without_misses():
+    assert summarize(collect_rows([cell("a", "lfu", 1)]), ["lfu"]) == []
     rows = collect_rows([cell("a", "lru", 100), cell("a", "lfu", 100)])
-    assert mean_reductions(rows, ["lru", "lfu"]) == {}
+    assert summarize(rows, ["lru", "lfu"]) == []
+
+
+def test_measures():
+    weights = {"bytes_requested": 1000, "cost_requested": 10.0}
+    cells = [
+        cell("a", "lru", 50, capacity="10B", bytes_missed=400, cost_missed=5.0, **weights),
+        cell("a", "lfu", 60, capacity="10B", bytes_missed=500, cost_missed=4.0, **weights),
+        cell("a", "belady", 90, capacity="10B", bytes_missed=200, **weights),
+    ]
+    (objects,), (of_bytes,), (cost,) = (
+        collect_rows(cells, measure) for measure in ("objects", "bytes", "cost")
+    )
+    assert objects.reduction("lfu") == pytest.approx(0.2)
+    assert of_bytes.reduction("lfu") == pytest.approx(-0.25)
+    assert cost.reduction("lfu") == pytest.approx(0.2)
+    assert objects.gap_closed("lfu") == pytest.approx(0.25)
+    assert of_bytes.gap_closed("lfu") == pytest.approx(-0.5)
+    assert cost.gap_closed("lfu") is None
 
 
 def test_traces_of_one_name_stay_apart():
@@ -169,4 +239,11 @@ def test_plain_data():
     assert data["rows"][0]["results"]["lfu"]["hit_ratio"] == 0.6
     assert "ttl" not in data["rows"][0]["results"]
     assert data["errors"] == ["z: damaged"]
-    assert data["mean_miss_ratio_reduction_against_lru"] == {"lfu": pytest.approx(0.2)}
+    assert data["mean_miss_ratio_reduction_against_lru"] == {"lru": 0, "lfu": pytest.approx(0.2)}
+    assert [summary["policy"] for summary in data["summary"]] == ["lfu", "lru", PER_TRACE, PER_CELL]
+    header, first, second = to_csv(rows, ["lru", "lfu", "ttl"]).splitlines()
+    assert header.startswith(
+        "trace,capacity,amount,unit,in_summary,requests,unique_keys,policy,hits"
+    )
+    assert first.startswith("a,10,10,entries,1,100,50,lru,50,0.5,,,0.0,2.0,")
+    assert second.split(",")[7:10] == ["lfu", "60", "0.4"]

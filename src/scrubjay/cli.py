@@ -39,7 +39,8 @@ def _build_app() -> "Typer":
     import typer
 
     from scrubjay.demo.command import demo_command
-    from scrubjay.lab.command import ReplayCommand, replay_command
+    from scrubjay.lab.asking import SeveralValues
+    from scrubjay.lab.command import replay_command
 
     app = typer.Typer(
         name="scrubjay",
@@ -69,7 +70,7 @@ def _build_app() -> "Typer":
     ) -> None:
         pass
 
-    app.command("replay", cls=ReplayCommand)(replay_command)
+    app.command("replay", cls=SeveralValues)(replay_command)
     app.command("demo")(demo_command)
     return app
 

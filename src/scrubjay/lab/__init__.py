@@ -6,7 +6,8 @@ traces at once.
 """
 
 from scrubjay.lab.model import BadLines, ChunkedFormat, ReadOptions, Trace, TraceError, TraceFormat
-from scrubjay.lab.replay import ReplayResult, replay
+from scrubjay.lab.optimum import belady
+from scrubjay.lab.replay import ReplayResult, replay, replay_chunks
 from scrubjay.lab.traces import (
     FoundTraces,
     find_traces,
@@ -25,10 +26,12 @@ __all__ = [
     "Trace",
     "TraceError",
     "TraceFormat",
+    "belady",
     "find_traces",
     "format_names",
     "read_trace",
     "register_format",
     "replay",
+    "replay_chunks",
     "stream_trace",
 ]

@@ -2,67 +2,19 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import repeat
 from pathlib import Path
 
-from scrubjay.errors import CacheError, InvalidArgumentError
-from scrubjay.lab.model import BadLines, ReadOptions, Trace
-from scrubjay.lab.replay import ReplayResult, replay
-from scrubjay.lab.traces import read_with
-
-
-@dataclass(frozen=True)
-class Capacity:
-    """The size of a cache, absolute or relative to what a trace asks for.
-
-    Attributes:
-        text: The capacity as it was written, such as ``10%`` or ``500``.
-        entries: The size in entries, when absolute.
-        percent: The size in percent of the trace's unique keys, when relative.
-    """
-
-    text: str
-    entries: int | None = None
-    percent: float | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> Capacity:
-        """Read a capacity.
-
-        Args:
-            text: A whole number of entries, or a number followed by ``%``.
-
-        Returns:
-            The capacity.
-
-        Raises:
-            InvalidArgumentError: It is neither, or not above zero.
-        """
-        text = text.strip()
-        try:
-            if text.endswith("%"):
-                percent = float(text[:-1])
-                if 0 < percent <= 100:
-                    return cls(text, percent=percent)
-            elif int(text) > 0:
-                return cls(text, entries=int(text))
-        except ValueError:
-            pass
-        raise InvalidArgumentError(
-            f"capacity must be a number of entries from 1, or a percentage above 0% "
-            f"and up to 100%, not {text!r}"
-        )
-
-    def of(self, unique_keys: int) -> int:
-        """The size in entries for a trace with so many unique keys; at least one."""
-        if self.percent is None:
-            return self.entries or 1
-        return max(1, round(unique_keys * self.percent / 100))
+from scrubjay.errors import CacheError
+from scrubjay.lab.capacity import Capacity
+from scrubjay.lab.contest import OPTIMUM, compete, is_foreign
+from scrubjay.lab.model import BadLines, ReadOptions, Trace, TraceError
+from scrubjay.lab.replay import ReplayResult, replay_chunks
+from scrubjay.lab.traces import read_with, stream_trace
+from scrubjay.lab.workers import Died, run_tasks
 
 
 @dataclass(frozen=True)
@@ -74,12 +26,14 @@ class Job:
         capacity: Size of the cache.
         strategy: How the cache chooses what to evict.
         options: How to read the trace.
+        stream: Whether to read it in chunks, so that it may be larger than memory.
     """
 
     path: Path
     capacity: Capacity
     strategy: str
     options: ReadOptions = field(default_factory=ReadOptions)
+    stream: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,7 +44,8 @@ class Cell:
         job: What was asked for.
         trace: Name of the trace.
         unique_keys: How many different keys it asks for.
-        entries: The capacity in entries.
+        amount: The capacity in entries, or in bytes.
+        objects: About how many objects find room, in entries the same.
         result: What came of it.
         bad_lines: What the trace's file held besides requests.
     """
@@ -98,8 +53,26 @@ class Cell:
     job: Job
     trace: str
     unique_keys: int
-    entries: int
+    amount: int
+    objects: float
     result: ReplayResult
+    bad_lines: BadLines
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What a whole trace comes to.
+
+    Attributes:
+        name: Name of the trace.
+        unique_keys: How many different keys it asks for.
+        unique_bytes: The sum of their sizes.
+        bad_lines: What its file held besides requests.
+    """
+
+    name: str
+    unique_keys: int
+    unique_bytes: int
     bad_lines: BadLines
 
 
@@ -121,6 +94,8 @@ def plan_jobs(
     capacities: Sequence[Capacity],
     strategies: Sequence[str],
     options: ReadOptions | None = None,
+    *,
+    stream: bool = False,
 ) -> list[Job]:
     """List the replays of a grid, those of one trace together.
 
@@ -129,12 +104,13 @@ def plan_jobs(
         capacities: Sizes of the cache.
         strategies: Eviction strategies.
         options: How to read the traces.
+        stream: Whether to read them in chunks.
 
     Returns:
         One job for each trace, capacity and strategy.
     """
     return [
-        Job(path, capacity, strategy, options or ReadOptions())
+        Job(path, capacity, strategy, options or ReadOptions(), stream)
         for path in paths
         for capacity in capacities
         for strategy in strategies
@@ -146,41 +122,78 @@ def run_jobs(jobs: Sequence[Job], processes: int = 1) -> Iterator[Cell | Failure
 
     Args:
         jobs: What to replay.
-        processes: How many processes to use; 1 stays in this one.
+        processes: How many processes to use; 1 stays in this one, unless a
+            policy is not ours and might crash.
 
     Yields:
-        Each outcome as soon as it is there, in no particular order.
-
-    Raises:
-        CacheError: A worker process died.
+        Each outcome as soon as it is there, in no particular order.  A worker
+        process that dies costs the replay that it was at.
     """
-    if processes <= 1:
+    if processes <= 1 and not any(is_foreign(job.strategy) for job in jobs):
         yield from map(_run_job, jobs)
         return
-    # Spawned, not forked: the caller may have threads, such as a progress bar's.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(processes, len(jobs)) or 1, mp_context=context) as pool:
-        pending: list[Future[Cell | Failure]] = [pool.submit(_run_job, job) for job in jobs]
-        try:
-            for done in as_completed(pending):
-                yield done.result()
-        except BrokenProcessPool as error:
-            raise CacheError("a replay process died; there may be too little memory") from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    for job, outcome in run_tasks(_run_job, jobs, processes):
+        if isinstance(outcome, Died):
+            reason = f"{job.path.name} at {job.capacity.text}: {job.strategy}: {outcome}"
+            yield Failure(job, reason)
+        else:
+            yield outcome
 
 
 def _run_job(job: Job) -> Cell | Failure:
     try:
-        trace = _load(job.path, job.options)
-        entries = job.capacity.of(trace.unique_keys)
-        result = replay(trace.keys, entries, job.strategy)
+        return _replay_chunks(job) if job.stream else _replay_whole(job)
     except CacheError as error:
         return Failure(job, str(error))
-    return Cell(job, trace.name, trace.unique_keys, entries, result, trace.bad_lines)
+    except MemoryError:
+        return Failure(job, f"{job.path}: there is too little memory; it may be streamed")
+
+
+def _replay_whole(job: Job) -> Cell:
+    trace = _load(job.path, job.options)
+    in_bytes = job.capacity.in_bytes
+    if in_bytes and trace.sizes is None:
+        raise TraceError(f"{job.path}: a capacity in bytes needs a trace with sizes")
+    amount = job.capacity.of(trace.unique_bytes if in_bytes else trace.unique_keys)
+    result = compete(trace, amount, job.strategy, in_bytes=in_bytes)
+    totals = Totals(trace.name, trace.unique_keys, trace.unique_bytes, trace.bad_lines)
+    return _make_cell(job, totals, amount, result)
+
+
+def _replay_chunks(job: Job) -> Cell:
+    if job.strategy == OPTIMUM or is_foreign(job.strategy):
+        raise TraceError(f"{job.path}: {job.strategy} needs the whole trace, and cannot stream")
+    totals = _count(job.path, job.options)
+    in_bytes = job.capacity.in_bytes
+    amount = job.capacity.of(totals.unique_bytes if in_bytes else totals.unique_keys)
+    chunks = stream_trace(job.path, job.options)
+    result = replay_chunks(chunks, amount, job.strategy, in_bytes=in_bytes)
+    return _make_cell(job, totals, amount, result)
+
+
+def _make_cell(job: Job, totals: Totals, amount: int, result: ReplayResult) -> Cell:
+    objects = float(amount)
+    if job.capacity.in_bytes:
+        objects *= totals.unique_keys / (totals.unique_bytes or 1)
+    return Cell(job, totals.name, totals.unique_keys, amount, objects, result, totals.bad_lines)
 
 
 @lru_cache(maxsize=1)
 def _load(path: Path, options: ReadOptions) -> Trace:
     """The trace a worker reads is mostly the one that it read last."""
     return read_with(path, options)
+
+
+@lru_cache(maxsize=16)
+def _count(path: Path, options: ReadOptions) -> Totals:
+    """What a capacity in percent needs to know; one reading, and a set of the keys."""
+    first_sizes: dict[Hashable, int] = {}
+    bad = BadLines()
+    name = path.name
+    for chunk in stream_trace(path, options):
+        name, bad = chunk.name, bad.merged(chunk.bad_lines)
+        for key, size in zip(chunk.keys, chunk.sizes or repeat(1), strict=False):
+            first_sizes.setdefault(key, size)
+    if not first_sizes:
+        raise TraceError(f"{path}: there is no request in it")
+    return Totals(name, len(first_sizes), sum(first_sizes.values()), bad)

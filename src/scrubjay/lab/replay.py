@@ -6,14 +6,16 @@ so first requests for a key count as the misses that they are.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
 from scrubjay.cache import Cache
+from scrubjay.lab.model import Trace, TraceError
 from scrubjay.types import CacheEvictionStrategy
 
 _ABSENT = object()
+_MB = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,20 @@ class ReplayResult:
         hits: How many of them the cache answered.
         evictions: How many entries were evicted to make room.
         seconds: Wall time of the replay.
+        bytes_requested: Sum of the sizes of all requests; 0 without sizes.
+        bytes_missed: Likewise of those that missed.
+        cost_requested: Sum of the costs of all requests; 0 without costs.
+        cost_missed: Likewise of those that missed, which is what loading cost.
     """
 
     requests: int
     hits: int
     evictions: int
     seconds: float
+    bytes_requested: int = 0
+    bytes_missed: int = 0
+    cost_requested: float = 0.0
+    cost_missed: float = 0.0
 
     @property
     def misses(self) -> int:
@@ -47,35 +57,175 @@ class ReplayResult:
         """Share of the requests that missed, from 0 to 1."""
         return self.misses / self.requests if self.requests else 0.0
 
+    @property
+    def bytes_hit(self) -> int:
+        """Sum of the sizes of the requests that hit."""
+        return self.bytes_requested - self.bytes_missed
+
+    @property
+    def byte_miss_ratio(self) -> float | None:
+        """Share of the bytes that missed, from 0 to 1; None without sizes."""
+        return self.bytes_missed / self.bytes_requested if self.bytes_requested else None
+
+    @property
+    def cost_miss_ratio(self) -> float | None:
+        """Share of the costs that had to be paid, from 0 to 1; None without costs."""
+        return self.cost_missed / self.cost_requested if self.cost_requested else None
+
+
+class Replayer:
+    """A cache that starts empty, and the count of what it hits.
+
+    Args:
+        capacity: Size of the cache in entries, or in bytes.
+        strategy: How the cache chooses what to evict.
+        in_bytes: Whether the capacity is in bytes; each request then needs a
+            size, and an object may take up to the whole cache.
+
+    Raises:
+        InvalidArgumentError: The capacity is not above zero, or there is no
+            such strategy.
+    """
+
+    def __init__(
+        self,
+        capacity: int,
+        strategy: CacheEvictionStrategy | str = CacheEvictionStrategy.ADAPTIVE,
+        *,
+        in_bytes: bool = False,
+    ) -> None:
+        self._in_bytes = in_bytes
+        self._cache: Cache[Hashable, int] = Cache(
+            max_entries=None if in_bytes else capacity,
+            max_size_mb=capacity / _MB if in_bytes else None,
+            max_value_fraction=1.0,
+            sizer=_own_size if in_bytes else None,
+            eviction_strategy=strategy,
+            enable_prefetching=False,
+        )
+        self._requests = self._misses = 0
+        self._bytes = self._bytes_missed = 0
+        self._cost = self._cost_missed = 0.0
+        self._seconds = 0.0
+
+    def feed(self, trace: Trace) -> None:
+        """Replay a trace, or the next chunk of one.
+
+        Args:
+            trace: The requests.
+
+        Raises:
+            TraceError: The capacity is in bytes, and the trace has no sizes.
+        """
+        if self._in_bytes and trace.sizes is None:
+            raise TraceError(f"{trace.name}: a capacity in bytes needs a trace with sizes")
+        start = perf_counter()
+        if trace.sizes is None and trace.costs is None:
+            self._feed_keys(trace.keys)
+        else:
+            self._feed_weighted(trace)
+        self._seconds += perf_counter() - start
+        self._requests += len(trace)
+
+    def result(self) -> ReplayResult:
+        """What the replay has come to so far."""
+        return ReplayResult(
+            self._requests,
+            self._requests - self._misses,
+            self._cache.statistics.evictions,
+            self._seconds,
+            self._bytes,
+            self._bytes_missed,
+            self._cost,
+            self._cost_missed,
+        )
+
+    def _feed_keys(self, keys: Sequence[Hashable]) -> None:
+        get, put = self._cache.get, self._cache.put
+        misses = 0
+        for key in keys:
+            if get(key, _ABSENT) is _ABSENT:
+                misses += 1
+                put(key, 1)
+        self._misses += misses
+
+    def _feed_weighted(self, trace: Trace) -> None:
+        get, put = self._cache.get, self._cache.put
+        sizes = trace.sizes if trace.sizes is not None else [0] * len(trace)
+        costs = trace.costs if trace.costs is not None else [0.0] * len(trace)
+        for key, size, cost in zip(trace.keys, sizes, costs, strict=True):
+            if get(key, _ABSENT) is _ABSENT:
+                self._misses += 1
+                self._bytes_missed += size
+                self._cost_missed += cost
+                # The value is its own size; an empty object still takes a byte.
+                put(key, size or 1, cost=cost or None)
+        self._bytes += sum(sizes)
+        self._cost += sum(costs)
+
 
 def replay(
     keys: Sequence[Hashable],
     capacity: int,
     strategy: CacheEvictionStrategy | str = CacheEvictionStrategy.ADAPTIVE,
+    *,
+    sizes: Sequence[int] | None = None,
+    costs: Sequence[float] | None = None,
+    in_bytes: bool = False,
 ) -> ReplayResult:
     """Replay requests through a cache that starts empty.
 
     Args:
         keys: The key of each request, in order.
-        capacity: Size of the cache in entries.
+        capacity: Size of the cache in entries, or in bytes.
         strategy: How the cache chooses what to evict.
+        sizes: The size of each requested object in bytes.
+        costs: What loading each requested object costs.
+        in_bytes: Whether the capacity is in bytes; needs `sizes`.
 
     Returns:
         The hits and misses.
 
     Raises:
-        InvalidArgumentError: The capacity is below one entry, or there is no
+        InvalidArgumentError: The capacity is not above zero, or there is no
             such strategy.
+        TraceError: The capacity is in bytes, and there are no sizes.
     """
-    cache: Cache[Hashable, bool] = Cache(
-        max_entries=capacity, eviction_strategy=strategy, enable_prefetching=False
+    return replay_chunks(
+        [Trace("the requests", keys, sizes=sizes, costs=costs)],
+        capacity,
+        strategy,
+        in_bytes=in_bytes,
     )
-    get, put = cache.get, cache.put
-    misses = 0
-    start = perf_counter()
-    for key in keys:
-        if get(key, _ABSENT) is _ABSENT:
-            misses += 1
-            put(key, True)
-    seconds = perf_counter() - start
-    return ReplayResult(len(keys), len(keys) - misses, cache.statistics.evictions, seconds)
+
+
+def replay_chunks(
+    chunks: Iterable[Trace],
+    capacity: int,
+    strategy: CacheEvictionStrategy | str = CacheEvictionStrategy.ADAPTIVE,
+    *,
+    in_bytes: bool = False,
+) -> ReplayResult:
+    """Replay a trace that is read in chunks, as by `stream_trace`.
+
+    Args:
+        chunks: The trace, in order.
+        capacity: Size of the cache in entries, or in bytes.
+        strategy: How the cache chooses what to evict.
+        in_bytes: Whether the capacity is in bytes; needs sizes.
+
+    Returns:
+        The hits and misses.
+
+    Raises:
+        InvalidArgumentError: As for `replay`.
+        TraceError: As for `replay`, or the trace cannot be read.
+    """
+    replayer = Replayer(capacity, strategy, in_bytes=in_bytes)
+    for chunk in chunks:
+        replayer.feed(chunk)
+    return replayer.result()
+
+
+def _own_size(value: int) -> int:
+    return value

@@ -1,18 +1,30 @@
-"""What a grid of replays says: hit ratios side by side, reduction against LRU."""
+"""What a grid of replays says: miss ratios side by side, and a summary against LRU.
+
+The summary leaves out cells with room for fewer than eight objects: there the
+rounding of queue lengths decides, and not the policy.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
-from typing import Any
+from statistics import fmean, median
 
-from scrubjay.lab.grid import Capacity, Cell, Failure
+from scrubjay.lab.capacity import Capacity
+from scrubjay.lab.contest import BASELINE, OPTIMUM
+from scrubjay.lab.grid import Cell
 from scrubjay.lab.model import BadLines
 from scrubjay.lab.replay import ReplayResult
 
-BASELINE = "lru"
+LEAST_OBJECTS = 8
+"""The smallest cache that counts in a summary, in objects."""
+
+MEASURES = ("objects", "bytes", "cost")
+"""What a miss ratio may be a share of."""
+
+PER_TRACE = "best per trace, in hindsight"
+PER_CELL = "best per cell, in hindsight"
 
 
 @dataclass(frozen=True)
@@ -22,47 +34,130 @@ class Row:
     Attributes:
         trace: Name of the trace.
         capacity: The capacity as it was asked for.
-        entries: The capacity in entries.
+        amount: The capacity in entries, or in bytes.
+        in_bytes: Whether the capacity is in bytes.
+        objects: About how many objects find room.
         requests: Number of requests replayed.
         unique_keys: How many different keys they ask for.
         bad_lines: What the trace's file held besides requests.
-        results: What came of each strategy.
+        results: What came of each policy.
+        measure: What the miss ratio is a share of.
     """
 
     trace: str
     capacity: str
-    entries: int
+    amount: int
+    in_bytes: bool
+    objects: float
     requests: int
     unique_keys: int
     bad_lines: BadLines
     results: dict[str, ReplayResult]
+    measure: str = MEASURES[0]
+
+    @property
+    def counts(self) -> bool:
+        """Whether the row is large enough for the summary."""
+        return self.objects >= LEAST_OBJECTS
+
+    def miss_ratio(self, policy: str) -> float | None:
+        """The share that missed, of objects, bytes or cost; None when not known."""
+        result = self.results.get(policy)
+        if result is None:
+            return None
+        if self.measure == "bytes":
+            return result.byte_miss_ratio
+        return result.cost_miss_ratio if self.measure == "cost" else result.miss_ratio
+
+    def online(self) -> dict[str, float]:
+        """The miss ratio of each policy that does not know the future."""
+        return {
+            policy: ratio
+            for policy in self.results
+            if policy != OPTIMUM and (ratio := self.miss_ratio(policy)) is not None
+        }
 
     def best(self) -> frozenset[str]:
-        """The strategies with the most hits, several when they tie."""
-        most = max(result.hits for result in self.results.values())
-        return frozenset(name for name, result in self.results.items() if result.hits == most)
+        """The policies with the lowest miss ratio, several when they tie."""
+        ratios = self.online()
+        least = min(ratios.values(), default=0.0)
+        return frozenset(policy for policy, ratio in ratios.items() if ratio == least)
 
-    def reduction(self, strategy: str) -> float | None:
-        """By how much a strategy reduces the miss ratio of LRU.
+    def reduction(self, policy: str) -> float | None:
+        """By how much a policy reduces the miss ratio of LRU.
 
         Args:
-            strategy: The strategy.
+            policy: The policy.
 
         Returns:
-            (LRU - strategy) / LRU of the miss ratios, so 0.1 for ten percent
+            (LRU - policy) / LRU of the miss ratios, so 0.1 for ten percent
             fewer misses; None when one of the two was not replayed.
         """
-        baseline, result = self.results.get(BASELINE), self.results.get(strategy)
-        if baseline is None or result is None or not baseline.misses:
+        baseline, ratio = self.miss_ratio(BASELINE), self.miss_ratio(policy)
+        if not baseline or ratio is None:
             return None
-        return (baseline.miss_ratio - result.miss_ratio) / baseline.miss_ratio
+        return (baseline - ratio) / baseline
+
+    def gap_closed(self, policy: str) -> float | None:
+        """What share of the way from LRU to the optimum a policy goes.
+
+        Args:
+            policy: The policy.
+
+        Returns:
+            1 at the optimum, negative when worse than LRU; None when not
+            known or where there is no such way.
+        """
+        # For bytes or costs a capacity in entries has no known optimum.
+        if self.measure != "objects" and not (self.measure == "bytes" and self.in_bytes):
+            return None
+        most, reduction = self.reduction(OPTIMUM), self.reduction(policy)
+        if not most or most < 0 or reduction is None:
+            return None
+        return reduction / most
+
+    def rank(self, policy: str) -> float | None:
+        """The place of a policy among those of the row, 1 for the best; ties share."""
+        ratios = self.online()
+        own = ratios.get(policy)
+        if own is None:
+            return None
+        better = sum(ratio < own for ratio in ratios.values())
+        equal = sum(ratio == own for ratio in ratios.values())
+        return better + (equal + 1) / 2
 
 
-def collect_rows(cells: Iterable[Cell]) -> list[Row]:
+@dataclass(frozen=True)
+class PolicySummary:
+    """How a policy does over all rows that count.
+
+    Attributes:
+        policy: The policy.
+        cells: How many rows it was compared in.
+        mean: Mean reduction of the miss ratio against LRU.
+        median: Median of the same.
+        worst: The least of the same.
+        worst_at: Where that was, as ``trace@capacity``.
+        mean_rank: Mean place among the policies; None for what is none.
+        gap_closed: Mean share of the way to the optimum, where that is known.
+    """
+
+    policy: str
+    cells: int
+    mean: float
+    median: float
+    worst: float
+    worst_at: str
+    mean_rank: float | None
+    gap_closed: float | None
+
+
+def collect_rows(cells: Iterable[Cell], measure: str = MEASURES[0]) -> list[Row]:
     """Bring the cells of a grid, in any order, to rows.
 
     Args:
         cells: The replays.
+        measure: What miss ratios are a share of.
 
     Returns:
         One row for each trace and capacity, by name and size.
@@ -73,75 +168,90 @@ def collect_rows(cells: Iterable[Cell]) -> list[Row]:
         new_row = Row(
             cell.trace,
             job.capacity.text,
-            cell.entries,
+            cell.amount,
+            job.capacity.in_bytes,
+            cell.objects,
             cell.result.requests,
             cell.unique_keys,
             cell.bad_lines,
             {},
+            measure,
         )
         row = rows.setdefault((job.path, job.capacity), new_row)
         row.results[job.strategy] = cell.result
-    return sorted(rows.values(), key=lambda row: (row.trace, row.entries))
+    return sorted(rows.values(), key=lambda row: (row.trace, row.in_bytes, row.amount))
 
 
-def mean_reductions(rows: Sequence[Row], strategies: Iterable[str]) -> dict[str, float]:
-    """The mean over all rows of the miss-ratio reduction against LRU.
-
-    Args:
-        rows: The rows.
-        strategies: The strategies to compare.
-
-    Returns:
-        The mean for each strategy that some row compares; empty without LRU.
-    """
-    means: dict[str, float] = {}
-    for strategy in strategies:
-        if strategy == BASELINE:
-            continue
-        reductions = [
-            reduction for row in rows if (reduction := row.reduction(strategy)) is not None
-        ]
-        if reductions:
-            means[strategy] = fmean(reductions)
-    return means
-
-
-def to_json(
-    rows: Sequence[Row], strategies: Sequence[str], failures: Sequence[Failure] = ()
-) -> dict[str, Any]:
-    """The rows as plain data.
+def summarize(rows: Sequence[Row], policies: Iterable[str]) -> list[PolicySummary]:
+    """Sum up how policies do against LRU.
 
     Args:
-        rows: The rows.
-        strategies: The strategies, in the order asked for.
-        failures: The replays that could not be done.
+        rows: The rows; those with room for fewer than eight objects are left out.
+        policies: The policies.
 
     Returns:
-        What `json.dumps` takes.
+        One summary a policy, the best mean first, then what the best choice
+        in hindsight and the optimum come to; empty without LRU.
     """
-    return {
-        "strategies": list(strategies),
-        "rows": [
-            {
-                "trace": row.trace,
-                "capacity": row.capacity,
-                "entries": row.entries,
-                "requests": row.requests,
-                "unique_keys": row.unique_keys,
-                "bad_lines": row.bad_lines.count,
-                "results": {
-                    name: {
-                        "hits": result.hits,
-                        "hit_ratio": result.hit_ratio,
-                        "evictions": result.evictions,
-                        "seconds": round(result.seconds, 6),
-                    }
-                    for name in strategies
-                    if (result := row.results.get(name)) is not None
-                },
-            }
-            for row in rows
-        ],
-        "errors": list(dict.fromkeys(failure.reason for failure in failures)),
-        "mean_miss_ratio_reduction_against_lru": mean_reductions(rows, strategies),
-    }
+    counted = [row for row in rows if row.counts]
+    online: list[PolicySummary] = []
+    known: list[PolicySummary] = []
+    for policy in dict.fromkeys(policies):
+        summary = _summarize(policy, [(row, policy) for row in counted])
+        if summary is not None:
+            (known if policy == OPTIMUM else online).append(summary)
+    online.sort(key=lambda summary: -summary.mean)
+    if len(online) > 1:
+        hindsight = (
+            _summarize(PER_TRACE, _best_per_trace(counted)),
+            _summarize(PER_CELL, [(row, min(row.best())) for row in counted if row.online()]),
+        )
+        known[:0] = [summary for summary in hindsight if summary is not None]
+    return online + known
+
+
+def _summarize(name: str, choices: Sequence[tuple[Row, str]]) -> PolicySummary | None:
+    """Sum up what choosing a policy for each row comes to."""
+    reductions = [
+        (reduction, row)
+        for row, policy in choices
+        if (reduction := row.reduction(policy)) is not None
+    ]
+    if not reductions:
+        return None
+    values = [reduction for reduction, _ in reductions]
+    ranks = list(_known(row.rank(policy) for row, policy in choices if policy == name))
+    gaps = list(_known(row.gap_closed(policy) for row, policy in choices))
+    worst, at = min(reductions, key=lambda pair: pair[0])
+    return PolicySummary(
+        name,
+        len(values),
+        fmean(values),
+        median(values),
+        worst,
+        f"{at.trace}@{at.capacity}",
+        fmean(ranks) if ranks else None,
+        fmean(gaps) if gaps else None,
+    )
+
+
+def _known(values: Iterable[float | None]) -> Iterator[float]:
+    return (value for value in values if value is not None)
+
+
+def _best_per_trace(rows: Sequence[Row]) -> list[tuple[Row, str]]:
+    """For each row the policy that does best over all rows of its trace."""
+    choices: list[tuple[Row, str]] = []
+    for trace in dict.fromkeys(row.trace for row in rows):
+        own = [row for row in rows if row.trace == trace]
+        # A policy that fails somewhere is no choice for the whole trace.
+        everywhere = frozenset[str].intersection(*(frozenset(row.online()) for row in own))
+        means = {
+            policy: fmean(reductions)
+            for policy in sorted(everywhere)
+            if (reductions := list(_known(row.reduction(policy) for row in own)))
+        }
+        if means:
+            best = max(means, key=means.__getitem__)
+            choices.extend((row, best) for row in own)
+    return choices

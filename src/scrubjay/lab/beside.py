@@ -1,0 +1,176 @@
+"""libCacheSim's policies beside ours, on the same requests; needs the extra ``beside``.
+
+The requests are written once to an unnamed temporary file, which the library
+replays in its own code.  It is native code that may crash: replay it in a worker process.
+
+References:
+    Yang et al., libCacheSim, https://libcachesim.com
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import tempfile
+from array import array
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import blake2b
+from importlib import import_module
+from pathlib import Path
+from time import perf_counter
+from typing import IO, Any
+from weakref import ReferenceType, ref
+
+from scrubjay.errors import CacheError
+from scrubjay.lab.model import Trace, TraceError
+from scrubjay.lab.replay import ReplayResult
+
+PREFIX = "libcachesim:"
+"""Starts the names of its policies, as in ``libcachesim:S3FIFO``."""
+
+POLICIES = (
+    *("LRU", "FIFO", "Clock", "LFU", "ARC", "S3FIFO", "Sieve", "LIRS", "TwoQ", "SLRU", "LRUK"),
+    *("MQ", "WTinyLFU", "LFUDA", "LHD", "Hyperbolic", "GDSF", "LeCaR", "Cacheus", "ClockPro"),
+    *("ThreeLCache", "GLCache", "LRB"),
+)
+"""What is run when all are asked for, as far as the installed version has it."""
+
+_RECORD_BYTES = 24
+_written: list[tuple[ReferenceType[Trace], bool, IO[bytes]]] = []
+
+
+def import_libcachesim() -> Any:
+    """The library.
+
+    Raises:
+        CacheError: It is not installed.
+    """
+    try:
+        return import_module("libcachesim")
+    except ImportError as error:
+        raise CacheError(
+            "policies of libcachesim need the extra 'beside': pip install 'scrubjay[beside]'"
+        ) from error
+
+
+def available_policies() -> list[str]:
+    """The names of its policies, each with the prefix.
+
+    Raises:
+        CacheError: The library is not installed.
+    """
+    library = import_libcachesim()
+    return [PREFIX + name for name in POLICIES if hasattr(library, name)]
+
+
+def run_libcachesim(
+    trace: Trace, capacity: int, policy: str, *, in_bytes: bool = False
+) -> ReplayResult:
+    """Replay a trace through a policy of libCacheSim.
+
+    Args:
+        trace: The requests.
+        capacity: Size of the cache in entries, or in bytes.
+        policy: Name of the policy, with or without the prefix.
+        in_bytes: Whether the capacity is in bytes.
+
+    Returns:
+        What came of it; its evictions and what the misses cost are not known.
+
+    Raises:
+        CacheError: The library is not installed or has no such policy.
+        TraceError: The capacity is in bytes, and the trace has no sizes.
+    """
+    library = import_libcachesim()
+    name = policy.removeprefix(PREFIX)
+    if name not in POLICIES or not hasattr(library, name):
+        known = ", ".join(available_policies())
+        raise CacheError(f"libcachesim has no policy {name!r}; it has {known}")
+    if in_bytes and trace.sizes is None:
+        raise TraceError(f"{trace.name}: a capacity in bytes needs a trace with sizes")
+    path = _requests_file(trace, in_bytes)
+    with _quiet():
+        parameters = library.ReaderInitParam(
+            ignore_obj_size=not in_bytes, ignore_size_zero_req=False
+        )
+        reader = library.TraceReader(path, library.TraceType.ORACLE_GENERAL_TRACE, parameters)
+        start = perf_counter()
+        # The default table takes 128 MB, which for a small cache is most of the time.
+        table = min(24, max(12, min(capacity, len(trace)).bit_length()))
+        cache = getattr(library, name)(capacity, hashpower=table)
+        missed, bytes_missed = cache.process_trace(reader)
+        seconds = perf_counter() - start
+    total = sum(trace.sizes) if in_bytes and trace.sizes is not None else 0
+    count = len(trace)
+    return ReplayResult(
+        count, count - round(missed * count), 0, seconds, total, round(bytes_missed * total)
+    )
+
+
+def _requests_file(trace: Trace, with_sizes: bool) -> str:
+    """A file with the requests, kept until another trace is replayed."""
+    for known, sized, file in _written:
+        if known() is trace and sized == with_sizes:
+            return f"/dev/fd/{file.fileno()}"
+    while _written:
+        _written.pop()[2].close()
+    # Without a name it is gone when the process is, however that ends.
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - stays open
+    file.write(_encode(trace, with_sizes))
+    file.flush()
+    _written.append((ref(trace), with_sizes, file))
+    return f"/dev/fd/{file.fileno()}"
+
+
+def _encode(trace: Trace, with_sizes: bool) -> bytearray:
+    """The requests as oracleGeneral records, column by column."""
+    records = bytearray(_RECORD_BYTES * len(trace))
+    keys = _numbers(trace.keys)
+    sizes: Sequence[int] = trace.sizes if with_sizes and trace.sizes else [1] * len(trace)
+    largest = (1 << 32) - 1
+    columns = (
+        (0, array("I", range(len(trace)))),  # a time that only grows
+        (4, keys),
+        (12, array("I", (min(size or 1, largest) for size in sizes))),
+        (16, array("q", [-1]) * len(trace)),  # the policies do not know the future
+    )
+    for offset, column in columns:
+        if sys.byteorder == "big":
+            column.byteswap()
+        content, width = column.tobytes(), column.itemsize
+        for byte in range(width):
+            records[offset + byte :: _RECORD_BYTES] = content[byte::width]
+    return records
+
+
+def _numbers(keys: Sequence[Any]) -> array[int]:
+    """The keys as numbers; those that are none by their hash."""
+    if isinstance(keys, array):
+        return array("Q", keys)
+    numbers: dict[Any, int] = {}
+    for key in keys:
+        if key not in numbers:
+            digest = blake2b(repr(key).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+            numbers[key] = int.from_bytes(digest, "little")
+    return array("Q", (numbers[key] for key in keys))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what the library prints out of our output."""
+    flush_c = ctypes.CDLL(None).fflush
+    sys.stdout.flush()
+    kept = os.dup(1), os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), 1)
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        sys.stdout.flush()
+        flush_c(None)  # it is buffered a second time, in C
+        for number, file in enumerate(kept, 1):
+            os.dup2(file, number)
+            os.close(file)

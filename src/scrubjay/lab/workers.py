@@ -1,0 +1,121 @@
+"""Worker processes that may die without taking the others' work with them.
+
+An executor of the standard library is broken for good when one of its
+processes dies.  Policies of other libraries are foreign native code and do
+die, so here a dead worker costs the one task it had, and is replaced.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Generic, TypeVar, cast
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Died:
+    """What there is instead of a result when a worker died.
+
+    Attributes:
+        exit_code: The status of the process; negative for a signal.
+    """
+
+    exit_code: int | None
+
+    def __str__(self) -> str:
+        if self.exit_code is not None and self.exit_code < 0:
+            return f"its process died of signal {-self.exit_code}"
+        return f"its process ended with status {self.exit_code}"
+
+
+class _Worker(Generic[T, R]):
+    """One process, and the task it has at present."""
+
+    def __init__(self, function: Callable[[T], R], task: T) -> None:
+        # Spawned, not forked: the caller may have threads, such as a progress bar's.
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process: BaseProcess = context.Process(
+            target=_work, args=(function, theirs), daemon=True
+        )
+        self.process.start()
+        theirs.close()
+        self.give(task)
+
+    def give(self, task: T) -> None:
+        """Have the next task done."""
+        self.task = task
+        # One that died while idle is found out when its result is waited for.
+        with suppress(OSError):
+            self.connection.send(task)
+
+    def result(self) -> R | Died:
+        """The result of the task; waits for it."""
+        try:
+            result: R = self.connection.recv()
+        except (EOFError, OSError):
+            self.process.join()
+            return Died(self.process.exitcode)
+        return result
+
+    def stop(self) -> None:
+        """End the process, whatever it is at."""
+        self.process.terminate()
+        self.process.join()
+        self.connection.close()
+
+
+def run_tasks(
+    function: Callable[[T], R], tasks: Sequence[T], processes: int
+) -> Iterator[tuple[T, R | Died]]:
+    """Do tasks in worker processes.
+
+    Args:
+        function: What to do; must be importable by name, and raise nothing.
+        tasks: What to do it to.
+        processes: How many processes to use.
+
+    Yields:
+        Each task and its result, as soon as it is there.
+    """
+    waiting = deque(tasks)
+    busy: dict[Connection, _Worker[T, R]] = {}
+    try:
+        while waiting and len(busy) < processes:
+            _start(function, waiting, busy)
+        while busy:
+            worker = busy.pop(cast("Connection", wait(list(busy))[0]))
+            task, result = worker.task, worker.result()
+            if not isinstance(result, Died) and waiting:
+                worker.give(waiting.popleft())
+                busy[worker.connection] = worker
+            else:
+                worker.stop()
+                if waiting:
+                    _start(function, waiting, busy)
+            yield task, result
+    finally:
+        for worker in busy.values():
+            worker.stop()
+
+
+def _start(
+    function: Callable[[T], R], waiting: deque[T], busy: dict[Connection, _Worker[T, R]]
+) -> None:
+    worker = _Worker(function, waiting.popleft())
+    busy[worker.connection] = worker
+
+
+def _work(function: Callable[[T], R], connection: Connection) -> None:
+    """The life of a worker."""
+    with suppress(EOFError, KeyboardInterrupt):
+        while True:
+            connection.send(function(connection.recv()))
