@@ -194,6 +194,15 @@ def test_replay_in_bytes_prints_the_size(call, directory):
     assert (status, "measure must be one of" in err) == (2, True)
 
 
+def test_replay_takes_workloads_made_to_order(call):
+    status, out, err = call("replay", "gen:loop:keys=40,requests=400", "--capacity", "40", "--json")
+    assert (status, err) == (0, "")
+    assert json.loads(out)["rows"][0]["results"]["lru"]["hits"] == 360
+    status, _, err = call("replay", "gen:gauss", "--processes", 1)
+    assert status == 1
+    assert "workload 'gauss' is none of" in err
+
+
 def test_replay_shows_progress_on_a_terminal(call, directory, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     status, out, err = call("replay", directory, "--processes", 1)

@@ -26,7 +26,9 @@ Traces = Annotated[
         metavar="TRACE...",
         help="Trace files, or directories of them: one key per line (.txt, .keys, "
         ".trace), columns under a header (.csv, .tsv), libCacheSim (.oracleGeneral, "
-        ".oracleGeneral.zst), blocks (.lis, .trc), or compact (.ctr.zst).",
+        ".oracleGeneral.zst), blocks (.lis, .trc), or compact (.ctr.zst). "
+        "Or a workload made to order: gen:zipf:keys=1000,requests=50000,seed=1 "
+        "(zipf, loop, scan, phases, sessions).",
     ),
 ]
 Capacities = Annotated[

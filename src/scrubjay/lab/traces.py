@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from scrubjay.lab import blocks, columns, ctr, lines, oracle
+from scrubjay.lab import blocks, columns, ctr, generate, lines, oracle
 from scrubjay.lab.model import ChunkedFormat, ReadOptions, Trace, TraceError, TraceFormat
 
 _BUILT_IN: tuple[TraceFormat, ...] = (
@@ -20,6 +20,7 @@ _BUILT_IN: tuple[TraceFormat, ...] = (
     oracle.FORMAT,
     blocks.ARC,
     blocks.LIRS,
+    generate.FORMAT,
 )
 
 _formats: dict[str, TraceFormat] = {form.name: form for form in _BUILT_IN}
@@ -53,7 +54,7 @@ def read_trace(
     """Read a trace from a file.
 
     Args:
-        path: The file.
+        path: The file, or a workload made to order: ``gen:zipf:keys=1000``.
         format_name: Name of its format; by default the file's ending tells.
         limit: Read at most this many requests.
         key_column: The column with the keys, for formats with named columns.
@@ -177,7 +178,7 @@ def find_traces(
                 raise TraceError(f"{path}: there is no trace in this directory")
             found.update(dict.fromkeys(inside))
             left_out.extend(others)
-        elif path.exists():
+        elif path.exists() or str(path).startswith(generate.PREFIX):
             found[path] = None
         else:
             raise TraceError(f"{path}: no such file or directory")
@@ -200,9 +201,11 @@ def _scan(directory: Path, options: ReadOptions) -> tuple[list[Path], list[Path]
 
 
 def _find_format(path: Path) -> TraceFormat | None:
+    if str(path).startswith(generate.PREFIX):
+        return generate.FORMAT
     name = path.name.lower()
     for form in _formats.values():
-        if name.endswith(form.suffixes):
+        if form.suffixes and name.endswith(form.suffixes):
             return form
     return None
 
