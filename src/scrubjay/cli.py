@@ -41,10 +41,11 @@ def _build_app() -> "Typer":
     from scrubjay.demo.command import demo_command
     from scrubjay.lab.asking import SeveralValues
     from scrubjay.lab.command import replay_command
+    from scrubjay.lab.curve_command import curve_command
 
     app = typer.Typer(
         name="scrubjay",
-        help="An adaptive in-process cache: replay traces, watch it work.",
+        help="An adaptive in-process cache: replay traces, draw curves, watch it work.",
         no_args_is_help=True,
         add_completion=False,
         # A bug deserves an ordinary traceback that fits into a report.
@@ -71,6 +72,7 @@ def _build_app() -> "Typer":
         pass
 
     app.command("replay", cls=SeveralValues)(replay_command)
+    app.command("curve", cls=SeveralValues)(curve_command)
     app.command("demo")(demo_command)
     return app
 

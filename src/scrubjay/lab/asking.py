@@ -13,6 +13,7 @@ from scrubjay.errors import CacheError, InvalidArgumentError
 from scrubjay.lab.beside import PREFIX, available_policies
 from scrubjay.lab.capacity import Capacity
 from scrubjay.lab.contest import OPTIMUM
+from scrubjay.lab.summary import MEASURES
 from scrubjay.types import CacheEvictionStrategy
 
 _ALL = "all"
@@ -57,6 +58,10 @@ Limit = Annotated[
 ]
 Processes = Annotated[
     int | None, typer.Option(min=1, help="Replays at a time; by default one a CPU.")
+]
+Timeout = Annotated[
+    float,
+    typer.Option(min=0.1, help="Seconds that a replay under a policy of others may take."),
 ]
 Measure = Annotated[
     str, typer.Option(help="What ratios are a share of: objects, bytes, or cost (of loading).")
@@ -114,6 +119,16 @@ def choose_policies(strategies: list[str], beside: list[str], *, optimum: bool) 
     if optimum:
         chosen.append(OPTIMUM)
     return list(dict.fromkeys(chosen))
+
+
+def check_measure(measure: str) -> None:
+    """Check what ratios shall be a share of.
+
+    Raises:
+        InvalidArgumentError: It is none of the measures.
+    """
+    if measure not in MEASURES:
+        raise InvalidArgumentError(f"measure must be one of {', '.join(MEASURES)}, not {measure!r}")
 
 
 class SeveralValues(TyperCommand):

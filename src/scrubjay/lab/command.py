@@ -6,19 +6,21 @@ Needs the extra ``cli``; nothing else in this package imports it.
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from scrubjay.errors import CacheError, InvalidArgumentError
+from scrubjay.errors import CacheError
 from scrubjay.lab import asking
 from scrubjay.lab.capacity import Capacity
+from scrubjay.lab.charts import check_output, draw_comparison
 from scrubjay.lab.contest import is_foreign
 from scrubjay.lab.export import to_csv, to_json
 from scrubjay.lab.model import ReadOptions
 from scrubjay.lab.running import complain, make_messages, report_problems, run_grid
-from scrubjay.lab.summary import MEASURES, collect_rows, summarize
-from scrubjay.lab.tables import print_tables
+from scrubjay.lab.summary import collect_rows, summarize
+from scrubjay.lab.tables import escape, print_tables
 
 
 def replay_command(
@@ -42,7 +44,14 @@ def replay_command(
             help="Read traces in chunks, for those larger than memory; without the optimum.",
         ),
     ] = False,
+    chart: Annotated[
+        list[Path],
+        typer.Option(
+            help="Draw the summary into this file, .png or .svg. Needs the extra 'plots'."
+        ),
+    ] = [],  # noqa: B006 - typer copies it
     processes: asking.Processes = None,
+    timeout: asking.Timeout = 300.0,
     as_json: asking.AsJson = False,
     as_csv: asking.AsCsv = False,
 ) -> None:
@@ -55,7 +64,9 @@ def replay_command(
         limit, key_column, size_column, time_column, client_column, cost_column, format_name
     )
     try:
-        check_measure(measure)
+        asking.check_measure(measure)
+        for path in chart:
+            check_output(path)
         policies = asking.choose_policies(strategy, beside, optimum=optimum and not stream)
         capacities = [Capacity.parse(text) for text in dict.fromkeys(capacity)]
         cells, failures = run_grid(
@@ -65,29 +76,24 @@ def replay_command(
             options,
             messages,
             processes=processes,
+            timeout=timeout,
             quiet=as_json or as_csv,
             stream=stream,
         )
+        rows = collect_rows(cells, measure)
+        summaries = summarize(rows, policies)
+        for path in chart:
+            draw_comparison(summaries, path)
+            messages.print(f"drawn: {escape(path)}", soft_wrap=True)
     except CacheError as error:
         raise complain(error, messages) from error
-    rows = collect_rows(cells, measure)
     if as_json:
         typer.echo(json.dumps(to_json(rows, policies, failures), indent=2))
     elif as_csv:
         typer.echo(to_csv(rows, policies), nl=False)
     elif rows:
-        print_tables(rows, policies, summarize(rows, policies))
+        print_tables(rows, policies, summaries)
     report_problems(rows, failures, messages)
     # That a policy of others fails at some size is a finding, and marked in the table.
     if any(not is_foreign(failure.job.strategy) for failure in failures):
         raise typer.Exit(1)
-
-
-def check_measure(measure: str) -> None:
-    """Check what ratios shall be a share of.
-
-    Raises:
-        InvalidArgumentError: It is none of the measures.
-    """
-    if measure not in MEASURES:
-        raise InvalidArgumentError(f"measure must be one of {', '.join(MEASURES)}, not {measure!r}")

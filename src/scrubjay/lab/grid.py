@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import repeat
+from math import inf
 from pathlib import Path
 
 from scrubjay.errors import CacheError
@@ -117,13 +118,17 @@ def plan_jobs(
     ]
 
 
-def run_jobs(jobs: Sequence[Job], processes: int = 1) -> Iterator[Cell | Failure]:
+def run_jobs(
+    jobs: Sequence[Job], processes: int = 1, timeout_seconds: float = inf
+) -> Iterator[Cell | Failure]:
     """Do the replays, several at a time.
 
     Args:
         jobs: What to replay.
         processes: How many processes to use; 1 stays in this one, unless a
             policy is not ours and might crash.
+        timeout_seconds: How long a replay under a policy that is not ours may
+            take; some of them hang on some traces.
 
     Yields:
         Each outcome as soon as it is there, in no particular order.  A worker
@@ -132,7 +137,11 @@ def run_jobs(jobs: Sequence[Job], processes: int = 1) -> Iterator[Cell | Failure
     if processes <= 1 and not any(is_foreign(job.strategy) for job in jobs):
         yield from map(_run_job, jobs)
         return
-    for job, outcome in run_tasks(_run_job, jobs, processes):
+
+    def patience(job: Job) -> float:
+        return timeout_seconds if is_foreign(job.strategy) else inf
+
+    for job, outcome in run_tasks(_run_job, jobs, processes, patience):
         if isinstance(outcome, Died):
             reason = f"{job.path.name} at {job.capacity.text}: {job.strategy}: {outcome}"
             yield Failure(job, reason)

@@ -21,7 +21,7 @@ from scrubjay.lab.traces import find_traces
 
 def make_messages() -> Console:
     """The console for all that is not the result: standard error."""
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, emoji=False)
 
 
 def complain(error: CacheError, messages: Console) -> typer.Exit:
@@ -38,6 +38,7 @@ def run_grid(
     messages: Console,
     *,
     processes: int | None,
+    timeout: float,
     quiet: bool,
     stream: bool = False,
 ) -> tuple[list[Cell], list[Failure]]:
@@ -50,6 +51,7 @@ def run_grid(
         options: How to read the traces.
         messages: Where to report.
         processes: How many at a time; None for one a CPU.
+        timeout: Seconds that a replay under a policy of others may take.
         quiet: Whether to show no progress.
         stream: Whether to read the traces in chunks.
 
@@ -63,7 +65,7 @@ def run_grid(
     for path in found.left_out:
         messages.print(f"left out, not a trace: {escape(path)}", soft_wrap=True)
     jobs = plan_jobs(found.files, capacities, policies, options, stream=stream)
-    outcomes = run_jobs(jobs, processes or os.cpu_count() or 1)
+    outcomes = run_jobs(jobs, processes or os.cpu_count() or 1, timeout)
     if messages.is_terminal and not quiet:
         outcomes = _with_progress_bar(outcomes, jobs, messages)
     cells: list[Cell] = []

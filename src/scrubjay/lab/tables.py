@@ -17,7 +17,11 @@ _WHERE_WIDTH = 52  # of what stands before the policies, about
 
 
 def print_tables(
-    rows: Sequence[Row], policies: Sequence[str], summaries: Sequence[PolicySummary]
+    rows: Sequence[Row],
+    policies: Sequence[str],
+    summaries: Sequence[PolicySummary] = (),
+    *,
+    misses: bool = False,
 ) -> None:
     """Print the ratios of all rows, then what they come to.
 
@@ -25,13 +29,14 @@ def print_tables(
         rows: The rows.
         policies: The policies, in the order asked for.
         summaries: The summary of each, if there is one.
+        misses: Whether to show what missed, not what hit.
     """
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = _FILE_WIDTH
     for part in _parts(policies, console.width):
-        console.print(_grid(rows, part))
-    if any(not row.counts for row in rows):
+        console.print(_grid(rows, part, misses=misses))
+    if summaries and any(not row.counts for row in rows):
         console.print(f"* room for fewer than {LEAST_OBJECTS} objects: not in the summary")
     if OPTIMUM in policies and any(row.in_bytes for row in rows):
         console.print(f"{OPTIMUM}: for capacities in bytes an upper bound, which none may reach")
@@ -51,10 +56,12 @@ def _parts(policies: Sequence[str], width: int) -> Iterator[Sequence[str]]:
         yield policies[start : start + room]
 
 
-def _grid(rows: Sequence[Row], policies: Sequence[str]) -> Table:
+def _grid(rows: Sequence[Row], policies: Sequence[str], *, misses: bool) -> Table:
     measure = rows[0].measure
     of = "" if measure == "objects" else f" of {measure}"
-    table = Table(title=f"Hit ratio{of}, best in bold", title_justify="left")
+    table = Table(
+        title=f"{'Miss' if misses else 'Hit'} ratio{of}, best in bold", title_justify="left"
+    )
     table.add_column("trace", no_wrap=True)
     table.add_column("requests", justify="right")
     table.add_column("capacity", justify="right")
@@ -62,7 +69,7 @@ def _grid(rows: Sequence[Row], policies: Sequence[str]) -> Table:
         "entries" if not any(row.in_bytes for row in rows) else "size", justify="right"
     )
     for name in policies:
-        # The library is named once, in the caption of the command; a column is narrow.
+        # Without the name of the library: a column is narrow.
         table.add_column(name.partition(":")[2] or name, justify="right", no_wrap=True)
     for row in rows:
         best = row.best()
@@ -71,16 +78,17 @@ def _grid(rows: Sequence[Row], policies: Sequence[str]) -> Table:
             f"{row.requests:,}",
             row.capacity + "*" * (not row.counts),
             in_words(row.amount, in_bytes=row.in_bytes),
-            *(_ratio(row, name, bold=name in best) for name in policies),
+            *(_ratio(row, name, bold=name in best, misses=misses) for name in policies),
         )
     return table
 
 
-def _ratio(row: Row, policy: str, *, bold: bool) -> str:
+def _ratio(row: Row, policy: str, *, bold: bool, misses: bool) -> str:
     ratio = row.miss_ratio(policy)
     if ratio is None:
         return "-"
-    return f"[bold]{1 - ratio:.2%}[/]" if bold else f"{1 - ratio:.2%}"
+    shown = ratio if misses else 1 - ratio
+    return f"[bold]{shown:.2%}[/]" if bold else f"{shown:.2%}"
 
 
 def _summary(summaries: Sequence[PolicySummary]) -> Table:

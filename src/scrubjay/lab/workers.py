@@ -12,8 +12,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from time import monotonic
 from typing import Generic, TypeVar, cast
 
 T = TypeVar("T")
@@ -26,11 +28,15 @@ class Died:
 
     Attributes:
         exit_code: The status of the process; negative for a signal.
+        overdue: Whether it was stopped because it took too long.
     """
 
     exit_code: int | None
+    overdue: bool = False
 
     def __str__(self) -> str:
+        if self.overdue:
+            return "it took too long and was stopped"
         if self.exit_code is not None and self.exit_code < 0:
             return f"its process died of signal {-self.exit_code}"
         return f"its process ended with status {self.exit_code}"
@@ -53,6 +59,7 @@ class _Worker(Generic[T, R]):
     def give(self, task: T) -> None:
         """Have the next task done."""
         self.task = task
+        self.since = monotonic()
         # One that died while idle is found out when its result is waited for.
         with suppress(OSError):
             self.connection.send(task)
@@ -74,7 +81,10 @@ class _Worker(Generic[T, R]):
 
 
 def run_tasks(
-    function: Callable[[T], R], tasks: Sequence[T], processes: int
+    function: Callable[[T], R],
+    tasks: Sequence[T],
+    processes: int,
+    seconds: Callable[[T], float] = lambda _: inf,
 ) -> Iterator[tuple[T, R | Died]]:
     """Do tasks in worker processes.
 
@@ -82,6 +92,7 @@ def run_tasks(
         function: What to do; must be importable by name, and raise nothing.
         tasks: What to do it to.
         processes: How many processes to use.
+        seconds: How long a task may take.
 
     Yields:
         Each task and its result, as soon as it is there.
@@ -92,8 +103,9 @@ def run_tasks(
         while waiting and len(busy) < processes:
             _start(function, waiting, busy)
         while busy:
-            worker = busy.pop(cast("Connection", wait(list(busy))[0]))
-            task, result = worker.task, worker.result()
+            worker, overdue = _next_worker(busy, seconds)
+            task = worker.task
+            result = Died(None, overdue=True) if overdue else worker.result()
             if not isinstance(result, Died) and waiting:
                 worker.give(waiting.popleft())
                 busy[worker.connection] = worker
@@ -107,6 +119,20 @@ def run_tasks(
             worker.stop()
 
 
+def _next_worker(
+    busy: dict[Connection, _Worker[T, R]], seconds: Callable[[T], float]
+) -> tuple[_Worker[T, R], bool]:
+    """Wait for a worker that is done, or overdue; it is busy no more."""
+    while True:
+        due = {place: worker.since + seconds(worker.task) for place, worker in busy.items()}
+        patience = min(due.values()) - monotonic()
+        if ready := wait(list(busy), None if patience == inf else max(0, patience)):
+            return busy.pop(cast("Connection", ready[0])), False
+        first = min(due, key=due.__getitem__)
+        if due[first] <= monotonic():
+            return busy.pop(first), True
+
+
 def _start(
     function: Callable[[T], R], waiting: deque[T], busy: dict[Connection, _Worker[T, R]]
 ) -> None:
@@ -116,6 +142,6 @@ def _start(
 
 def _work(function: Callable[[T], R], connection: Connection) -> None:
     """The life of a worker."""
-    with suppress(EOFError, KeyboardInterrupt):
+    with suppress(EOFError, OSError, KeyboardInterrupt):
         while True:
             connection.send(function(connection.recv()))

@@ -1,0 +1,94 @@
+"""The command ``scrubjay curve``; needs the extra ``cli``, and for pictures ``plots``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scrubjay.errors import CacheError, InvalidArgumentError
+from scrubjay.lab import asking
+from scrubjay.lab.capacity import Capacity
+from scrubjay.lab.charts import check_output, draw_curves
+from scrubjay.lab.contest import is_foreign
+from scrubjay.lab.export import to_csv, to_json
+from scrubjay.lab.model import ReadOptions
+from scrubjay.lab.running import complain, make_messages, report_problems, run_grid
+from scrubjay.lab.summary import collect_rows
+from scrubjay.lab.tables import escape, print_tables
+
+_STEPS = ["0.1%", "0.2%", "0.5%", "1%", "2%", "5%", "10%", "20%", "50%", "100%"]
+
+
+def curve_command(
+    traces: asking.Traces,
+    output: Annotated[
+        list[Path],
+        typer.Option(
+            "--output",
+            "-o",
+            help="Draw the curves into this file, .png or .svg; may be given for both. "
+            "Needs the extra 'plots'.",
+        ),
+    ] = [],  # noqa: B006 - typer copies it
+    capacity: asking.Capacities = _STEPS,
+    strategy: asking.Strategies = ["lru", "adaptive"],  # noqa: B006 - typer copies it
+    beside: asking.Beside = [],  # noqa: B006 - typer copies it
+    optimum: asking.Optimum = True,
+    measure: asking.Measure = "objects",
+    key_column: asking.KeyColumn = "key",
+    size_column: asking.SizeColumn = None,
+    time_column: asking.TimeColumn = None,
+    client_column: asking.ClientColumn = None,
+    cost_column: asking.CostColumn = None,
+    format_name: asking.Format = None,
+    limit: asking.Limit = None,
+    processes: asking.Processes = None,
+    timeout: asking.Timeout = 300.0,
+    as_json: asking.AsJson = False,
+    as_csv: asking.AsCsv = False,
+) -> None:
+    """Draw the miss ratio of recorded requests by the size of the cache.
+
+    Each point is a whole replay, so the curves are exact.
+    """
+    messages = make_messages()
+    options = ReadOptions(
+        limit, key_column, size_column, time_column, client_column, cost_column, format_name
+    )
+    try:
+        asking.check_measure(measure)
+        policies = asking.choose_policies(strategy, beside, optimum=optimum)
+        capacities = [Capacity.parse(text) for text in dict.fromkeys(capacity)]
+        if len({capacity.in_bytes for capacity in capacities}) > 1:
+            raise InvalidArgumentError("capacity: a curve is in entries or in bytes, not in both")
+        for path in output:
+            check_output(path)
+        cells, failures = run_grid(
+            traces,
+            capacities,
+            policies,
+            options,
+            messages,
+            processes=processes,
+            timeout=timeout,
+            quiet=as_json or as_csv,
+        )
+        rows = collect_rows(cells, measure)
+        if rows:
+            for path in output:
+                draw_curves(rows, policies, path)
+                messages.print(f"drawn: {escape(path)}", soft_wrap=True)
+    except CacheError as error:
+        raise complain(error, messages) from error
+    if as_json:
+        typer.echo(json.dumps(to_json(rows, policies, failures), indent=2))
+    elif as_csv:
+        typer.echo(to_csv(rows, policies), nl=False)
+    elif rows:
+        print_tables(rows, policies, misses=True)
+    report_problems(rows, failures, messages)
+    if any(not is_foreign(failure.job.strategy) for failure in failures):
+        raise typer.Exit(1)
