@@ -32,10 +32,10 @@ PREFIX = "libcachesim:"
 
 POLICIES = (
     *("LRU", "FIFO", "Clock", "LFU", "ARC", "S3FIFO", "Sieve", "LIRS", "TwoQ", "SLRU", "LRUK"),
-    *("MQ", "WTinyLFU", "LFUDA", "LHD", "Hyperbolic", "GDSF", "LeCaR", "Cacheus", "ClockPro"),
+    *("MQ", "WTinyLFU", "LHD", "Hyperbolic", "GDSF", "LeCaR", "Cacheus", "ClockPro"),
     *("ThreeLCache", "GLCache", "LRB"),
 )
-"""What is run when all are asked for, as far as the installed version has it."""
+"""What may be run, as far as the installed version has it; its LFUDA does not come to an end."""
 
 _RECORD_BYTES = 24
 _written: list[tuple[ReferenceType[Trace], bool, IO[bytes]]] = []
