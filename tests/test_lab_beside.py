@@ -94,6 +94,8 @@ def test_sizes_are_replayed():
     assert beside.run_libcachesim(trace, 3, "LRU").hits == replay(trace.keys, 3, "lru").hits
     with pytest.raises(TraceError, match="needs a trace with sizes"):
         beside.run_libcachesim(Trace("t", KEYS), 50, "LRU", in_bytes=True)
+    with pytest.raises(TraceError, match="no object above 4294967295 bytes"):
+        beside.run_libcachesim(Trace("t", [1], sizes=[1 << 32]), 50, "LRU", in_bytes=True)
 
 
 @pytest.mark.usefixtures("stand_in")

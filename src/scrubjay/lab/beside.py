@@ -38,6 +38,7 @@ POLICIES = (
 """What may be run, as far as the installed version has it; its LFUDA does not come to an end."""
 
 _RECORD_BYTES = 24
+_LARGEST = (1 << 32) - 1
 _written: list[tuple[ReferenceType[Trace], bool, IO[bytes]]] = []
 
 
@@ -90,6 +91,10 @@ def run_libcachesim(
         raise CacheError(f"libcachesim has no policy {name!r}; it has {known}")
     if in_bytes and trace.sizes is None:
         raise TraceError(f"{trace.name}: a capacity in bytes needs a trace with sizes")
+    if in_bytes and trace.sizes is not None and max(trace.sizes) > _LARGEST:
+        raise TraceError(
+            f"{trace.name}: libcachesim's traces hold no object above {_LARGEST} bytes"
+        )
     path = _requests_file(trace, in_bytes)
     with _quiet():
         parameters = library.ReaderInitParam(
@@ -105,7 +110,7 @@ def run_libcachesim(
     total = sum(trace.sizes) if in_bytes and trace.sizes is not None else 0
     count = len(trace)
     return ReplayResult(
-        count, count - round(missed * count), 0, seconds, total, round(bytes_missed * total)
+        count, count - round(missed * count), None, seconds, total, round(bytes_missed * total)
     )
 
 
@@ -129,11 +134,10 @@ def _encode(trace: Trace, with_sizes: bool) -> bytearray:
     records = bytearray(_RECORD_BYTES * len(trace))
     keys = _numbers(trace.keys)
     sizes: Sequence[int] = trace.sizes if with_sizes and trace.sizes else [1] * len(trace)
-    largest = (1 << 32) - 1
     columns = (
         (0, array("I", range(len(trace)))),  # a time that only grows
         (4, keys),
-        (12, array("I", (min(size or 1, largest) for size in sizes))),
+        (12, array("I", (size or 1 for size in sizes))),
         (16, array("q", [-1]) * len(trace)),  # the policies do not know the future
     )
     for offset, column in columns:

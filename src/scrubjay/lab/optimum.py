@@ -66,7 +66,7 @@ def belady(trace: Trace, capacity: int, *, in_bytes: bool = False) -> ReplayResu
         raise TraceError(f"{trace.name}: a capacity in bytes needs a trace with sizes")
     total = sum(trace.sizes)
     hits, bytes_hit = _bound_with_sizes(next_uses(trace.keys), trace.sizes, capacity)
-    return ReplayResult(len(trace), hits, 0, perf_counter() - start, total, total - bytes_hit)
+    return ReplayResult(len(trace), hits, None, perf_counter() - start, total, total - bytes_hit)
 
 
 def next_uses(keys: Sequence[Hashable]) -> array[int]:

@@ -25,7 +25,7 @@ class ReplayResult:
     Attributes:
         requests: Number of requests replayed.
         hits: How many of them the cache answered.
-        evictions: How many entries were evicted to make room.
+        evictions: How many entries were evicted to make room; None if not known.
         seconds: Wall time of the replay.
         bytes_requested: Sum of the sizes of all requests; 0 without sizes.
         bytes_missed: Likewise of those that missed.
@@ -35,7 +35,7 @@ class ReplayResult:
 
     requests: int
     hits: int
-    evictions: int
+    evictions: int | None
     seconds: float
     bytes_requested: int = 0
     bytes_missed: int = 0
