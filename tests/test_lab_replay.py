@@ -209,6 +209,14 @@ def test_summary_without_lru_or_without_misses():
     assert summarize(rows, ["lru", "lfu"]) == []
 
 
+def test_a_gap_of_next_to_nothing_is_none():
+    hits = [("lru", 50_000), ("lfu", 49_000), ("belady", 50_400)]
+    (row,) = collect_rows([cell("a", name, count, 100_000) for name, count in hits])
+    assert row.reduction("lfu") == pytest.approx(-0.02)
+    assert row.gap_closed("lfu") is None
+    assert summarize([row], ["lru", "lfu", "belady"])[1].gap_closed is None
+
+
 def test_measures():
     weights = {"bytes_requested": 1000, "cost_requested": 10.0}
     cells = [

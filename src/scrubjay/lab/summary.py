@@ -20,6 +20,10 @@ from scrubjay.lab.replay import ReplayResult
 LEAST_OBJECTS = 8
 """The smallest cache that counts in a summary, in objects."""
 
+LEAST_GAP = 0.01
+"""Where the optimum is no more than this better than LRU there is no gap to close: a share of
+next to nothing would outweigh all other cells."""
+
 MEASURES = ("objects", "bytes", "cost")
 """What a miss ratio may be a share of."""
 
@@ -106,13 +110,13 @@ class Row:
 
         Returns:
             1 at the optimum, negative when worse than LRU; None when not
-            known or where there is no such way.
+            known, or where even the optimum is hardly better than LRU.
         """
         # For bytes or costs a capacity in entries has no known optimum.
         if self.measure != "objects" and not (self.measure == "bytes" and self.in_bytes):
             return None
         most, reduction = self.reduction(OPTIMUM), self.reduction(policy)
-        if not most or most < 0 or reduction is None:
+        if most is None or most < LEAST_GAP or reduction is None:
             return None
         return reduction / most
 
