@@ -19,6 +19,7 @@ from scrubjay.clock import Clock
 from scrubjay.consistency.manager import ConsistencyManager
 from scrubjay.decorators import CachedFunction, Decorator, shared
 from scrubjay.errors import UnpicklableCacheError
+from scrubjay.observe.explanation import Explanation
 from scrubjay.observe.listeners import RemovalListener
 from scrubjay.observe.recorder import Recording
 from scrubjay.types import (
@@ -341,6 +342,10 @@ class AdaptiveCache(Generic[K, V]):
     ) -> Callable[[], None]:
         """Have ``callback(key, value, cause)`` called after each removal."""
         return self._sync.on_removal(callback, causes)
+
+    def explain(self) -> Explanation:
+        """Return what the cache does at present, why, and what else it might do."""
+        return self._sync.explain()
 
     def record(
         self, path: str | os.PathLike[str], *, sample: float = 0.1, secret: bytes | None = None

@@ -20,6 +20,7 @@ from scrubjay.errors import (
 )
 from scrubjay.foundation import Foundation
 from scrubjay.observe import entries
+from scrubjay.observe.explanation import Explanation, explain
 from scrubjay.observe.listeners import RemovalListener
 from scrubjay.observe.recorder import Recording, start_recording
 from scrubjay.observe.report import detailed, snapshot
@@ -363,9 +364,26 @@ class Cache(Foundation[K, V]):
         """Return counts, memory, configuration and optimization, ready for JSON."""
         return detailed(self)
 
+    def explain(self) -> Explanation:
+        """Return what the cache does at present, why, and what else it might do.
+
+        ``print(cache.explain())`` shows it to people.
+        """
+        return explain(self)
+
     def optimize(self) -> None:
-        """Do one round of the optimization loop: note how the cache performs."""
+        """Do one round of the optimization loop.
+
+        ADAPTIVE takes the way of keeping entries that is best by the evidence so far. What
+        was measured, and what has changed since the last round, goes to
+        `optimization_history`.
+        """
+        self.reconsider()
         statistics = self.statistics
+        policy = self.describe_policy()
+        way = policy.get("way")
+        changed = {} if way == self._way else {"way": [self._way, way]}
+        self._way = way
         self.optimization_history.append(
             {
                 "timestamp": datetime.fromtimestamp(self._wall.time(), timezone.utc).isoformat(),
@@ -375,7 +393,8 @@ class Cache(Foundation[K, V]):
                     "average_latency": statistics.average_latency_ms,
                     "eviction_rate": statistics.evictions / max(1, statistics.total_requests),
                 },
-                "policy": self.describe_policy(),
+                "policy": policy,
+                "changed": changed,
             }
         )
         del self.optimization_history[:-_HISTORY]

@@ -91,6 +91,7 @@ class Foundation(StoreMapping[K, V]):
         self.enable_prefetching = bool(enable_prefetching)
         self.consistency_manager = manager
         self.optimization_history: list[dict[str, Any]] = []
+        self._way = self.describe_policy().get("way")  # as of the last round of optimization
         self._listeners = Listeners()
         self._estimate = Estimate()
         self._loads = Loading(

@@ -60,5 +60,6 @@ cdef class Ledger(Table):
     @cython.locals(slot=int)
     cdef int collect_garbage(self, object slots, int cause, object garbage) except -1
     cdef int watch(self) except -1
+    cpdef int reconsider(self) except -1
     cdef int forget_all(self, long long stamp) except -1
     cdef int limit(self, long long entries, long long size, long long value) except -1

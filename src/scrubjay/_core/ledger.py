@@ -286,6 +286,10 @@ class Ledger(Table):
         self.resume(paused)
         return True
 
+    def reconsider(self) -> int:
+        """Let the policy change what the traffic so far asks to be changed."""
+        return self.policy.reconsider()
+
     def limit(self, entries: int, size: int, value: int) -> int:
         """Set the bounds if what is there keeps within them already, else come closer.
 
@@ -316,6 +320,7 @@ indivisible(
     "forget_all",
     "limit",
     "provide",
+    "reconsider",
     "reserve",
     "take_if",
     "take_out",

@@ -15,6 +15,7 @@ cdef class Policy:
     @cython.locals(slot=int)
     cdef int victim_but(self, int keep) noexcept
     cdef void clear(self) noexcept
+    cdef int reconsider(self) except -1
     cdef int settle(self) except -1
     cdef int prepare(self) except -1
     cpdef dict describe(self)

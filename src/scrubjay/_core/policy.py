@@ -69,6 +69,10 @@ class Policy:
         """Let user code choose the next victim; called outside of any step."""
         return 0
 
+    def reconsider(self) -> int:
+        """Change at once what the traffic so far asks to be changed. Part of a step."""
+        return 0
+
     def describe(self) -> dict[str, Any]:
         """Return what the policy does at present, for people to read."""
         return {}

@@ -43,6 +43,8 @@ cdef class Trials:
     cdef inline bint samples(self, unsigned int h) noexcept
     @cython.locals(way=int, room=int, simulation=Simulation)
     cdef void request(self, unsigned int h, int entries) noexcept
-    @cython.locals(way=int, best=int, margin=double)
+    @cython.locals(way=int)
     cdef void compare(self) noexcept
+    @cython.locals(way=int, best=int, margin=double)
+    cdef void choose(self) noexcept
     cpdef dict describe(self)

@@ -114,7 +114,17 @@ class Trials:
             self.compare()
 
     def compare(self) -> None:
-        """Choose the best way, and let what has been count a little less.
+        """Choose the best way, and let what has been count a little less."""
+        self.choose()
+        for way in range(NUMBER):
+            self.misses[way] *= 1.0 - EPOCH / HORIZON
+            self.recent[way] *= 1.0 - EPOCH / SHORT
+        self.requests *= 1.0 - EPOCH / HORIZON
+        self.asked *= 1.0 - EPOCH / SHORT
+        self.fresh = 0
+
+    def choose(self) -> None:
+        """Choose the best way.
 
         ALWAYS is close to LRU, which is never far behind: the others must prove themselves.
         """
@@ -136,12 +146,6 @@ class Trials:
             for way in range(NUMBER):  # what was before says nothing about now
                 self.misses[way] = self.recent[way]
             self.requests = self.asked
-        for way in range(NUMBER):
-            self.misses[way] *= 1.0 - EPOCH / HORIZON
-            self.recent[way] *= 1.0 - EPOCH / SHORT
-        self.requests *= 1.0 - EPOCH / HORIZON
-        self.asked *= 1.0 - EPOCH / SHORT
-        self.fresh = 0
 
     def describe(self) -> dict[str, Any]:
         """Return the present way and the hit ratio that each would have had lately."""
@@ -150,6 +154,7 @@ class Trials:
             "way": name_of(self.way),
             "changes": self.changes,
             "sampled": 1.0 / (self.skip + 1),
+            "requests": self.requests,
             "hit_ratios": {
                 name_of(way): round(max(0.0, 1.0 - self.misses[way] / seen), 4)
                 for way in range(NUMBER)

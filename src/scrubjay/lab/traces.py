@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from scrubjay.lab import blocks, columns, ctr, generate, lines, oracle
+from scrubjay.lab import blocks, columns, ctr, generate, lines, oracle, recording
 from scrubjay.lab.model import ChunkedFormat, ReadOptions, Trace, TraceError, TraceFormat
 
 _BUILT_IN: tuple[TraceFormat, ...] = (
@@ -21,6 +21,7 @@ _BUILT_IN: tuple[TraceFormat, ...] = (
     blocks.ARC,
     blocks.LIRS,
     generate.FORMAT,
+    recording.FORMAT,
 )
 
 _formats: dict[str, TraceFormat] = {form.name: form for form in _BUILT_IN}

@@ -23,5 +23,8 @@ cdef class Adaptive(Policy):
     @cython.final
     @cython.locals(line=int)
     cdef inline void listen(self) noexcept
+    cdef bint has_evidence(self) noexcept
+    @cython.final
+    cdef inline void follow(self) noexcept
     @cython.locals(shift=int)
     cdef inline void fit(self, int entries) noexcept

@@ -77,9 +77,7 @@ class Adaptive(Policy):
         if self.trials.samples(self.hashes[slot]):
             self.columns.hits[slot] |= HEARD
             self.trials.request(self.hashes[slot], self.entries)
-            if self.trials.way != self.way:
-                self.way = self.trials.way
-                self.live.adopt(self.way)
+            self.follow()
 
     def replaced(self, slot: int) -> None:
         """A new value is no sign of demand, but it may have another cost."""
@@ -111,6 +109,24 @@ class Adaptive(Policy):
             self.listen()
             self.begin()
 
+    def reconsider(self) -> int:
+        """Take the way that is best by now, if there is evidence enough."""
+        self.listen()
+        if self.has_evidence():
+            self.trials.choose()
+            self.follow()
+        return 0
+
+    def has_evidence(self) -> bool:
+        """Tell whether the simulations have seen as many requests as they have entries."""
+        return self.trials.requests >= self.trials.room(self.entries)
+
+    def follow(self) -> None:
+        """Let the cache go the way that was found best."""
+        if self.trials.way != self.way:
+            self.way = self.trials.way
+            self.live.adopt(self.way)
+
     def clear(self) -> None:
         """Forget the entries, not the keys' popularity."""
         self.columns.noted = 0
@@ -120,6 +136,7 @@ class Adaptive(Policy):
         """Return the segments' sizes, the shares aimed at, and what each way would yield."""
         report = self.trials.describe()
         report.update(
+            evidence=self.has_evidence(),
             window=self.live.segments.length[WINDOW],
             probation=self.live.segments.length[PROBATION],
             protected=self.live.segments.length[PROTECTED],

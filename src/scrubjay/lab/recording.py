@@ -1,0 +1,130 @@
+"""Recordings that `Cache.record` has written; `scrubjay.observe.recorder` tells the format.
+
+A recording holds requests and stores. The trace has the requests; what the stores tell of
+sizes and costs goes to the request of the key that came before, which had missed.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from array import array
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from scrubjay.lab.model import BadLines, ReadOptions, Trace, TraceError
+from scrubjay.observe.recorder import COLUMNS, HEADER, LENGTHS, MAGIC, STORED
+
+_LONGEST = 1 << 26  # bytes of a chunk: the writer's are far shorter
+
+
+class Recordings:
+    """Reader of recordings."""
+
+    name = "recording"
+    suffixes = (".recording",)
+
+    def recognises(self, path: Path, options: ReadOptions) -> bool:
+        """The ending is telling enough; see `TraceFormat.recognises`."""
+        return True
+
+    def read(self, path: Path, options: ReadOptions) -> Trace:
+        """Read one file; see `TraceFormat.read`."""
+        columns = _Columns()
+        bad = BadLines()
+        with path.open("rb") as stream:
+            read_header(stream, path)
+            number = 0
+            while head := stream.read(LENGTHS.size):
+                number += 1
+                try:
+                    columns.extend(*_chunk(stream, head), options.limit)
+                except (ValueError, struct.error, zlib.error) as error:
+                    bad = bad.plus(number, str(error), unit="chunk")
+                    break  # where the next one begins is not known
+                if options.limit is not None and len(columns.keys) >= options.limit:
+                    break
+        return Trace(
+            path.name,
+            columns.keys,
+            sizes=columns.sizes if any(columns.sizes) else None,
+            seconds=columns.seconds,
+            clients=columns.clients if any(columns.clients) else None,
+            costs=columns.costs if any(columns.costs) else None,
+            bad_lines=bad,
+        )
+
+
+def read_header(stream: BinaryIO, path: Path) -> dict[str, Any]:
+    """Return the header of a recording and leave the stream at its first chunk.
+
+    Raises:
+        TraceError: the file is no recording.
+    """
+    if stream.read(len(MAGIC)) != MAGIC:
+        raise TraceError(f"{path}: not a recording, or of another version")
+    try:
+        (length,) = HEADER.unpack(stream.read(HEADER.size))
+        header: dict[str, Any] = json.loads(stream.read(length))
+    except (struct.error, ValueError) as error:
+        raise TraceError(f"{path}: the header of the recording is damaged: {error}") from error
+    return header
+
+
+def _chunk(stream: BinaryIO, head: bytes) -> tuple[int, bytes]:
+    rows, length = LENGTHS.unpack(head)
+    if length > _LONGEST:
+        raise ValueError(f"{length} bytes cannot be")
+    body = stream.read(length)
+    if len(body) < length:
+        raise ValueError(f"{len(body)} of {length} bytes")
+    width = sum(struct.calcsize(f"<{code}") for code in COLUMNS)
+    decompressor = zlib.decompressobj()
+    data = decompressor.decompress(body, rows * width + 1)
+    if len(data) != rows * width or not decompressor.eof:
+        raise ValueError(f"{rows} rows do not have {len(data)} bytes")
+    return rows, data
+
+
+class _Columns:
+    """The columns of the trace so far."""
+
+    def __init__(self) -> None:
+        self.keys, self.sizes, self.clients = array("Q"), array("Q"), array("Q")
+        self.seconds, self.costs = array("d"), array("d")
+        self._known: dict[int, tuple[int, float]] = {}
+        self._unknown: dict[int, list[int]] = {}
+
+    def extend(self, rows: int, data: bytes, limit: int | None) -> None:
+        """Add the rows of a chunk, up to `limit` requests in all."""
+        start = 0
+        columns = []
+        for code in COLUMNS:
+            end = start + rows * struct.calcsize(f"<{code}")
+            columns.append(struct.unpack(f"<{rows}{code}", data[start:end]))
+            start = end
+        for kind, moment, key, size, cost, client in zip(*columns, strict=True):
+            if kind == STORED:
+                self._learn(key, size, cost)
+            elif limit is None or len(self.keys) < limit:
+                if size:
+                    self._learn(key, size, cost)
+                size, cost = self._known.get(key, (0, 0.0))  # noqa: PLW2901 - as last told
+                if key not in self._known:
+                    self._unknown.setdefault(key, []).append(len(self.keys))
+                self.keys.append(key)
+                self.sizes.append(size)
+                self.seconds.append(moment / 1e6)
+                self.clients.append(client)
+                self.costs.append(cost)
+
+    def _learn(self, key: int, size: int, cost: float) -> None:
+        """Remember what is told of a key, and tell the requests that came too early."""
+        old = self._known.get(key, (0, 0.0))
+        self._known[key] = (size or old[0], cost or old[1])
+        for request in self._unknown.pop(key, ()):
+            self.sizes[request], self.costs[request] = self._known[key]
+
+
+FORMAT = Recordings()
