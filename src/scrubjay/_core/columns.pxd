@@ -8,6 +8,7 @@ cdef class Columns:
     cdef unsigned int[::1] hits
     cdef int[::1] notes
     cdef int noted
+    cdef int most_notes
     cdef unsigned int[::1] accessed
     cdef unsigned int[::1] created
     cdef long long[::1] size
@@ -22,6 +23,7 @@ cdef class Columns:
     cdef int grow(self, int slots) except -1
     @cython.final
     cdef inline void note(self, int slot) noexcept
+    cdef int want_notes(self) except -1
     cdef int want_size(self) except -1
     cdef int want_priority(self) except -1
     cdef int want_cost(self) except -1

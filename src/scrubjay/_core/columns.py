@@ -35,7 +35,8 @@ class Columns:
     def __init__(self) -> None:
         self.slots = 0
         self.hits = array("I")
-        self.notes = array("i", bytes(4 * NOTES))  # slots read that a policy listens to
+        self.notes = array("i")  # slots read whose counters ask for it
+        self.most_notes = 0
         self.noted = 0
         self.accessed = array("I")
         self.created = array("I")
@@ -80,9 +81,15 @@ class Columns:
 
     def note(self, slot: int) -> None:
         """Note a hit of a slot whose counter asks for it, while there is room for notes."""
-        if self.noted < NOTES:
+        if self.noted < self.most_notes:
             self.notes[self.noted] = slot
             self.noted += 1
+
+    def want_notes(self) -> int:
+        """Allocate notes of hits, for a policy which asks for them."""
+        self.notes = resized("i", self.notes, NOTES, 0)
+        self.most_notes = NOTES
+        return 0
 
     def want_size(self) -> int:
         """Allocate sizes in bytes."""

@@ -20,4 +20,4 @@ MOVED_ON: Any = object()  # the table has changed since it was looked up
 EMPTY: Any = object()  # the key and value of a free slot
 COUNT = 0x7FFFFFFF  # the bits of a hit counter that count
 HEARD = 0x80000000  # the bit of a hit counter that asks for hits to be noted
-NOTES = 128  # hits noted at most until the policy comes by
+NOTES = 1024  # hits noted at most until the policy comes by: 4 kB

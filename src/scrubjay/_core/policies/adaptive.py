@@ -37,6 +37,7 @@ class Adaptive(Policy):
         """Take the columns of the store that this policy will serve."""
         self.columns = columns
         self.live.columns = columns
+        columns.want_notes()
         return 0
 
     def grow(self, slots: int, hashes: Any) -> int:
