@@ -1,16 +1,13 @@
 cimport cython
 from scrubjay._core.graph cimport Graph, Node
-from scrubjay._core.inspection cimport Inspection
+from scrubjay._core.removal cimport Removal
 from scrubjay._core.sizing cimport Sizing
 from scrubjay._core.terms cimport Terms
 
 cdef int NONE
 cdef int EVICTED
-cdef int EXPIRED
 cdef int REPLACED
 cdef int REJECTED
-cdef int INVALIDATED
-cdef int CLEARED
 cdef object EMPTY
 cdef int STORED
 cdef int AGAIN
@@ -18,31 +15,20 @@ cdef int NEW_NODES
 cdef int PRESENT
 cdef int REFUSED
 
-cdef list hoard(list garbage, object key, object value, int cause)
-
-cdef class Operations(Inspection):
+cdef class Operations(Removal):
     cdef readonly long long rejected
     cdef object sizer
     cdef Sizing sizing
-    cdef public bint listening
     cdef public bint defaults
-    cdef public bint attentive
-    cdef public bint swept
     cdef readonly object observer
     cdef readonly long long sampled
     cdef bint is_sampled(self, unsigned int h) noexcept
     cdef long long measure(self, object key, object value) except -1
     @cython.locals(h=cython.uint, stamp=cython.longlong, slot=int)
     cdef object tie(self, Node node)
-    @cython.locals(h=cython.uint, stamp=cython.longlong, slot=int, node=Node, nodes=cython.longlong, claims=cython.longlong)
-    cdef bint withdraw(self, object key, int cause, list garbage, bint even_if_absent) except *
     @cython.locals(h=cython.uint, size=cython.longlong, status=int)
     cdef int write(self, object key, object value, Terms terms) except -5
     @cython.locals(graph=Graph, nodes=cython.longlong)
     cdef int enter_dependent(self, object key, unsigned int h, object value, long long size, Terms terms) except -5
     @cython.locals(slot=int, leaving=int, cause=int, asking=cython.bint, stamp=cython.longlong, at=cython.longlong, status=int, now=double, claims=cython.longlong)
     cdef int enter(self, object key, unsigned int h, object value, long long size, Terms terms, Node node, object needs, long long nodes) except -5
-    @cython.locals(slot=int, stamp=cython.longlong, taken=int)
-    cpdef int collect(self, double now, bint exactly, int most) except -1
-    @cython.locals(position=int)
-    cdef int dispose(self, list garbage) except -1
