@@ -271,6 +271,15 @@ PLACES = [
 
 
 @pytest.fixture(autouse=True)
+def frozen():
+    """Let the collector look at what a test makes, not at all of pytest each time."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture(autouse=True)
 def unbroken(monkeypatch, caplog):
     """A callback or a finalizer that fails is a failure of the test."""
     raised = []
