@@ -286,9 +286,12 @@ def test_static_and_class_methods(decorate: Callable[..., Any]) -> None:
     assert Holder.of_class(1) == Holder().of_class(x=1) == ("Holder", 1)
     assert Child.of_class(1) == ("Child", 1)
     assert Holder.of_class.cache_info()[:2] == (1, 2)
-    assert Holder.of_class.invalidate(1) == 1
-    assert Holder.of_class.refresh(1) == ("Holder", 1)
-    assert Child.of_class.invalidate(1) == 1
+    # From 3.13 on a class method does not tell what it wraps of the class.
+    chained = sys.version_info < (3, 13)
+    holder, child = ((), ()) if chained else ((Holder,), (Child,))
+    assert Holder.of_class.invalidate(*holder, 1) == 1
+    assert Holder.of_class.refresh(*holder, 1) == ("Holder", 1)
+    assert Child.of_class.invalidate(*child, 1) == 1
 
 
 def test_inheritance(decorate: Callable[..., Any]) -> None:
