@@ -16,12 +16,15 @@ import functools
 import gc
 import os
 import threading
+from collections.abc import Callable
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeVar
 
 from scrubjay.errors import CacheError
 
-__all__ = ["InterruptedStepError", "Undisturbed", "indivisible", "is_uncompiled"]
+__all__ = ["InterruptedStepError", "indivisible", "is_uncompiled", "undisturbed"]
+
+T = TypeVar("T")
 
 
 class InterruptedStepError(CacheError, RuntimeError):
@@ -48,20 +51,19 @@ if hasattr(os, "register_at_fork"):  # a thread of the parent may have held it
     os.register_at_fork(after_in_child=_turn.renew)
 
 
-class Undisturbed:
-    """Lets no garbage collector run, and no step of the uncompiled core in another thread."""
+def undisturbed(function: Callable[[Any], T], argument: Any) -> T:
+    """Call a function while no garbage collector runs, nor an uncompiled step elsewhere.
 
-    __slots__ = ("_collecting",)
-
-    def __enter__(self) -> None:
-        _turn.lock.acquire()
-        self._collecting = gc.isenabled()
-        gc.disable()
-
-    def __exit__(self, *error: object) -> None:
-        if self._collecting:
-            gc.enable()
-        _turn.lock.release()
+    The lock's own context manager cannot be interrupted between taking and holding it.
+    """
+    with _turn.lock:
+        collecting = gc.isenabled()
+        try:
+            gc.disable()
+            return function(argument)
+        finally:
+            if collecting:
+                gc.enable()
 
 
 def _step(method: Any) -> Any:
@@ -72,17 +74,22 @@ def _step(method: Any) -> Any:
             raise InterruptedStepError(
                 "the cache was used from a signal handler while this thread was changing it"
             )
-        with Undisturbed():
+        with _turn.lock:
+            collecting = gc.isenabled()
             try:
+                gc.disable()
                 _turn.owner = me
-                return method(self, *args)
-            except BaseException:
-                # An interrupt may have torn the step: an empty cache loses entries but
-                # never tells a lie.
-                self.reset()
-                raise
+                try:
+                    return method(self, *args)
+                except BaseException:
+                    # An interrupt may have torn the step: an empty cache loses entries but
+                    # never tells a lie.
+                    self.reset()
+                    raise
             finally:
                 _turn.owner = 0
+                if collecting:
+                    gc.enable()
 
     return step
 

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from scrubjay._core.constants import MISSING
-from scrubjay._core.section import Undisturbed
+from scrubjay._core.section import undisturbed
 from scrubjay._core.terms import Terms
 from scrubjay.errors import ReentrantLoadError
 
@@ -32,14 +32,12 @@ def enter(flight: Flight) -> Token[tuple[Flight, ...]]:
     exist any more.
     """
     chain = (*under_way.get(), flight)
-    with Undisturbed():
-        return under_way.set(chain)
+    return undisturbed(under_way.set, chain)
 
 
 def leave(token: Token[tuple[Flight, ...]]) -> None:
     """Forget that a load is under way in this context."""
-    with Undisturbed():
-        under_way.reset(token)
+    undisturbed(under_way.reset, token)
 
 
 class _Process:
