@@ -410,7 +410,8 @@ def check(cache):
         assert cache.bytes <= cache.byte_limit
     policy = cache.describe_policy()
     if "probation" in policy:
-        assert policy["window"] + policy["probation"] + policy["protected"] == cache.count
+        segments = ("window", "probation", "protected", "valued")
+        assert sum(policy[segment] for segment in segments) == cache.count
     assert sum(cache.removals()) >= 0
     return pairs
 

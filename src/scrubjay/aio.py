@@ -26,6 +26,7 @@ from scrubjay.types import (
     CacheConsistencyLevel,
     CacheEntry,
     CacheEvictionStrategy,
+    CacheObjective,
     CacheStatistics,
     RemovalCause,
 )
@@ -75,6 +76,7 @@ class AdaptiveCache(Generic[K, V]):
         enable_prefetching: bool = True,
         optimization_interval: float = 300,
         *,
+        objective: CacheObjective | str | None = None,
         max_entries: int | None = None,
         loader: Callable[[Any], Any] | None = None,
         sizer: Callable[[Any], int] | None = None,
@@ -93,6 +95,7 @@ class AdaptiveCache(Generic[K, V]):
             consistency_level,
             enable_prefetching,
             optimization_interval,
+            objective=objective,
             max_entries=max_entries,
             loader=loader,
             sizer=sizer,
@@ -388,6 +391,11 @@ class AdaptiveCache(Generic[K, V]):
     def eviction_strategy(self) -> CacheEvictionStrategy | str:
         """The strategy: a member, or the name of a registered one."""
         return self._sync.eviction_strategy
+
+    @property
+    def objective(self) -> CacheObjective | None:
+        """What ADAPTIVE makes the most of, as given."""
+        return self._sync.objective
 
     @property
     def consistency_level(self) -> CacheConsistencyLevel:

@@ -63,6 +63,8 @@ class Cache(Foundation[K, V]):
             none is yet, so nothing is prefetched either way.
         optimization_interval: seconds between two rounds of the optimization loop that
             `AdaptiveCache.start` begins.
+        objective: what ADAPTIVE makes the most of: a `CacheObjective` or its value. None for
+            the time or cost of loading where it is known, and else hits.
         max_entries: bound on the number of entries; None for no such bound. Values are
             sized only where `max_size_mb` bounds them.
         loader: called with a key to load its value; may be given per call instead.

@@ -24,7 +24,12 @@ from scrubjay.mapping import StoreMapping
 from scrubjay.observe.latency import Latency
 from scrubjay.observe.listeners import CAUSES, Listeners
 from scrubjay.observe.memory import Estimate
-from scrubjay.types import CacheConsistencyLevel, CacheEvictionStrategy, RemovalCause
+from scrubjay.types import (
+    CacheConsistencyLevel,
+    CacheEvictionStrategy,
+    CacheObjective,
+    RemovalCause,
+)
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -52,6 +57,7 @@ class Foundation(StoreMapping[K, V]):
         enable_prefetching: bool = True,
         optimization_interval: float = 300,
         *,
+        objective: CacheObjective | str | None = None,
         max_entries: int | None = None,
         loader: Callable[[Any], Any] | None = None,
         sizer: Callable[[Any], int] | None = None,
@@ -70,6 +76,9 @@ class Foundation(StoreMapping[K, V]):
         size = None if max_size_mb is None else settings.byte_bound(max_size_mb)
         self._fraction = arguments.fraction("max_value_fraction", max_value_fraction)
         self._strategy = strategy_name(eviction_strategy)
+        self.objective = (
+            None if objective is None else arguments.member("objective", CacheObjective, objective)
+        )
         self._interval = arguments.positive("optimization_interval", optimization_interval)
         self._loader = arguments.function_or_none("loader", loader)
         self._conditions = settings.Defaults(ttl_seconds, idle_seconds, ttl_jitter)
@@ -79,7 +88,7 @@ class Foundation(StoreMapping[K, V]):
         manager = ConsistencyManager(consistency_level)
         self._latency = Latency()
         super().__init__(
-            make_policy(self._strategy),
+            make_policy(self._strategy, self.objective),
             clock,
             bound,
             size,
@@ -100,6 +109,7 @@ class Foundation(StoreMapping[K, V]):
             self._conditions.of_one,
             self._registered,
             self._latency.record_wait,
+            self.objective is not CacheObjective.COST,
         )
         self.defaults = self._conditions.present or manager.keeps_sessions
         if manager.consistency_level is not CacheConsistencyLevel.EVENTUAL:

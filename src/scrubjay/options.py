@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import Any, TypedDict
 
 from scrubjay.clock import Clock
-from scrubjay.types import CacheConsistencyLevel, CacheEvictionStrategy
+from scrubjay.types import CacheConsistencyLevel, CacheEvictionStrategy, CacheObjective
 
 
 class _Times(TypedDict, total=False):
@@ -31,6 +31,7 @@ class _Settings(TypedDict, total=False):
     consistency_level: CacheConsistencyLevel | str
     enable_prefetching: bool
     optimization_interval: float
+    objective: CacheObjective | str | None
     max_entries: int | None
     sizer: Callable[[Any], int] | None
     max_value_fraction: float

@@ -13,6 +13,7 @@ __all__ = [
     "CacheEntry",
     "CacheEvictionStrategy",
     "CacheInfo",
+    "CacheObjective",
     "CacheStatistics",
     "Ignore",
     "RemovalCause",
@@ -27,6 +28,15 @@ class CacheEvictionStrategy(Enum):
     TTL = "ttl"  # soonest to expire
     ADAPTIVE = "adaptive"  # by demand, recency, size, priority and cost
     PRIORITY_BASED = "priority"  # lowest priority, then least recently used
+
+
+class CacheObjective(Enum):
+    """What ADAPTIVE makes the most of. Priorities count with each."""
+
+    HITS = "hits"  # requests that hit
+    BYTES = "bytes"  # bytes that need not be loaded
+    LATENCY = "latency"  # time that loading would take, as measured or as given by `cost`
+    COST = "cost"  # what loading would cost, as given by `cost`
 
 
 class CacheConsistencyLevel(Enum):
@@ -48,7 +58,7 @@ class RemovalCause(Enum):
     DEPENDENCY = "dependency"  # something that it was made from changed
     REPLACED = "replaced"  # a new value took its place
     CLEARED = "cleared"  # the cache was cleared
-    REJECTED = "rejected"  # a new value came that is too large to be kept
+    REJECTED = "rejected"  # a new value came that is too large, or not worth its room
 
 
 class Ignore:

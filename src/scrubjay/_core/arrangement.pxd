@@ -1,6 +1,7 @@
 cimport cython
 from scrubjay._core.columns cimport Columns
 from scrubjay._core.ghosts cimport Ghosts
+from scrubjay._core.greedy_dual cimport GreedyDual
 from scrubjay._core.links cimport Links
 from scrubjay._core.sketch cimport Sketch
 
@@ -12,8 +13,15 @@ cdef int PATIENCE
 cdef int ALWAYS
 cdef int FREQUENCY
 cdef int GHOSTS
+cdef int POPULAR
+cdef int PROVEN
+cdef int VALUED
+cdef int QUEUES
+cdef int CONVERTED
+cdef unsigned int COUNT
 cdef double COSTS
-cdef double ALIKE
+cdef double UNPROVEN
+cdef double RETURNED
 
 cdef class Arrangement:
     cdef Columns columns
@@ -21,6 +29,11 @@ cdef class Arrangement:
     cdef readonly Links segments
     cdef Sketch sketch
     cdef Ghosts ghosts
+    cdef GreedyDual values
+    cdef double[::1] roots
+    cdef int newest
+    cdef bint by_cost
+    cdef bint by_size
     cdef bint reporting
     cdef unsigned int[::1] seen
     cdef readonly int count
@@ -38,12 +51,32 @@ cdef class Arrangement:
     @cython.locals(hits=cython.uint, news=cython.uint)
     cdef inline unsigned int look(self, int slot) noexcept
     @cython.final
+    cdef inline void enter(self, int slot, int segment) noexcept
+    @cython.final
+    @cython.locals(segment=int)
+    cdef inline void leave(self, int slot) noexcept
+    @cython.final
     cdef inline void move(self, int slot, int segment) noexcept
     @cython.final
-    @cython.locals(weight=double)
-    cdef double weight(self, int slot) noexcept
+    cdef inline bint is_weighted(self) noexcept
+    cdef int want_values(self) except -1
     @cython.final
-    @cython.locals(ours=double, theirs=double)
+    @cython.locals(worth=double)
+    cdef double price(self, double priority, double cost, long long size) noexcept
+    @cython.final
+    cdef double worth(self, int slot) noexcept
+    @cython.final
+    @cython.locals(size=cython.longlong)
+    cdef inline long long size(self, int slot) noexcept
+    @cython.final
+    @cython.locals(value=double, root=double, hits=cython.uint, size=cython.longlong)
+    cdef double value(self, int slot) noexcept
+    @cython.final
+    cdef double prospects(self, unsigned int h) noexcept
+    @cython.final
+    @cython.locals(value=double, values=GreedyDual, slot=int)
+    cdef bint declines(self, unsigned int h, double worth, long long size, long long lacking) noexcept
+    @cython.final
     cdef bint prevails(self, int newcomer, int resident) noexcept
     @cython.final
     @cython.locals(h=cython.uint, segment=int)
@@ -65,10 +98,14 @@ cdef class Arrangement:
     @cython.locals(step=double)
     cdef void shift(self) noexcept
     @cython.final
-    @cython.locals(newcomer=int, resident=int, leaving=int)
-    cdef int victim(self) noexcept
+    @cython.locals(slot=int, segment=int)
+    cdef void convert(self) noexcept
     @cython.final
-    cdef inline bint weighted(self) noexcept
+    @cython.locals(slot=int, turns=int)
+    cdef int leaving_values(self) noexcept
+    @cython.final
+    @cython.locals(newcomer=int, resident=int, leaving=int, valued=bint)
+    cdef int victim(self) noexcept
     @cython.final
     @cython.locals(slot=int, segment=int)
     cdef int victim_but(self, int keep) noexcept

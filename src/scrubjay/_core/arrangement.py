@@ -5,6 +5,9 @@ read there moves on to the main region; what was not meets the rule of the prese
 `scrubjay._core.ways`). The main region is segmented: what was read again is protected from
 what was not. Every share may be changed at any time: entries move over as others go.
 
+Where entries differ in weight, a way may have no segments, but order all by value instead
+(see `scrubjay._core.greedy_dual`). A change between the two is made entry by entry, too.
+
 Hits are not reported here. An entry's hit counter is read when the entry is looked at, at
 the end of a list, and the entry moved then: promotion costs a hit nothing.
 
@@ -21,15 +24,29 @@ from array import array
 from typing import Any
 
 from scrubjay._core.columns import Columns, resized
-from scrubjay._core.constants import NONE
+from scrubjay._core.constants import COUNT, NONE, QUEUES
 from scrubjay._core.ghosts import Ghosts
+from scrubjay._core.greedy_dual import GreedyDual
 from scrubjay._core.links import Links
 from scrubjay._core.sketch import Sketch
-from scrubjay._core.ways import ALWAYS, FREQUENCY, GHOSTS, PROBATION, PROTECTED, WAYS, WINDOW
+from scrubjay._core.ways import (
+    ALWAYS,
+    FREQUENCY,
+    GHOSTS,
+    POPULAR,
+    PROBATION,
+    PROTECTED,
+    PROVEN,
+    VALUED,
+    WAYS,
+    WINDOW,
+)
 
 COSTS = 100.0  # how many costs the usual one is the mean of, about
-ALIKE = 2.0  # weights within this factor count as equal: demand is known no better
 PATIENCE = 64  # entries looked at before one must go: bounds the time of one eviction
+CONVERTED = 4  # entries per eviction that a change to or from an order by value moves
+UNPROVEN = 0.25  # a newcomer's part of the value of what was asked for once
+RETURNED = 3.0  # demand for a newcomer that was here lately
 
 
 class Arrangement:
@@ -39,12 +56,26 @@ class Arrangement:
         sketch: estimates how often keys are asked for.
         reporting: whether the sketch is to be told here of what is asked for.
         way: the number of a way, taken at once.
+        by_cost: whether what loading an entry costs is part of what a hit is worth.
+        by_size: whether its size is.
     """
 
-    def __init__(self, sketch: Sketch, reporting: bool, way: int) -> None:
+    def __init__(
+        self,
+        sketch: Sketch,
+        reporting: bool,
+        way: int,
+        by_cost: bool = False,
+        by_size: bool = False,
+    ) -> None:
         self.columns = Columns()
         self.hashes: Any = None
-        self.segments = Links(3)
+        self.by_cost = by_cost
+        self.by_size = by_size
+        self.segments = Links(VALUED + QUEUES)
+        self.values = GreedyDual(self.segments, VALUED)
+        self.roots = array("d", [max(1, count) ** 0.5 for count in range(16)])
+        self.newest = NONE
         self.sketch = sketch
         self.reporting = reporting
         self.ghosts = Ghosts()
@@ -71,6 +102,12 @@ class Arrangement:
         self.segments.grow(slots)
         self.ghosts.grow(slots)
         self.seen = resized("I", self.seen, slots, 0)
+        return self.want_values()
+
+    def want_values(self) -> int:
+        """Be able to order entries by value if they may differ in weight."""
+        if self.is_weighted():
+            self.values.grow(len(self.seen))
         return 0
 
     def room(self, share: float) -> int:
@@ -90,41 +127,103 @@ class Arrangement:
             self.seen[slot] = (hits << 2) | (self.seen[slot] & 3)
         return news
 
-    def move(self, slot: int, segment: int) -> None:
+    def enter(self, slot: int, segment: int) -> None:
         """Make `slot` the newest of `segment`."""
-        self.segments.unlink(self.seen[slot] & 3, slot)
-        self.segments.append(segment, slot)
         self.seen[slot] = (self.seen[slot] >> 2 << 2) | segment
+        if segment == VALUED:
+            self.values.place(slot, self.value(slot))
+        else:
+            self.segments.append(segment, slot)
 
-    def weight(self, slot: int) -> float:
-        """Return what a hit of `slot` is worth: priority times cost, per byte."""
-        weight = 1.0
-        if self.columns.has_priority:
-            weight *= self.columns.priority[slot]
-        if self.columns.has_cost and self.columns.cost[slot] > 0.0:
-            weight *= self.columns.cost[slot] / self.usual_cost
-        if self.columns.has_size:
-            weight /= self.columns.size[slot] + 64.0
-        return weight
+    def leave(self, slot: int) -> None:
+        """Take `slot` out of its segment."""
+        segment = self.seen[slot] & 3
+        if segment == VALUED:
+            self.values.take(slot)
+        else:
+            self.segments.unlink(segment, slot)
+
+    def move(self, slot: int, segment: int) -> None:
+        """Make `slot` the newest of `segment`, wherever it was."""
+        self.leave(slot)
+        self.enter(slot, segment)
+
+    def is_weighted(self) -> bool:
+        """Tell whether some entries may weigh more than others."""
+        return self.columns.has_priority or self.columns.has_cost or self.columns.has_size
+
+    def price(self, priority: float, cost: float, size: int) -> float:
+        """Return what a hit is worth: the priority times what is to be saved."""
+        worth = priority
+        if self.by_cost and cost > 0.0 and self.usual_cost > 0.0:
+            worth *= cost / self.usual_cost
+        if self.by_size and size > 0:
+            worth *= size
+        return worth
+
+    def worth(self, slot: int) -> float:
+        """Return what a hit of `slot` is worth."""
+        return self.price(
+            self.columns.priority[slot] if self.columns.has_priority else 1.0,
+            self.columns.cost[slot] if self.columns.has_cost else 0.0,
+            self.size(slot),
+        )
+
+    def size(self, slot: int) -> int:
+        """Return the size of `slot` in bytes, 0 where sizes are not kept."""
+        size: int = self.columns.size[slot] if self.columns.has_size else 0
+        return size
+
+    def value(self, slot: int) -> float:
+        """Return what keeping `slot` is worth, for each byte if sizes are known."""
+        value = self.worth(slot)
+        size = self.size(slot)
+        if size > 1:
+            value /= size
+        if self.rule == POPULAR:
+            root: float = self.roots[self.sketch.estimate(self.hashes[slot])]
+            return value * root
+        hits = self.columns.hits[slot] & COUNT
+        if hits > 0:
+            return value * (hits + 1.0)
+        return value * self.prospects(self.hashes[slot])
+
+    def prospects(self, h: int) -> float:
+        """Return the demand that is reckoned with for a newcomer with hash `h`."""
+        return RETURNED if self.ghosts.holds(h) else UNPROVEN
+
+    def declines(self, h: int, worth: float, size: int, lacking: int) -> bool:
+        """Tell whether a newcomer is worth less than what it would displace.
+
+        Args:
+            h: the hash of its key.
+            worth: of a hit.
+            size: in bytes, of which it lacks room for `lacking`.
+        """
+        if self.rule != PROVEN:
+            return False
+        values = self.values
+        value = values.worth[values.suited(worth / size * self.prospects(h))]
+        values.begin_walk()
+        for _ in range(PATIENCE):
+            slot = values.walk()
+            if slot == NONE:
+                return False
+            if self.columns.hits[slot] & 0x3FFFFFFF == self.seen[slot] >> 2:
+                if values.rank[slot] - values.inflation > value:
+                    return True
+                lacking -= self.columns.size[slot]
+                if lacking <= 0:
+                    return False
+        return True
 
     def prevails(self, newcomer: int, resident: int) -> bool:
-        """Tell whether a newcomer is to stay rather than a resident.
-
-        The rule decides between entries of about the same weight; where one weighs more,
-        weight times demand does.
-        """
-        ours = self.weight(newcomer)
-        theirs = self.weight(resident)
-        if ours == theirs or (
-            self.rule != FREQUENCY and ours < theirs * ALIKE and theirs < ours * ALIKE
-        ):
-            if self.rule != FREQUENCY:
-                return self.rule == ALWAYS
-            ours = 1.0
-            theirs = 1.0
-        ours *= self.sketch.estimate(self.hashes[newcomer]) + 1.0
-        theirs *= self.sketch.estimate(self.hashes[resident]) + 1.0
-        return ours > theirs
+        """Tell whether a newcomer is to stay rather than a resident."""
+        if self.rule != FREQUENCY:
+            return self.rule == ALWAYS
+        return self.sketch.estimate(self.hashes[newcomer]) > self.sketch.estimate(
+            self.hashes[resident]
+        )
 
     def insert(self, slot: int) -> None:
         """A newcomer enters the window, or the main region if it has been here before."""
@@ -134,10 +233,13 @@ class Arrangement:
         self.learn_cost(slot)
         self.count += 1
         segment = WINDOW
-        if self.rule == GHOSTS and self.ghosts.holds(h):
+        if self.rule >= POPULAR:
+            segment = VALUED
+            self.newest = slot
+        elif self.rule == GHOSTS and self.ghosts.holds(h):
             segment = PROBATION
-        self.seen[slot] = ((self.columns.hits[slot] & 0x3FFFFFFF) << 2) | segment
-        self.segments.append(segment, slot)
+        self.seen[slot] = (self.columns.hits[slot] & 0x3FFFFFFF) << 2
+        self.enter(slot, segment)
         if self.segments.length[WINDOW] > self.room(self.window_share) + 1:
             self.move(self.segments.head[WINDOW], PROBATION)  # there is room for all
 
@@ -151,8 +253,10 @@ class Arrangement:
     def remove(self, slot: int) -> None:
         """Forget the entry, not its key's popularity."""
         self.look(slot)
-        self.segments.unlink(self.seen[slot] & 3, slot)
+        self.leave(slot)
         self.count -= 1
+        if slot == self.newest:
+            self.newest = NONE
 
     def leaving_window(self) -> int:
         """Return the entry that must leave the window, or -1 while it is small enough.
@@ -202,10 +306,51 @@ class Arrangement:
             if self.segments.length[WINDOW] > self.room(self.window_share) + 1:
                 self.move(self.segments.head[WINDOW], PROBATION)
 
+    def convert(self) -> None:
+        """Bring a few entries over to the order that the present way asks for."""
+        for _ in range(CONVERTED):
+            slot = NONE
+            if self.rule < POPULAR:
+                slot = self.values.least()
+                if slot != NONE:
+                    self.move(slot, PROBATION)
+            else:
+                segment = WINDOW
+                while segment < VALUED and slot == NONE:
+                    slot = self.segments.head[segment]
+                    segment += 1
+                if slot != NONE:
+                    self.look(slot)
+                    self.move(slot, VALUED)
+            if slot == NONE:
+                return
+
+    def leaving_values(self) -> int:
+        """Return the entry of the least value that was not read since it was valued."""
+        turns = PATIENCE
+        while True:
+            slot = self.values.least()
+            if slot == NONE:
+                return NONE
+            if self.rule != PROVEN or slot != self.newest:
+                self.values.inflation = self.values.rank[slot]
+            turns -= 1
+            if self.look(slot) == 0 or turns == 0:
+                return slot
+            self.move(slot, VALUED)
+
     def victim(self) -> int:
         """Return the entry to give up next, still in place, or -1 if there is none."""
+        valued = self.rule >= POPULAR
+        if self.values.count != (self.count if valued else 0):
+            self.convert()
+        if valued:
+            leaving = self.leaving_values()
+            if leaving != NONE:
+                self.ghosts.remember(self.hashes[leaving])
+            return leaving
         newcomer = self.leaving_window()
-        if newcomer != NONE and self.rule == GHOSTS and not self.weighted():
+        if newcomer != NONE and self.rule == GHOSTS:
             self.ghosts.remember(self.hashes[newcomer])
             return newcomer
         resident = self.leaving_main()
@@ -221,19 +366,19 @@ class Arrangement:
         self.ghosts.remember(self.hashes[leaving])
         return leaving
 
-    def weighted(self) -> bool:
-        """Tell whether some entries may weigh more than others."""
-        return self.columns.has_priority or self.columns.has_cost or self.columns.has_size
-
     def victim_but(self, keep: int) -> int:
         """Return the victim among all entries but `keep`, which stays in its segment."""
         segment = self.seen[keep] & 3
-        self.segments.unlink(segment, keep)
+        self.leave(keep)
+        self.count -= 1
         slot = self.victim()
-        self.segments.append(segment, keep)
+        self.count += 1
+        self.enter(keep, segment)
         return slot
 
     def clear(self) -> None:
         """Forget the entries, not the keys' popularity."""
         self.segments.clear()
+        self.values.clear()
         self.count = 0
+        self.newest = NONE

@@ -21,3 +21,4 @@ EMPTY: Any = object()  # the key and value of a free slot
 COUNT = 0x7FFFFFFF  # the bits of a hit counter that count
 HEARD = 0x80000000  # the bit of a hit counter that asks for hits to be noted
 NOTES = 1024  # hits noted at most until the policy comes by: 4 kB
+QUEUES = 96  # of entries of about equal value

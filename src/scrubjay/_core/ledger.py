@@ -153,6 +153,11 @@ class Ledger(Table):
             self.weighted and self.bytes - self.columns.size[slot] + size > self.byte_limit
         )
 
+    def declined(self, h: int, size: int, terms: Terms) -> bool:
+        """Tell whether a newcomer is worth less than what would have to go for it."""
+        lacking = self.bytes + size - self.byte_limit
+        return lacking > 0 and self.policy.declines(h, size, terms.priority, terms.cost, lacking)
+
     def choose(self, keep: int, now: float, stamp: int) -> int:
         """Return what must go next and is not `keep`: an expired entry, or the policy's victim.
 
@@ -262,6 +267,7 @@ class Ledger(Table):
             self.labels = Labels()
         if terms.dependencies and self.graph is None:
             self.graph = Graph()
+        self.policy.heed()
         self.resume(paused)
         self.watch()
         return 0
@@ -310,12 +316,14 @@ class Ledger(Table):
         self.entry_limit = entries
         self.byte_limit = size
         self.value_limit = value
+        self.policy.bound(entries, size)
         return True
 
 
 indivisible(
     Ledger,
     "choose",
+    "declined",
     "due",
     "forget_all",
     "limit",

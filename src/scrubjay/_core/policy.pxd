@@ -7,6 +7,9 @@ cdef class Policy:
     cdef bint eager
     cdef int attach(self, Columns columns) except -1
     cdef int grow(self, int slots, unsigned int[::1] hashes) except -1
+    cdef int heed(self) except -1
+    cdef void bound(self, long long entries, long long size) noexcept
+    cdef bint declines(self, unsigned int h, long long size, double priority, double cost, long long lacking) noexcept
     cdef void insert(self, int slot) noexcept
     cdef void hit(self, int slot) noexcept
     cdef void replaced(self, int slot) noexcept

@@ -34,6 +34,25 @@ class Policy:
         self.hashes = hashes
         return 0
 
+    def heed(self) -> int:
+        """Take note of columns that were not kept before."""
+        return 0
+
+    def bound(self, entries: int, size: int) -> None:
+        """Take note of the bounds on entries and on their bytes."""
+
+    def declines(self, h: int, size: int, priority: float, cost: float, lacking: int) -> bool:
+        """Tell whether a newcomer is not to be stored: what it would displace is worth more.
+
+        Args:
+            h: the spread hash of its key.
+            size: in bytes.
+            priority: as of its terms.
+            cost: as of its terms.
+            lacking: bytes that would have to be freed.
+        """
+        return False
+
     def insert(self, slot: int) -> None:
         """A new entry is there, its columns filled."""
 

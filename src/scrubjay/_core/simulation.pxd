@@ -13,13 +13,14 @@ cdef class Simulation:
     cdef int[::1] first
     cdef int[::1] after
     cdef int free
+    cdef long long bytes
     @cython.locals(length=int, columns=Columns)
-    cdef int grow(self, int slots) except -1
+    cdef int grow(self, int slots, bint weighted, bint sized) except -1
     @cython.locals(slot=int, line=int)
     cdef void clear(self, int room) noexcept
     @cython.final
-    @cython.locals(slot=int)
-    cdef int request(self, unsigned int h, int room) noexcept
+    @cython.locals(slot=int, columns=Columns, lacking=cython.longlong)
+    cdef bint request(self, unsigned int h, int room, long long most, double worth, long long size) noexcept
     @cython.final
     @cython.locals(line=cython.uint, before=int)
     cdef void drop(self, int slot) noexcept

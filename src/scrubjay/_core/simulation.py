@@ -32,9 +32,16 @@ class Simulation:
         self.first = array("i")  # of the slots with the same last bits of the hash
         self.after = array("i")  # the next of them; of an empty slot, the next empty one
         self.free = NONE
+        self.bytes = 0
 
-    def grow(self, slots: int) -> int:
-        """Make room for `slots` entries and begin anew."""
+    def grow(self, slots: int, weighted: bool, sized: bool) -> int:
+        """Make room for `slots` entries and begin anew.
+
+        Args:
+            slots: the number of entries.
+            weighted: whether hits of them may be worth more or less.
+            sized: whether they have sizes.
+        """
         self.slots = slots
         length = 8
         while length < slots:
@@ -45,6 +52,10 @@ class Simulation:
         self.after = array("i", [NONE]) * slots
         columns = Columns()
         columns.grow(slots)
+        if weighted:
+            columns.want_priority()  # which stands for all that a hit is worth
+        if sized:
+            columns.want_size()
         self.arrangement.columns = columns
         self.arrangement.grow(slots, self.hashes)
         self.clear(slots)
@@ -54,6 +65,7 @@ class Simulation:
         """Forget the entries; there will be so many at most."""
         self.arrangement.clear()
         self.arrangement.ghosts.clear(room)
+        self.bytes = 0
         self.free = NONE
         for slot in range(self.slots):
             self.after[slot] = self.free
@@ -61,27 +73,48 @@ class Simulation:
         for line in range(self.mask + 1):
             self.first[line] = NONE
 
-    def request(self, h: int, room: int) -> int:
-        """Ask for the key with hash `h`, with room for so many; return 1 on a miss, else 0."""
+    def request(self, h: int, room: int, most: int, worth: float, size: int) -> bool:
+        """Ask for a key; tell whether that was a hit. What was missed is stored.
+
+        Args:
+            h: its hash.
+            room: entries at most.
+            most: bytes at most.
+            worth: of a hit.
+            size: in bytes; 0 where sizes are not kept.
+        """
         slot = self.first[h & self.mask]
         while slot != NONE:
             if self.hashes[slot] == h:
                 self.arrangement.columns.hits[slot] += 1
-                return 0
+                return True
             slot = self.after[slot]
-        while self.arrangement.count >= room:
+        if size > most:
+            size = most  # else what displaces much would seem to displace nothing
+        lacking = self.bytes + size - most
+        if lacking > 0 and self.arrangement.declines(h, worth, size, lacking):
+            return False
+        while self.arrangement.count >= room or self.bytes + size > most:
             self.drop(self.arrangement.victim())
         slot = self.free
         self.free = self.after[slot]
         self.hashes[slot] = h
         self.after[slot] = self.first[h & self.mask]
         self.first[h & self.mask] = slot
-        self.arrangement.columns.hits[slot] = 0
+        columns = self.arrangement.columns
+        columns.hits[slot] = 0
+        if columns.has_priority:
+            columns.priority[slot] = worth
+        if columns.has_size:
+            columns.size[slot] = size
+            self.bytes += size
         self.arrangement.insert(slot)
-        return 1
+        return False
 
     def drop(self, slot: int) -> None:
         """Take an entry out."""
+        if self.arrangement.columns.has_size:
+            self.bytes -= self.arrangement.columns.size[slot]
         self.arrangement.remove(slot)
         line = self.hashes[slot] & self.mask
         before = self.first[line]

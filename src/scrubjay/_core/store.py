@@ -179,8 +179,8 @@ class Store(Operations):
             cost: what loading it costs, in seconds or any other unit.
 
         Returns:
-            False if the value alone is too large to be kept; an earlier value of `key` is
-            then gone.
+            False if the value is not kept: alone it is too large, and an earlier value of
+            `key` is gone; or, under ADAPTIVE, all that it would displace is worth more.
 
         Raises:
             InvalidArgumentError: an argument makes no sense; nothing has changed.

@@ -13,7 +13,7 @@ from scrubjay._core.policies.priority import Priority
 from scrubjay._core.policies.ttl import TTL
 from scrubjay._core.policy import Policy
 from scrubjay.errors import InvalidArgumentError, InvalidArgumentTypeError
-from scrubjay.types import CacheEvictionStrategy
+from scrubjay.types import CacheEvictionStrategy, CacheObjective
 
 __all__ = ["EvictionPolicy", "make_policy", "register_strategy", "strategy_name"]
 
@@ -78,9 +78,20 @@ def strategy_name(strategy: Any) -> str:
     raise InvalidArgumentError(f"eviction_strategy: {strategy!r} is not one of {known}")
 
 
-def make_policy(strategy: Any) -> Policy:
-    """Return a new policy for a strategy given as a member or by name."""
+def make_policy(strategy: Any, objective: CacheObjective | None = None) -> Policy:
+    """Return a new policy for a strategy given as a member or by name.
+
+    Args:
+        strategy: the strategy.
+        objective: what ADAPTIVE makes the most of; None for the costs of loading as far as
+            they are known, which else are taken to be equal.
+    """
     name = strategy_name(strategy)
+    if name == CacheEvictionStrategy.ADAPTIVE.value:
+        by_size = objective is CacheObjective.BYTES
+        return Adaptive(not by_size and objective is not CacheObjective.HITS, by_size)
+    if objective is not None:
+        raise InvalidArgumentError(f"objective: {name!r} has none, only 'adaptive' has")
     if name in _BUILT_IN:
         return _BUILT_IN[name]()
     return Custom(_registered[name])

@@ -10,26 +10,43 @@ that the main region would give up. Between them they cover what traffic rewards
   soon (2Q, ARC, S3-FIFO). For traffic full of keys that are asked for once.
 - `ALWAYS`: it does. With half the main region protected this is a segmented LRU; with
   nothing protected, CLOCK, an approximation of LRU, which no phase of traffic ruins.
+
+Where entries differ in size, priority or cost there are two more ways, without a window:
+what is worth least goes first (see `scrubjay._core.greedy_dual`). An entry's value is its
+weight times the demand for it, which is
+
+- `POPULAR`: the root of how often its key was asked for lately, here or not;
+- `PROVEN`: how often it was asked for while here, and a quarter of one for a newcomer which
+  was not here lately. A newcomer displaces only what is worth less, and ages nobody if it
+  goes as it came (GDSF with ghosts, and with the admission rule of libCacheSim's).
 """
 
 from __future__ import annotations
 
-WINDOW, PROBATION, PROTECTED = range(3)  # the segments
+WINDOW, PROBATION, PROTECTED, VALUED = range(4)  # the segments
 ALWAYS = 0
 FREQUENCY = 1
 GHOSTS = 2
-RULES = ("always", "frequency", "ghosts")
+POPULAR = 3
+PROVEN = 4
+RULES = ("always", "frequency", "ghosts", "popular", "proven")
 WAYS = (
     (0.10, ALWAYS, 0.5),
     (0.03, ALWAYS, 0.0),
     (0.01, FREQUENCY, 0.8),
     (0.20, FREQUENCY, 0.5),
     (0.03, GHOSTS, 0.5),
+    (0.0, POPULAR, 0.0),
+    (0.0, PROVEN, 0.0),
 )
+ALIKE = 5  # so many of them, the first ones, suit entries of equal weight
 FIRST = 0  # close to LRU: nothing is risked before there is evidence
+FIRST_VALUED = 5  # close to LRU among entries of the same weight
 
 
 def name_of(way: int) -> str:
     """Return how people call a way."""
     window, rule, protected = WAYS[way]
+    if rule >= POPULAR:
+        return f"by value, {RULES[rule]}"
     return f"{RULES[rule]}, window {window:.0%}, protected {protected:.0%}"

@@ -25,6 +25,7 @@ class Loading:
         of_one: returns the terms of one entry, given those asked for, its cost and fence.
         stored: called with a key whose loaded value was stored.
         waited: called with the seconds for which somebody waited for a load.
+        measured: whether the time that a load took is its cost, unless one was given.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Loading:
         of_one: Callable[[Terms, float, Any], Terms],
         stored: Callable[[Any], object],
         waited: Callable[[float], object],
+        measured: bool,
     ) -> None:
         self.loads = Loads()
         self.waited = waited
@@ -41,6 +43,7 @@ class Loading:
         self._failures = failures
         self._of_one = of_one
         self._stored = stored
+        self._measured = measured
         self._flights: Claims = store.flights
         store.attentive = failures is not None
 
@@ -90,7 +93,7 @@ class Loading:
 
     def keep(self, flight: Flight, value: Any) -> None:
         """Store a loaded value unless the flight was overtaken."""
-        cost = flight.seconds if flight.seconds >= _MEASURABLE else 0.0
+        cost = flight.seconds if self._measured and flight.seconds >= _MEASURABLE else 0.0
         terms = self._of_one(flight.terms, cost, flight)
         if self._store.put_under(flight.key, value, terms):
             if self._failures is not None:

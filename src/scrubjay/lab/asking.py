@@ -13,6 +13,7 @@ from scrubjay.errors import CacheError, InvalidArgumentError
 from scrubjay.lab.beside import PREFIX, available_policies
 from scrubjay.lab.capacity import Capacity
 from scrubjay.lab.contest import OPTIMUM
+from scrubjay.lab.replay import split_objective
 from scrubjay.lab.summary import MEASURES
 from scrubjay.types import CacheEvictionStrategy
 
@@ -41,7 +42,10 @@ Capacities = Annotated[
 ]
 Strategies = Annotated[
     list[str],
-    typer.Option(help=f"Eviction strategies, several or 'all': {', '.join(_BUILT_IN)}."),
+    typer.Option(
+        help=f"Eviction strategies, several or 'all': {', '.join(_BUILT_IN)}; "
+        "ADAPTIVE with an objective of its own is 'adaptive:bytes' (hits, bytes, latency, cost)."
+    ),
 ]
 Beside = Annotated[
     list[str],
@@ -109,7 +113,8 @@ def choose_policies(strategies: list[str], beside: list[str], *, optimum: bool) 
     chosen = list(dict.fromkeys(_BUILT_IN if _ALL in names else names))
     for name in chosen:
         # The cache knows best which strategies there are, and how to say so.
-        Cache[str, bool](max_entries=1, eviction_strategy=name)
+        strategy, objective = split_objective(name)
+        Cache[str, bool](max_entries=1, eviction_strategy=strategy, objective=objective)
     for name in beside:
         available = available_policies()
         wanted = available if name == _LIBRARY else [name]
@@ -167,7 +172,7 @@ def repeat_options(args: list[str]) -> list[str]:
 
 def _is_value_of(option: str, argument: str) -> bool:
     if option == "--strategy":
-        return argument == _ALL or argument in _BUILT_IN
+        return argument == _ALL or split_objective(argument)[0] in _BUILT_IN
     if option == "--beside":
         return argument == _LIBRARY or argument.startswith(PREFIX)
     if option == "--capacity":

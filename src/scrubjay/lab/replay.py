@@ -78,7 +78,8 @@ class Replayer:
 
     Args:
         capacity: Size of the cache in entries, or in bytes.
-        strategy: How the cache chooses what to evict.
+        strategy: How the cache chooses what to evict; an objective of ADAPTIVE may
+            follow its name, as in ``adaptive:bytes``.
         in_bytes: Whether the capacity is in bytes; each request then needs a
             size, and an object may take up to the whole cache.
 
@@ -95,12 +96,14 @@ class Replayer:
         in_bytes: bool = False,
     ) -> None:
         self._in_bytes = in_bytes
+        name, objective = split_objective(strategy)
         self._cache: Cache[Hashable, int] = Cache(
             max_entries=None if in_bytes else capacity,
             max_size_mb=capacity / _MB if in_bytes else None,
             max_value_fraction=1.0,
             sizer=_own_size if in_bytes else None,
-            eviction_strategy=strategy,
+            eviction_strategy=name,
+            objective=objective,
             enable_prefetching=False,
         )
         self._requests = self._misses = 0
@@ -162,6 +165,23 @@ class Replayer:
                 put(key, size or 1, cost=cost or None)
         self._bytes += sum(sizes)
         self._cost += sum(costs)
+
+
+def split_objective(
+    strategy: CacheEvictionStrategy | str,
+) -> tuple[CacheEvictionStrategy | str, str | None]:
+    """Tell a strategy from the objective that follows it after a colon.
+
+    Args:
+        strategy: A strategy, or its name with or without an objective.
+
+    Returns:
+        The strategy, and the objective or None.
+    """
+    if not isinstance(strategy, str) or ":" not in strategy:
+        return strategy, None
+    name, _, objective = strategy.partition(":")
+    return name, objective
 
 
 def replay(

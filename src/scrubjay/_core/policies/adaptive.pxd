@@ -9,6 +9,7 @@ cdef int PROBATION
 cdef int PROTECTED
 cdef int FIRST
 cdef unsigned int HEARD
+cdef long long MOST
 
 cdef class Adaptive(Policy):
     cdef Sketch sketch
@@ -16,6 +17,11 @@ cdef class Adaptive(Policy):
     cdef readonly Trials trials
     cdef int way
     cdef readonly int entries
+    cdef readonly long long entry_limit
+    cdef readonly long long byte_limit
+    cdef int prepare_trials(self) except -1
+    @cython.final
+    cdef void request(self, int slot) noexcept
     @cython.locals(slot=int)
     cdef void begin(self) noexcept
     @cython.final
@@ -23,6 +29,8 @@ cdef class Adaptive(Policy):
     @cython.final
     @cython.locals(line=int)
     cdef inline void listen(self) noexcept
+    @cython.locals(worth=double)
+    cdef bint declines(self, unsigned int h, long long size, double priority, double cost, long long lacking) noexcept
     cdef bint has_evidence(self) noexcept
     @cython.final
     cdef inline void follow(self) noexcept

@@ -1,9 +1,9 @@
 """ADAPTIVE: learns which way of keeping entries suits the traffic, and keeps them so.
 
-Five ways (`scrubjay._core.ways`) are tried on a sample of the keys, in small simulations
-beside the cache (`scrubjay._core.trials`). The cache itself is one arrangement of entries,
-which every way can take over as it stands: a change of mind changes shares and a rule, and
-what is kept follows, one entry at a time.
+Five ways (`scrubjay._core.ways`), seven where entries may differ in weight, are tried on a
+sample of the keys, in small simulations beside the cache (`scrubjay._core.trials`). The cache
+itself is one arrangement of entries, which every way can take over as it stands: a change of
+mind changes shares and a rule, and what is kept follows, entry by entry.
 
 A hit costs nothing but its counter, and a note where the key is in the sample. Notes are
 read before anything else is done, so the simulations see requests in order.
@@ -15,7 +15,7 @@ from typing import Any
 
 from scrubjay._core.arrangement import Arrangement
 from scrubjay._core.columns import Columns
-from scrubjay._core.constants import HEARD
+from scrubjay._core.constants import HEARD, MOST
 from scrubjay._core.policy import Policy
 from scrubjay._core.sketch import Sketch
 from scrubjay._core.trials import Trials
@@ -23,14 +23,21 @@ from scrubjay._core.ways import FIRST, PROBATION, PROTECTED, WINDOW
 
 
 class Adaptive(Policy):
-    """Follows the traffic, and is mindful of size, priority and cost."""
+    """Follows the traffic, and is mindful of size, priority and cost.
 
-    def __init__(self) -> None:
+    Args:
+        by_cost: whether what loading an entry costs is part of what a hit is worth.
+        by_size: whether its size is.
+    """
+
+    def __init__(self, by_cost: bool = True, by_size: bool = False) -> None:
         Policy.__init__(self)
         self.sketch = Sketch()
-        self.live = Arrangement(self.sketch, True, FIRST)
+        self.live = Arrangement(self.sketch, True, FIRST, by_cost, by_size)
         self.trials = Trials()
         self.way = FIRST
+        self.entry_limit = MOST
+        self.byte_limit = MOST
         self.entries = 0  # how many there is room for, as far as is known
 
     def attach(self, columns: Columns) -> int:
@@ -45,14 +52,33 @@ class Adaptive(Policy):
         self.hashes = hashes
         self.sketch.grow(slots)
         self.live.grow(slots, hashes)
-        self.trials.grow(slots)
         self.entries = slots
+        return self.prepare_trials()
+
+    def heed(self) -> int:
+        """Take note of priorities or costs, which are kept from now on."""
+        if self.live.is_weighted() != self.trials.weighted:
+            self.live.want_values()
+            self.prepare_trials()
+        return 0
+
+    def prepare_trials(self) -> int:
+        """Make room in the simulations and begin anew."""
+        self.trials.grow(self.entries, self.live.is_weighted(), self.columns.has_size)
+        self.follow()
         self.begin()
         return 0
 
+    def bound(self, entries: int, size: int) -> None:
+        """Take note of how many entries and bytes there is room for."""
+        if entries != self.entry_limit or size != self.byte_limit:
+            self.entry_limit = entries
+            self.byte_limit = size
+            self.begin()
+
     def begin(self) -> None:
         """Draw the sample anew."""
-        self.trials.begin(self.entries, self.live)
+        self.trials.begin(self.entries, self.entry_limit, self.byte_limit, self.live)
         for slot in range(self.columns.slots):
             self.mark(slot)
 
@@ -66,8 +92,27 @@ class Adaptive(Policy):
     def listen(self) -> None:
         """Pass on what was noted."""
         for line in range(self.columns.noted):
-            self.trials.request(self.hashes[self.columns.notes[line]], self.entries)
+            self.request(self.columns.notes[line])
         self.columns.noted = 0
+
+    def request(self, slot: int) -> None:
+        """Let the simulations see a request for an entry of the sample."""
+        self.trials.request(
+            self.hashes[slot], self.entries, self.live.worth(slot), self.live.size(slot)
+        )
+
+    def declines(self, h: int, size: int, priority: float, cost: float, lacking: int) -> bool:
+        """Tell whether a newcomer is not to be stored; that was a request all the same."""
+        worth = self.live.price(priority, cost, size)
+        if not self.live.declines(h, worth, size, lacking):
+            return False
+        self.listen()
+        self.sketch.add(h, 1)
+        self.live.ghosts.remember(h)
+        if self.trials.samples(h):
+            self.trials.request(h, self.entries, worth, size)
+            self.follow()
+        return True
 
     def insert(self, slot: int) -> None:
         """A newcomer is there: a request like any other."""
@@ -77,7 +122,7 @@ class Adaptive(Policy):
             self.entries = self.live.count
         if self.trials.samples(self.hashes[slot]):
             self.columns.hits[slot] |= HEARD
-            self.trials.request(self.hashes[slot], self.entries)
+            self.request(slot)
             self.follow()
 
     def replaced(self, slot: int) -> None:
@@ -120,7 +165,7 @@ class Adaptive(Policy):
 
     def has_evidence(self) -> bool:
         """Tell whether the simulations have seen as many requests as they have entries."""
-        return self.trials.requests >= self.trials.room(self.entries)
+        return self.trials.seen >= self.trials.measure(self.entries)
 
     def follow(self) -> None:
         """Let the cache go the way that was found best."""
@@ -141,6 +186,7 @@ class Adaptive(Policy):
             window=self.live.segments.length[WINDOW],
             probation=self.live.segments.length[PROBATION],
             protected=self.live.segments.length[PROTECTED],
+            valued=self.live.values.count,
             window_share=self.live.window_share,
             protected_share=self.live.protected_share,
         )
