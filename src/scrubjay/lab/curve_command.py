@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +11,10 @@ from scrubjay.errors import CacheError, InvalidArgumentError
 from scrubjay.lab import asking
 from scrubjay.lab.capacity import Capacity
 from scrubjay.lab.charts import check_output, draw_curves
-from scrubjay.lab.contest import is_foreign
-from scrubjay.lab.export import to_csv, to_json
 from scrubjay.lab.model import ReadOptions
-from scrubjay.lab.running import complain, make_messages, report_problems, run_grid
+from scrubjay.lab.running import complain, finish, make_messages, run_grid
 from scrubjay.lab.summary import collect_rows
-from scrubjay.lab.tables import escape, print_tables
+from scrubjay.lab.tables import escape
 
 _STEPS = ["0.1%", "0.2%", "0.5%", "1%", "2%", "5%", "10%", "20%", "50%", "100%"]
 
@@ -83,12 +80,4 @@ def curve_command(
                 messages.print(f"drawn: {escape(path)}", soft_wrap=True)
     except CacheError as error:
         raise complain(error, messages) from error
-    if as_json:
-        typer.echo(json.dumps(to_json(rows, policies, failures), indent=2))
-    elif as_csv:
-        typer.echo(to_csv(rows, policies), nl=False)
-    elif rows:
-        print_tables(rows, policies, misses=True)
-    report_problems(rows, failures, messages)
-    if any(not is_foreign(failure.job.strategy) for failure in failures):
-        raise typer.Exit(1)
+    finish(rows, policies, failures, messages, as_json=as_json, as_csv=as_csv, misses=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,10 +13,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from scrubjay.errors import CacheError
 from scrubjay.lab.capacity import Capacity
+from scrubjay.lab.contest import is_foreign
+from scrubjay.lab.export import to_csv, to_json
 from scrubjay.lab.grid import Cell, Failure, Job, plan_jobs, run_jobs
 from scrubjay.lab.model import ReadOptions
-from scrubjay.lab.summary import Row
-from scrubjay.lab.tables import escape
+from scrubjay.lab.summary import PolicySummary, Row
+from scrubjay.lab.tables import escape, print_tables
 from scrubjay.lab.traces import find_traces
 
 
@@ -61,10 +64,48 @@ def run_grid(
     Raises:
         TraceError: A trace is not there.
     """
+    files = list_traces(traces, options, messages)
+    jobs = plan_jobs(files, capacities, policies, options, stream=stream)
+    return run_all(jobs, messages, processes=processes, timeout=timeout, quiet=quiet)
+
+
+def list_traces(
+    traces: Sequence[Path], options: ReadOptions, messages: Console
+) -> tuple[Path, ...]:
+    """Expand directories to the traces in them, and tell what else lies there.
+
+    Args:
+        traces: Files, and directories of them.
+        options: How to read the traces.
+        messages: Where to report.
+
+    Returns:
+        The files.
+
+    Raises:
+        TraceError: A trace is not there.
+    """
     found = find_traces(traces, key_column=options.key_column, format_name=options.format_name)
     for path in found.left_out:
         messages.print(f"left out, not a trace: {escape(path)}", soft_wrap=True)
-    jobs = plan_jobs(found.files, capacities, policies, options, stream=stream)
+    return found.files
+
+
+def run_all(
+    jobs: Sequence[Job], messages: Console, *, processes: int | None, timeout: float, quiet: bool
+) -> tuple[list[Cell], list[Failure]]:
+    """Do replays and show how far they are.
+
+    Args:
+        jobs: What to replay.
+        messages: Where to report.
+        processes: How many at a time; None for one a CPU.
+        timeout: Seconds that a replay under a policy of others may take.
+        quiet: Whether to show no progress.
+
+    Returns:
+        What could be replayed and what could not.
+    """
     outcomes = run_jobs(jobs, processes or os.cpu_count() or 1, timeout)
     if messages.is_terminal and not quiet:
         outcomes = _with_progress_bar(outcomes, jobs, messages)
@@ -76,6 +117,44 @@ def run_grid(
         else:
             failures.append(outcome)
     return cells, failures
+
+
+def finish(
+    rows: Sequence[Row],
+    policies: Sequence[str],
+    failures: Sequence[Failure],
+    messages: Console,
+    *,
+    as_json: bool,
+    as_csv: bool,
+    summaries: Sequence[PolicySummary] = (),
+    misses: bool = False,
+) -> None:
+    """Print the replays as asked for, and then what went wrong.
+
+    Args:
+        rows: What could be replayed.
+        policies: Who took part.
+        failures: What could not be replayed.
+        messages: Where to report.
+        as_json: Whether to print JSON.
+        as_csv: Whether to print CSV.
+        summaries: What tables are followed by.
+        misses: Whether tables show what missed, not what hit.
+
+    Raises:
+        typer.Exit: One of our own replays failed.
+    """
+    if as_json:
+        typer.echo(json.dumps(to_json(rows, policies, failures), indent=2))
+    elif as_csv:
+        typer.echo(to_csv(rows, policies), nl=False)
+    elif rows:
+        print_tables(rows, policies, summaries, misses=misses)
+    report_problems(rows, failures, messages)
+    # That a policy of others fails at some size is a finding, and marked in the table.
+    if any(not is_foreign(failure.job.strategy) for failure in failures):
+        raise typer.Exit(1)
 
 
 def report_problems(rows: Sequence[Row], failures: Sequence[Failure], messages: Console) -> None:
