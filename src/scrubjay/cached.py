@@ -55,10 +55,17 @@ def cached(function: Any = None, /, **options: Any) -> Any:
         (name, value) for name, value in options.items() if name in TIMES or name not in PER_CALL
     )
     known = checked(options, PER_FUNCTION)
-    # A wrong option is wrong now, not when the decorator is used.
-    Cache(**settings).terms(**known.conditions)
+    # A wrong option is wrong now, not when the decorator is used. The cache that tells is
+    # the first function's.
+    made: list[Cache[Any, Any]] = [Cache(**settings)]
+    made[0].terms(**known.conditions)
 
     def decorate(function: Any) -> Any:
-        return wrap(Recipe(Cache(**settings), suitable(function), known, True))
+        fitting = suitable(function)
+        try:
+            cache = made.pop()
+        except IndexError:
+            cache = Cache(**settings)
+        return wrap(Recipe(cache, fitting, known, True))
 
     return decorate if function is None else decorate(function)

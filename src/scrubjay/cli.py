@@ -42,6 +42,7 @@ def _build_app() -> "Typer":
     from scrubjay.lab.asking import SeveralValues
     from scrubjay.lab.command import replay_command
     from scrubjay.lab.curve_command import curve_command
+    from scrubjay.lab.record_command import CONTEXT, record_command
 
     app = typer.Typer(
         name="scrubjay",
@@ -73,6 +74,7 @@ def _build_app() -> "Typer":
 
     app.command("replay", cls=SeveralValues)(replay_command)
     app.command("curve", cls=SeveralValues)(curve_command)
+    app.command("record", context_settings=CONTEXT)(record_command)
     app.command("demo")(demo_command)
     return app
 

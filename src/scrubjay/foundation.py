@@ -6,7 +6,7 @@ What people call is in `scrubjay.cache`.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from scrubjay import arguments, settings
 from scrubjay._core.strategies import make_policy, strategy_name
@@ -47,7 +47,14 @@ _CHANGES = frozenset(  # removals after which what is known of a key is of the p
 
 
 class Foundation(StoreMapping[K, V]):
-    """A store with all that a door needs. The arguments are those of `Cache`."""
+    """A store with all that a door needs. The arguments are those of `Cache`.
+
+    Attributes:
+        on_creation: called with each cache once it is complete; None for nobody. Only
+            `scrubjay record` sets it, in a process that it starts a program in.
+    """
+
+    on_creation: ClassVar[Callable[[Any], object] | None] = None
 
     def __init__(
         self,
@@ -115,6 +122,8 @@ class Foundation(StoreMapping[K, V]):
         if manager.consistency_level is not CacheConsistencyLevel.EVENTUAL:
             self.keep_versions()
         manager.subscribed = self._tell_subscribers
+        if Foundation.on_creation is not None:
+            Foundation.on_creation(self)
 
     # Conditions and loads
 

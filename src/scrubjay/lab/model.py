@@ -81,6 +81,8 @@ class Trace:
         costs: What it costs to load each requested object, in any one unit
             such as milliseconds, where recorded.
         bad_lines: What the file held besides requests.
+        sample: The share of all keys that the trace holds, each with all of its
+            requests; a cache of that share of the size hits about as often.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Trace:
     clients: Sequence[int] | None = None
     costs: Sequence[float] | None = None
     bad_lines: BadLines = BadLines()
+    sample: float = 1.0
 
     def __len__(self) -> int:
         return len(self.keys)

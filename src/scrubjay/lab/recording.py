@@ -10,12 +10,15 @@ import json
 import struct
 import zlib
 from array import array
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from scrubjay.lab.model import BadLines, ReadOptions, Trace, TraceError
-from scrubjay.observe.recorder import COLUMNS, HEADER, LENGTHS, MAGIC, STORED
+from scrubjay.observe.recorder import COLUMNS, HEADER, HIT, LENGTHS, MAGIC, MISS, STORED
 
+_DAMAGES = (ValueError, struct.error, zlib.error)
 _LONGEST = 1 << 26  # bytes of a chunk: the writer's are far shorter
 
 
@@ -23,7 +26,7 @@ class Recordings:
     """Reader of recordings."""
 
     name = "recording"
-    suffixes = (".recording",)
+    suffixes = (".recording", ".rec")
 
     def recognises(self, path: Path, options: ReadOptions) -> bool:
         """The ending is telling enough; see `TraceFormat.recognises`."""
@@ -34,13 +37,13 @@ class Recordings:
         columns = _Columns()
         bad = BadLines()
         with path.open("rb") as stream:
-            read_header(stream, path)
+            sample = _sample(read_header(stream, path), path)
             number = 0
             while head := stream.read(LENGTHS.size):
                 number += 1
                 try:
                     columns.extend(*_chunk(stream, head), options.limit)
-                except (ValueError, struct.error, zlib.error) as error:
+                except _DAMAGES as error:
                     bad = bad.plus(number, str(error), unit="chunk")
                     break  # where the next one begins is not known
                 if options.limit is not None and len(columns.keys) >= options.limit:
@@ -53,7 +56,52 @@ class Recordings:
             clients=columns.clients if any(columns.clients) else None,
             costs=columns.costs if any(columns.costs) else None,
             bad_lines=bad,
+            sample=sample,
         )
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How much is in a recording.
+
+    Attributes:
+        hits: Requests that the cache answered.
+        misses: Those that it could not.
+        stores: Values stored.
+    """
+
+    hits: int = 0
+    misses: int = 0
+    stores: int = 0
+
+    @property
+    def requests(self) -> int:
+        """Hits and misses together."""
+        return self.hits + self.misses
+
+
+def count_rows(path: Path) -> Counts:
+    """Count what is in a recording, without taking it apart.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The counts; up to the damage, where the file is damaged.
+
+    Raises:
+        TraceError: The file is no recording.
+        OSError: It cannot be read.
+    """
+    counts = [0, 0, 0]
+    with path.open("rb") as stream:
+        read_header(stream, path)
+        with suppress(*_DAMAGES):
+            while head := stream.read(LENGTHS.size):
+                rows, data = _chunk(stream, head)
+                for kind in (MISS, HIT, STORED):
+                    counts[kind] += data.count(kind, 0, rows)  # the first column, a byte a row
+    return Counts(counts[HIT], counts[MISS], counts[STORED])
 
 
 def read_header(stream: BinaryIO, path: Path) -> dict[str, Any]:
@@ -66,10 +114,19 @@ def read_header(stream: BinaryIO, path: Path) -> dict[str, Any]:
         raise TraceError(f"{path}: not a recording, or of another version")
     try:
         (length,) = HEADER.unpack(stream.read(HEADER.size))
-        header: dict[str, Any] = json.loads(stream.read(length))
+        header = json.loads(stream.read(length))
     except (struct.error, ValueError) as error:
         raise TraceError(f"{path}: the header of the recording is damaged: {error}") from error
+    if not isinstance(header, dict):
+        raise TraceError(f"{path}: the header of the recording is damaged")
     return header
+
+
+def _sample(header: dict[str, Any], path: Path) -> float:
+    sample = header.get("sample", 1.0)
+    if not isinstance(sample, (int, float)) or not 0 < sample <= 1:
+        raise TraceError(f"{path}: the header of the recording is damaged: sample {sample!r}")
+    return float(sample)
 
 
 def _chunk(stream: BinaryIO, head: bytes) -> tuple[int, bytes]:
