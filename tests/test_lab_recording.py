@@ -8,6 +8,7 @@ import pytest
 
 from scrubjay import Cache
 from scrubjay.lab import TraceError, read_trace, replay
+from scrubjay.lab.recording import Counts, count_rows
 from scrubjay.observe import recorder
 
 
@@ -47,6 +48,18 @@ def test_a_recording_is_replayed_like_the_requests_themselves(recorded):
     for key in keys:
         cache.get_or_load(key, lambda key: key)
     assert replay(read_trace(path).keys, 10, "lru").hits == cache.statistics.cache_hits
+
+
+def test_a_sample_is_known_with_all_requests(tmp_path):
+    cache = Cache(max_entries=100)
+    with cache.record(tmp_path / "r.rec", sample=0.25):
+        for key in range(400):
+            cache.get(key % 200)
+    trace = read_trace(tmp_path / "r.rec")
+    assert (trace.sample, trace.total_requests) == (0.25, 400)
+    assert len(trace) == 2 * trace.unique_keys < 400
+    assert read_trace(tmp_path / "r.rec", limit=5).total_requests is None
+    assert count_rows(tmp_path / "r.rec") == Counts(0, len(trace), 0)
 
 
 def test_a_limit_is_kept(recorded):

@@ -16,7 +16,7 @@ import pytest
 
 from scrubjay import AdaptiveCache, Cache, InvalidArgumentError, InvalidArgumentTypeError
 from scrubjay.observe import recorder
-from scrubjay.observe.recorder import COLUMNS, HIT, MAGIC, MISS, STORED, encoded
+from scrubjay.observe.recorder import COLUMNS, HIT, MAGIC, MISS, STORED, TOTAL, encoded
 from tests.door_helpers import arun
 
 
@@ -90,10 +90,45 @@ def test_a_sample_is_of_keys_and_not_of_requests(tmp_path):
         for _ in range(2):
             for key in range(10_000):
                 cache.get(key)
-    rows = rows_of(tmp_path / "r")[1]
+    *rows, last = rows_of(tmp_path / "r")[1]
     times = Counter(row[2] for row in rows)
     assert set(times.values()) == {2}
     assert 800 < len(times) < 1200
+    assert last == (TOTAL, 0, 20_000, 0, 0.0, 0)
+
+
+def test_a_sample_tells_of_all_requests_since_it_began(tmp_path):
+    cache = Cache(max_entries=200)
+    cache.get(0)
+    recording = cache.record(tmp_path / "r", sample=0.5)
+    for key in range(100):
+        cache.get(key)
+    recording.stop()
+    cache.get(0)
+    assert rows_of(tmp_path / "r")[1][-1][:3] == (TOTAL, 0, 100)
+    assert recording.rows == len(rows_of(tmp_path / "r")[1]) - 1
+
+    # A cache that is gone has told up to the last request of the sample.
+    recording = cache.record(tmp_path / "r", sample=0.5)
+    for key in range(100):
+        cache.get(key)
+    del cache
+    gc.collect()
+    recording.stop()
+    kind, _, total, *_ = rows_of(tmp_path / "r")[1][-1]
+    assert kind == TOTAL
+    assert 60 < total <= 100
+
+
+def test_a_sample_tells_nothing_of_counts_begun_anew(tmp_path):
+    cache = Cache(max_entries=200)
+    for key in range(100):
+        cache.get(key)
+    with cache.record(tmp_path / "r", sample=0.5):
+        cache.forget_counts()
+        for key in range(50):
+            cache.get(key)
+    assert all(row[0] == MISS for row in rows_of(tmp_path / "r")[1])
 
 
 def test_keys_are_hashed_with_the_secret(tmp_path):

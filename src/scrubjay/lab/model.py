@@ -83,6 +83,7 @@ class Trace:
         bad_lines: What the file held besides requests.
         sample: The share of all keys that the trace holds, each with all of its
             requests; a cache of that share of the size hits about as often.
+        total_requests: How many requests there were for all keys, where recorded.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Trace:
     costs: Sequence[float] | None = None
     bad_lines: BadLines = BadLines()
     sample: float = 1.0
+    total_requests: int | None = None
 
     def __len__(self) -> int:
         return len(self.keys)

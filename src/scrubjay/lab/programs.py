@@ -60,6 +60,7 @@ class Recordings:
         self.recorded: list[Recorded] = []
         self.left_out = 0
         self.failures: list[str] = []
+        self.namespace: dict[str, Any] = {}
         self._path = path
         self._sample = sample
         self._secret = secret
@@ -152,7 +153,8 @@ def run_recorded(
     ):
         signal.signal(signal.SIGTERM, _leave)
     try:
-        _run(program, as_module=as_module)
+        # The program's names live on until all is done, and so do its caches.
+        recordings.namespace = _run(program, as_module=as_module)
     except SystemExit:
         raise
     except _NoSuchModuleError:
@@ -172,7 +174,8 @@ class _NoSuchModuleError(CacheError):
     """The module that was to be run is not there."""
 
 
-def _run(program: str, *, as_module: bool) -> None:
+def _run(program: str, *, as_module: bool) -> dict[str, Any]:
+    """Run a program; return its names."""
     if as_module:
         _set_first_path(Path.cwd())
         try:
@@ -183,11 +186,10 @@ def _run(program: str, *, as_module: bool) -> None:
             found = False
         if not found:
             raise _NoSuchModuleError(f"{program}: no such module")
-        runpy.run_module(program, run_name="__main__", alter_sys=True)
-    else:
-        if Path(program).is_file():
-            _set_first_path(Path(program).resolve().parent)
-        runpy.run_path(program, run_name="__main__")
+        return runpy.run_module(program, run_name="__main__", alter_sys=True)
+    if Path(program).is_file():
+        _set_first_path(Path(program).resolve().parent)
+    return runpy.run_path(program, run_name="__main__")
 
 
 def _set_first_path(directory: Path) -> None:

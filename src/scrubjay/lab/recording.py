@@ -10,13 +10,14 @@ import json
 import struct
 import zlib
 from array import array
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from scrubjay.lab.model import BadLines, ReadOptions, Trace, TraceError
-from scrubjay.observe.recorder import COLUMNS, HEADER, HIT, LENGTHS, MAGIC, MISS, STORED
+from scrubjay.observe.recorder import COLUMNS, HEADER, HIT, LENGTHS, MAGIC, MISS, STORED, TOTAL
 
 _DAMAGES = (ValueError, struct.error, zlib.error)
 _LONGEST = 1 << 26  # bytes of a chunk: the writer's are far shorter
@@ -48,6 +49,8 @@ class Recordings:
                     break  # where the next one begins is not known
                 if options.limit is not None and len(columns.keys) >= options.limit:
                     break
+        # With fewer requests than the file holds, the total says nothing of them.
+        cut = options.limit is not None and len(columns.keys) >= options.limit
         return Trace(
             path.name,
             columns.keys,
@@ -57,6 +60,7 @@ class Recordings:
             costs=columns.costs if any(columns.costs) else None,
             bad_lines=bad,
             sample=sample,
+            total_requests=None if cut else columns.total,
         )
 
 
@@ -104,6 +108,39 @@ def count_rows(path: Path) -> Counts:
     return Counts(counts[HIT], counts[MISS], counts[STORED])
 
 
+def replaced_ages(path: Path) -> array[float]:
+    """How old values were when new ones were stored in their place.
+
+    A value that is stored after a miss was loaded; one that is stored without,
+    while the old one may still be there, tells that the source has changed.
+
+    Args:
+        path: The file of the recording.
+
+    Returns:
+        For each such store the seconds since the one before.
+
+    Raises:
+        TraceError: The file is no recording.
+        OSError: It cannot be read.
+    """
+    ages = array("d")
+    stored: dict[int, int] = {}
+    with path.open("rb") as stream:
+        read_header(stream, path)
+        with suppress(*_DAMAGES):
+            while head := stream.read(LENGTHS.size):
+                for kind, moment, key, *_ in _unpacked(*_chunk(stream, head)):
+                    if kind == MISS:
+                        stored.pop(key, None)
+                    elif kind == STORED:
+                        before = stored.get(key)
+                        if before is not None:
+                            ages.append((moment - before) / 1e6)
+                        stored[key] = moment
+    return ages
+
+
 def read_header(stream: BinaryIO, path: Path) -> dict[str, Any]:
     """Return the header of a recording and leave the stream at its first chunk.
 
@@ -144,26 +181,34 @@ def _chunk(stream: BinaryIO, head: bytes) -> tuple[int, bytes]:
     return rows, data
 
 
+def _unpacked(rows: int, data: bytes) -> Iterator[tuple[Any, ...]]:
+    """The rows of a chunk, which holds them column by column."""
+    start = 0
+    columns = []
+    for code in COLUMNS:
+        end = start + rows * struct.calcsize(f"<{code}")
+        columns.append(struct.unpack(f"<{rows}{code}", data[start:end]))
+        start = end
+    return zip(*columns, strict=True)
+
+
 class _Columns:
     """The columns of the trace so far."""
 
     def __init__(self) -> None:
         self.keys, self.sizes, self.clients = array("Q"), array("Q"), array("Q")
         self.seconds, self.costs = array("d"), array("d")
+        self.total: int | None = None
         self._known: dict[int, tuple[int, float]] = {}
         self._unknown: dict[int, list[int]] = {}
 
     def extend(self, rows: int, data: bytes, limit: int | None) -> None:
         """Add the rows of a chunk, up to `limit` requests in all."""
-        start = 0
-        columns = []
-        for code in COLUMNS:
-            end = start + rows * struct.calcsize(f"<{code}")
-            columns.append(struct.unpack(f"<{rows}{code}", data[start:end]))
-            start = end
-        for kind, moment, key, size, cost, client in zip(*columns, strict=True):
+        for kind, moment, key, size, cost, client in _unpacked(rows, data):
             if kind == STORED:
                 self._learn(key, size, cost)
+            elif kind == TOTAL:
+                self.total = key
             elif limit is None or len(self.keys) < limit:
                 if size:
                     self._learn(key, size, cost)

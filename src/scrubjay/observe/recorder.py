@@ -9,7 +9,10 @@ Who asks the cache appends a row to a list; packing and writing are a thread's o
 
 The file: `MAGIC`, the length of a header and the header as JSON; then chunks, each its
 length, the number of its rows and its columns one after the other, compressed by zlib. A
-file whose writer was killed ends within a chunk, and is complete up to there.
+file whose writer was killed ends within a chunk, and is complete up to there. The last row
+of a sample that was closed tells in place of the key how many requests there were for all
+keys: by chance the sampled ones are asked for more or less often than the others, and
+whoever scales them up must know (SHARDS-adj in the paper).
 """
 
 from __future__ import annotations
@@ -37,7 +40,7 @@ MAGIC = b"scrubjay recording 1\n"
 COLUMNS = "BQQIdQ"  # kind, microseconds since the start, key, bytes, cost, session
 LENGTHS = struct.Struct("<II")  # of a chunk: its rows, its bytes
 HEADER = struct.Struct("<I")
-MISS, HIT, STORED = range(3)
+MISS, HIT, STORED, TOTAL = range(4)
 ROWS = 4096  # a chunk
 BACKLOG = 64  # chunks that may wait to be written; what comes then is dropped and counted
 WHOLE = 1 << 31
@@ -81,6 +84,7 @@ class Recorder:
         sample: share of the keys whose requests are recorded, above 0 and at most 1.
         secret: key of the hashes, up to 64 bytes. The same secret gives the same hashes.
         facts: returns what a cache knows of a key, or None.
+        count: returns how many requests a cache has had, or None where it is gone.
 
     Raises:
         OSError: the file cannot be written.
@@ -92,11 +96,14 @@ class Recorder:
         sample: float,
         secret: bytes,
         facts: Callable[[Any], dict[str, Any] | None],
+        count: Callable[[], int | None],
     ) -> None:
         self.threshold = max(1, int(sample * WHOLE))
         self.recorded = 0
         self.dropped = 0
         self._facts = facts
+        self._count = count
+        self._counted = self._before = count() or 0
         self._secret = secret
         self._process = os.getpid()
         self._start = time.monotonic_ns()
@@ -123,6 +130,7 @@ class Recorder:
             facts = self._facts(key) if hit else None
             size, cost = (0, 0.0) if facts is None else (facts["size"] or 0, facts["cost"])
             self._note(HIT if hit else MISS, key, size, cost, session)
+            self._counted = self._count() or self._counted
         except Exception:
             self.dropped += 1
 
@@ -166,8 +174,9 @@ class Recorder:
                     while chunk:
                         chunk = chunk[self._file.write(chunk) :]
                 except Exception:
-                    self.recorded -= len(rows)
-                    self.dropped += len(rows)
+                    lost = sum(row[0] != TOTAL for row in rows)
+                    self.recorded -= lost
+                    self.dropped += lost
                     _log.exception("recording requests failed")
                     with suppress(OSError):  # what follows must not come after half a chunk
                         self._file.seek(complete)
@@ -179,6 +188,9 @@ class Recorder:
             return
         self._hand_over()
         self._open = False
+        total = (self._count() or self._counted) - self._before
+        if total > 0 and self.threshold < WHOLE:  # below 0 the counts were begun anew
+            self._chunks.put([(TOTAL, 0, total, 0, 0.0, 0)])
         self._chunks.put(None)
         if threading.current_thread() is not self._thread:  # a finalizer runs anywhere
             self._thread.join()
@@ -238,7 +250,11 @@ def start_recording(store: Store, path: Path, sample: float, secret: bytes) -> R
         observed = reference()
         return None if observed is None else observed.facts(key)
 
-    recorder = Recorder(path, sample, secret, facts)
+    def count() -> int | None:
+        observed = reference()
+        return None if observed is None else observed.requests
+
+    recorder = Recorder(path, sample, secret, facts, count)
 
     def end() -> None:
         finalizer.detach()
