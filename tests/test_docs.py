@@ -11,6 +11,7 @@ import ast
 import asyncio
 import inspect
 import re
+import shlex
 import sys
 import textwrap
 import traceback
@@ -88,6 +89,22 @@ def test_every_python_block_runs(
 def test_no_python_hides_in_another_fence(page: Path) -> None:
     found = blocks(page.read_text(encoding="utf-8"))
     assert [block for block in found if block.language in DISGUISES] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_line_of_ours_is_understood(page: Path) -> None:
+    typer = pytest.importorskip("typer")
+    from scrubjay.cli import _build_app
+
+    commands = typer.main.get_command(_build_app()).commands
+    for block in blocks(page.read_text(encoding="utf-8")):
+        if block.language == "console":
+            for line in block.body.replace("\\\n", "").splitlines():
+                if line.startswith("$ scrubjay "):
+                    name, *arguments = shlex.split(line.partition(" > ")[0])[2:]
+                    if not name.startswith("-"):
+                        # Options are read and checked; nothing is run.
+                        commands[name].make_context(name, arguments)
 
 
 def test_the_readme_has_python_to_run() -> None:

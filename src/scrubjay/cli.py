@@ -39,6 +39,7 @@ def _build_app() -> "Typer":
     import typer
 
     from scrubjay.demo.command import demo_command
+    from scrubjay.lab.advise_command import advise_command
     from scrubjay.lab.asking import SeveralValues
     from scrubjay.lab.command import replay_command
     from scrubjay.lab.curve_command import curve_command
@@ -74,6 +75,7 @@ def _build_app() -> "Typer":
 
     app.command("replay", cls=SeveralValues)(replay_command)
     app.command("curve", cls=SeveralValues)(curve_command)
+    app.command("advise", cls=SeveralValues)(advise_command)
     app.command("record", context_settings=CONTEXT)(record_command)
     app.command("demo")(demo_command)
     return app

@@ -20,7 +20,7 @@ from scrubjay.types import CacheEvictionStrategy
 _ALL = "all"
 _LIBRARY = PREFIX.rstrip(":")
 _BUILT_IN = tuple(strategy.value for strategy in CacheEvictionStrategy)
-_SEVERAL = ("--capacity", "--strategy", "--beside")
+_SEVERAL = ("--capacity", "--strategy", "--try", "--beside")
 
 Traces = Annotated[
     list[Path],
@@ -171,7 +171,7 @@ def repeat_options(args: list[str]) -> list[str]:
 
 
 def _is_value_of(option: str, argument: str) -> bool:
-    if option == "--strategy":
+    if option in ("--strategy", "--try"):
         return argument == _ALL or split_objective(argument)[0] in _BUILT_IN
     if option == "--beside":
         return argument == _LIBRARY or argument.startswith(PREFIX)

@@ -159,7 +159,7 @@ def _run_job(job: Job) -> Cell | Failure:
 
 
 def _replay_whole(job: Job) -> Cell:
-    trace = _load(job.path, job.options)
+    trace = load_trace(job.path, job.options)
     in_bytes = job.capacity.in_bytes
     if in_bytes and trace.sizes is None:
         raise TraceError(f"{job.path}: a capacity in bytes needs a trace with sizes")
@@ -188,8 +188,19 @@ def _make_cell(job: Job, totals: Totals, amount: int, result: ReplayResult) -> C
 
 
 @lru_cache(maxsize=1)
-def _load(path: Path, options: ReadOptions) -> Trace:
-    """The trace a worker reads is mostly the one that it read last."""
+def load_trace(path: Path, options: ReadOptions) -> Trace:
+    """Read a trace, or return the one that was read last, which it mostly is.
+
+    Args:
+        path: Its file.
+        options: How to read it.
+
+    Returns:
+        The trace.
+
+    Raises:
+        TraceError: See `read_trace`.
+    """
     return read_with(path, options)
 
 

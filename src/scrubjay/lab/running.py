@@ -157,13 +157,19 @@ def finish(
         raise typer.Exit(1)
 
 
-def report_problems(rows: Sequence[Row], failures: Sequence[Failure], messages: Console) -> None:
+def report_problems(
+    rows: Sequence[Row],
+    failures: Sequence[Failure],
+    messages: Console,
+    others: Sequence[str] = (),
+) -> None:
     """Tell what was left out of the traces, and what could not be replayed.
 
     Args:
         rows: What could be replayed.
         failures: What could not.
         messages: Where to report.
+        others: What else went wrong.
     """
     bad_lines = {row.trace: row.bad_lines for row in rows if row.bad_lines.count}
     for trace, bad in sorted(bad_lines.items()):
@@ -172,7 +178,7 @@ def report_problems(rows: Sequence[Row], failures: Sequence[Failure], messages: 
             f"{escape('; '.join(bad.examples))}",
             soft_wrap=True,
         )
-    for reason in dict.fromkeys(failure.reason for failure in failures):
+    for reason in dict.fromkeys((*others, *(failure.reason for failure in failures))):
         messages.print(f"[red]error:[/] {escape(reason)}", soft_wrap=True)
 
 
