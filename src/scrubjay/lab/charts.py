@@ -18,6 +18,8 @@ _ENDINGS = (".png", ".svg")
 _COLUMNS = 3  # pictures beside each other
 _WIDTH, _HEIGHT = 4.3, 3.3  # inches of one
 _LOWEST = -0.3  # where a bar is cut off: one bad policy shall not flatten the others
+# Columns of figures to the right of bars, in widths of the picture.
+_TABLE = ((1.13, "right"), (1.22, "right"), (1.36, "right"), (1.39, "left"))
 _INK, _FAINT = "#333333", "#dddddd"
 # Told apart with most kinds of colour blindness (Okabe and Ito), then by the line as well.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#8C564B", "#999933")
@@ -132,27 +134,22 @@ def draw_comparison(summaries: Sequence[PolicySummary], path: Path) -> None:
     shown = [summary for summary in summaries if summary.policy != BASELINE]
     if not shown:
         raise InvalidArgumentError(f"{path}: there is no policy to compare with {BASELINE}")
-    figure = _import_figure()(figsize=(9, 1.4 + 0.32 * len(shown)), layout="constrained")
+    figure = _import_figure()(figsize=(9, 1.5 + 0.32 * len(shown)), layout="constrained")
     axes = figure.subplots()
     for place, summary in enumerate(shown):
-        online = summary.mean_rank is not None
-        mine = summary.policy in {strategy.value for strategy in CacheEvictionStrategy}
-        colour = "#D55E00" if mine else "#0072B2" if online else "#aaaaaa"
-        mean = max(summary.mean, _LOWEST)
-        axes.barh(place, mean, height=0.62, color=colour)
-        axes.plot(max(summary.median, _LOWEST), place, "|", color="black", markersize=11)
-        end = max(mean, summary.median, 0)
-        rank = f", rank {summary.mean_rank:.1f}" if summary.mean_rank is not None else ""
-        worst = f"{summary.mean:+.1%}{rank}, worst {summary.worst:+.0%} {summary.worst_at}"
-        axes.annotate(
-            worst, (end, place), (6, 0), textcoords="offset points", va="center", fontsize=8.5
-        )
+        axes.barh(place, max(summary.mean, _LOWEST), height=0.62, color=_bar_colour(summary))
+        median = max(summary.median, _LOWEST)
+        axes.plot([median, median], [place - 0.38, place + 0.38], color="black", linewidth=1.6)
+        rank = f"{summary.mean_rank:.1f}" if summary.mean_rank is not None else ""
+        figures = (f"{summary.mean:+.1%}", rank, f"{summary.worst:+.1%}", summary.worst_at)
+        _write_beside(axes, place, figures)
+    _write_beside(axes, -0.75, ("mean", "rank", "worst", "at"), color=_INK, fontweight="bold")
     axes.set_yticks(range(len(shown)), [summary.policy for summary in shown])
     axes.invert_yaxis()
     axes.axvline(0, color=_INK, linewidth=0.8)
-    low = min(0.0, *(max(summary.mean, _LOWEST) for summary in shown))
-    high = max(0.02, *(max(summary.mean, summary.median) for summary in shown))
-    axes.set_xlim(low * 1.05, high + 0.75 * (high - low))
+    ends = [max(end, _LOWEST) for summary in shown for end in (summary.mean, summary.median)]
+    low, high = min(0.0, *ends), max(0.02, *ends)
+    axes.set_xlim(low - 0.03 * (high - low) * (low < 0), high + 0.03 * (high - low))
     axes.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
     cut = any(summary.mean < _LOWEST for summary in shown)
     axes.set_xlabel(
@@ -162,6 +159,33 @@ def draw_comparison(summaries: Sequence[PolicySummary], path: Path) -> None:
     _tidy(axes)
     axes.grid(axis="x", color=_FAINT, linewidth=0.6)
     _save(figure, path)
+
+
+def _bar_colour(summary: PolicySummary) -> str:
+    if summary.mean_rank is None:
+        return "#aaaaaa"  # knows the future
+    if summary.policy == CacheEvictionStrategy.ADAPTIVE.value:
+        return "#D55E00"
+    return (
+        "#EDA97B"
+        if summary.policy in {strategy.value for strategy in CacheEvictionStrategy}
+        else "#0072B2"
+    )
+
+
+def _write_beside(axes: Any, place: float, texts: Sequence[str], **style: Any) -> None:
+    """Write a line of a table to the right of a picture."""
+    for (x, align), text in zip(_TABLE, texts, strict=True):
+        axes.text(
+            x,
+            place,
+            text,
+            transform=axes.get_yaxis_transform(),
+            ha=align,
+            va="center",
+            fontsize=8.5,
+            **style,
+        )
 
 
 def _ratio_name(row: Row) -> str:
@@ -183,7 +207,8 @@ def _save(figure: Any, path: Path) -> None:
     metadata = {"Date": None} if kind == "svg" else None
     try:
         with matplotlib.rc_context({"svg.hashsalt": "scrubjay"}):
-            figure.savefig(path, format=kind, dpi=150, metadata=metadata)
+            # Tight: what stands beside a picture is not cut off.
+            figure.savefig(path, format=kind, dpi=150, metadata=metadata, bbox_inches="tight")
     except OSError as error:
         raise CacheError(f"{path}: {error.strerror or error}") from error
 
