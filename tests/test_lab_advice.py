@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from scrubjay import Cache, InvalidArgumentError, ManualClock
 from scrubjay.lab import Trace, TraceError, generate, read_trace, replay
-from scrubjay.lab.advice import OVERHEAD_BYTES, Option, Traffic, choose, plan_capacities
+from scrubjay.lab.advice import OVERHEAD_BYTES, Option, Traffic, Weighing, choose, plan_capacities
 from scrubjay.lab.advising import Question, advise, make_plan
 from scrubjay.lab.capacity import Capacity
 from scrubjay.lab.grid import load_trace, run_jobs
@@ -26,6 +26,7 @@ from scrubjay.lab.lifetimes import round_up, shortest_idle, try_lifetimes, worth
 from scrubjay.lab.model import ReadOptions
 from scrubjay.lab.prices import LoadCost, MemoryPrice, Prices, read_prices
 from scrubjay.lab.recording import replaced_ages
+from scrubjay.lab.replay import ReplayResult
 from scrubjay.lab.timed import replay_timed, with_times
 
 MONTH = 730 * 3600
@@ -120,7 +121,7 @@ def test_capacities_are_a_geometric_series_and_the_present_one():
 def recordings(tmp_path_factory):
     """The same zipf requests, whole and as a sample of the keys, with 2,000 bytes an entry."""
     folder = tmp_path_factory.mktemp("recordings")
-    keys = generate.zipf(keys=8000, requests=120_000, skew=0.6, seed=3).keys
+    keys = generate.zipf(keys=4000, requests=30_000, skew=0.6, seed=3).keys
     for sample in (1.0, 0.25):
         cache = Cache(max_entries=100)
         path = folder / f"{sample}.rec"
@@ -136,7 +137,7 @@ def test_a_sample_is_scaled_up(recordings):
     # A rate, because the times of the two recordings are those of this machine.
     prices = Prices(LoadCost(1e-5, in_seconds=False), MemoryPrice(4.0, "month"))
     question = Question(
-        prices, ("lru",), 8, Capacity.parse("1500"), "lru", rate=50.0, lifetimes=False
+        prices, ("lru",), 4, Capacity.parse("800"), "lru", rate=50.0, lifetimes=False
     )
     whole = advice_on(recordings / "1.0.rec", question)
     part = advice_on(recordings / "0.25.rec", question)
@@ -145,14 +146,14 @@ def test_a_sample_is_scaled_up(recordings):
     assert part.weighing.traffic.unique_keys < 0.4 * whole.weighing.traffic.unique_keys
     assert part.best.amount == pytest.approx(whole.best.amount, rel=0.1)
     assert part.best.memory_bytes == pytest.approx(whole.best.memory_bytes, rel=0.1)
-    assert part.present.amount == whole.present.amount == 1500
-    assert part.weighing.traffic.expected == 30_000
+    assert part.present.amount == whole.present.amount == 800
+    assert part.weighing.traffic.expected == 7500
     for one, other in ((part.present, whole.present), (part.best, whole.best)):
-        assert one.hit_ratio == pytest.approx(other.hit_ratio, abs=0.02)
-        assert one.total == pytest.approx(other.total, rel=0.1)
+        assert one.hit_ratio == pytest.approx(other.hit_ratio, abs=0.04)
+        assert one.total == pytest.approx(other.total, rel=0.12)
     assert part.without_cache == pytest.approx(whole.without_cache)
     saved, expected = (a.present.total - a.best.total for a in (part, whole))
-    assert saved == pytest.approx(expected, rel=0.1)
+    assert saved == pytest.approx(expected, rel=0.15)
 
 
 def test_the_rate_of_a_sample_is_that_of_all_keys():
@@ -161,6 +162,21 @@ def test_the_rate_of_a_sample_is_that_of_all_keys():
     assert Traffic.of(trace, sample=0.5).rate == pytest.approx(100 / 9.9 / 0.5)
     assert Traffic.of(trace, rate=3.0).rate == 3.0
     assert Traffic.of(Trace("t", [1, 2])).rate is None
+
+
+def test_a_sample_asked_for_too_often_is_put_right():
+    trace = Trace("t", list(range(100)), seconds=list(range(100)), sample=0.5, total_requests=160)
+    traffic = Traffic.of(trace)
+    assert (traffic.expected, traffic.rate) == (80.0, pytest.approx(160 / 99))
+    weighing = Weighing(traffic, Prices(LoadCost(1.0)))
+    result = ReplayResult(requests=100, hits=80, evictions=0, seconds=0.0)
+    assert weighing.hit_ratio(result) == 0.75
+    assert weighing.of_loads(result) == pytest.approx(20 / 80 * 160 / 99 * 3600)
+    assert weighing.without_cache(result) == pytest.approx(160 / 99 * 3600)
+    none_hit = ReplayResult(requests=100, hits=0, evictions=0, seconds=0.0)
+    assert weighing.hit_ratio(none_hit) == 0.0
+    whole = replace(trace, sample=1.0)
+    assert Traffic.of(whole).expected == 100
 
 
 def test_times_are_stretched_to_a_rate():
@@ -237,7 +253,7 @@ def pairs(trace, key):
 def test_suggested_times_lose_few_hits():
     draw = random.Random(4)
     rows = []
-    for key in range(2000):
+    for key in range(500):
         time = draw.random() * 20_000
         for _ in range(6):
             rows.append((time, key))
@@ -266,8 +282,6 @@ def test_suggested_times_lose_few_hits():
 
 
 def weighing_of(trace, prices):
-    from scrubjay.lab.advice import Weighing
-
     return Weighing(Traffic.of(trace), prices)
 
 
@@ -420,9 +434,10 @@ def call(monkeypatch, capsys):
 
 @pytest.fixture
 def traffic(tmp_path):
-    """Two hours of requests for 300 keys of 1,000 bytes, each load of which took 20 ms."""
+    """Two hours of requests for 99 keys of 1,000 bytes, each load of which took 20 ms."""
     draw = random.Random(6)
-    rows = [(i, min(draw.randrange(300), draw.randrange(300)), 1000, 0.02) for i in range(7200)]
+    keys = (min(draw.randrange(99), draw.randrange(99)) for _ in range(900))
+    rows = [(8 * number, key, 1000, 0.02) for number, key in enumerate(keys)]
     write_csv(tmp_path / "web.csv", rows)
     return tmp_path / "web.csv"
 
@@ -437,7 +452,7 @@ def test_advice_in_words(call, traffic):
     assert text.startswith("web: keep ")
     for words in (
         "less than now (20 kB under lru", "less than without a cache", "Cache(max_size_mb=",
-        "costs a month", "(USD)", "advised", "now", "without a cache", "No time to live",
+        "costs a month", "(USD)", "advised", "now", "without a cache", "Hit ratio with times to live",
         "1 min", "10 min", "1 h", "The trace spans 2 h", "first requests for a key",
     ):  # fmt: skip
         assert words in text
@@ -445,13 +460,13 @@ def test_advice_in_words(call, traffic):
 
 def test_advice_as_data(call, traffic):
     arguments = [traffic, "--memory-price", "4/month", "--load-cost", "0.0001", "--steps", 5]
-    status, out, err = call(*arguments, "--capacity", 100, "--try", "lru", "lfu", "--json")
+    status, out, err = call(*arguments, "--capacity", 50, "--try", "lru", "lfu", "--json")
     assert (status, err) == (0, "")
     data = json.loads(out)
     (advice,) = data["advice"]
     assert advice["unit"] == "money"
     assert len(advice["options"]) == 6 * 3  # adaptive is the one in use
-    assert advice["present"]["amount"] == 100
+    assert advice["present"]["amount"] == 50
     totals = [option["total"] for option in advice["options"]]
     assert advice["best"]["total"] == min(totals)
     assert advice["saved_against_present"] == advice["present"]["total"] - min(totals)
@@ -489,14 +504,16 @@ def test_requests_without_times(call):
 
 
 def test_no_cache_pays(call, traffic):
-    status, out, _ = call(traffic, "--memory-price", "9e9/hour", "--load-cost", "0.0001")
+    status, out, _ = call(
+        traffic, "--memory-price", "9e9/hour", "--load-cost", "0.0001", "--steps", 2
+    )
     assert status == 0
     assert "at these prices no cache pays" in out
 
 
 def test_what_is_in_use_may_be_best(call, traffic):
     status, out, _ = call(
-        traffic, "--memory-price", "0/hour", "--load-cost", "1", "--capacity", "100%"
+        traffic, "--memory-price", "0/hour", "--load-cost", "1", "--capacity", "100%", "--steps", 2
     )
     assert status == 0
     assert "that is what is in use" in out
@@ -505,7 +522,18 @@ def test_what_is_in_use_may_be_best(call, traffic):
 
 def test_advice_on_a_sample(call, recordings):
     status, out, _ = call(
-        recordings, "--load-cost", "1ms", "--steps", 3, "--capacity", 10, "--no-lifetimes"
+        recordings,
+        "--load-cost",
+        "1ms",
+        "--steps",
+        2,
+        "--capacity",
+        10,
+        "--strategy",
+        "lru",
+        "--try",
+        "lru",
+        "--no-lifetimes",
     )
     assert status == 0
     text = " ".join(out.split())
