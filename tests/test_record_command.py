@@ -158,6 +158,28 @@ def test_each_cache_has_a_file(record, tmp_path):
     assert "1 caches without a request" in done.stderr
 
 
+def test_what_cannot_be_recorded_is_told_and_stops_nothing(record, tmp_path):
+    (tmp_path / "traffic.users.rec").mkdir()
+    done = record("""
+        import os
+        from scrubjay import Cache
+
+        Cache(max_entries=9, name="users").get(1)
+        lost = Cache(max_entries=9, name="lost")
+        lost.get(1)
+        os.remove("traffic.lost.rec")
+        caches = [Cache(max_entries=9) for _ in range(101)]
+        caches[0].get(1)
+        print("done")
+    """)
+    assert (done.returncode, done.stdout) == (0, "done\n")
+    assert "traffic.users.rec: [Errno 21]" in done.stderr
+    assert "No such file" in done.stderr
+    assert "98 caches without a request" in done.stderr
+    assert "2 caches after the first 100 were not recorded" in done.stderr
+    assert {path.name for path in tmp_path.glob("*.rec")} == {"traffic.rec", "traffic.users.rec"}
+
+
 def test_children_are_not_recorded(record, tmp_path):
     done = record("""
         import os, sys
