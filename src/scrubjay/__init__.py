@@ -15,9 +15,11 @@ from scrubjay.consistency import ConsistencyManager
 from scrubjay.decorators import CachedFunction
 from scrubjay.errors import (
     CacheError,
+    EncodeError,
     InvalidArgumentError,
     InvalidArgumentTypeError,
     InvalidKeyError,
+    MissingExtraError,
     ReentrantLoadError,
     UnpicklableCacheError,
 )
@@ -47,12 +49,14 @@ __all__ = [
     "CachedFunction",
     "Clock",
     "ConsistencyManager",
+    "EncodeError",
     "EvictionPolicy",
     "Ignore",
     "InvalidArgumentError",
     "InvalidArgumentTypeError",
     "InvalidKeyError",
     "ManualClock",
+    "MissingExtraError",
     "ReentrantLoadError",
     "RemovalCause",
     "UnpicklableCacheError",

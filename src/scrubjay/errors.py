@@ -4,9 +4,11 @@ from __future__ import annotations
 
 __all__ = [
     "CacheError",
+    "EncodeError",
     "InvalidArgumentError",
     "InvalidArgumentTypeError",
     "InvalidKeyError",
+    "MissingExtraError",
     "ReentrantLoadError",
     "UnpicklableCacheError",
 ]
@@ -25,7 +27,15 @@ class InvalidArgumentTypeError(InvalidArgumentError, TypeError):
 
 
 class InvalidKeyError(InvalidArgumentTypeError):
-    """A key cannot be hashed."""
+    """A key cannot be hashed, or cannot be written as bytes for a lower tier."""
+
+
+class EncodeError(CacheError, ValueError):
+    """A value cannot be written as bytes so that it would come back as it was."""
+
+
+class MissingExtraError(CacheError, ImportError):
+    """Something was asked for whose package is not installed; the message names the extra."""
 
 
 class ReentrantLoadError(CacheError, RuntimeError):
