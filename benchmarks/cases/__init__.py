@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.cases import eviction, lookup, memoize, memory, threads, zipf
+from benchmarks.cases import codecs, eviction, lookup, memoize, memory, threads, zipf
 from benchmarks.peers import DICT, LRU_CACHE
 from benchmarks.timing import Outcome, Scale
 
@@ -46,6 +46,8 @@ CASES = {
         Case("memo-1", "Memoized hit, one argument", memoize.one_argument, (LRU_CACHE,)),
         Case("memo-2", "Memoized hit, two arguments", memoize.two_arguments, (LRU_CACHE,)),
         Case("memo-async", "Awaited memoized hit", memoize.awaited, (memoize.PLAIN_AWAIT,)),
+        Case("dump", "Value of 1 KB to a blob", codecs.dump, (codecs.MSGSPEC,)),
+        Case("load", "Blob to value of 1 KB", codecs.load, (codecs.MSGSPEC,)),
         Case("evict-10k", "Put of new keys, full at 10,000", eviction.small),
         Case("evict-1m", "Put of new keys, full at 1,000,000", eviction.large, processes=1),
         Case("zipf", "Get or put, zipf(0.99)", zipf.run, processes=1),
