@@ -4,61 +4,76 @@ from scrubjay._core.simulation cimport Simulation
 from scrubjay._core.sketch cimport Sketch
 
 cdef int NONE
+cdef long long MOST
 cdef int NUMBER
 cdef int ALIKE
 cdef int FIRST
 cdef int FIRST_VALUED
-cdef long long MOST
+cdef int ALWAYS
 cdef int FULL
 cdef long long SQUARE
-cdef int ALWAYS
-cdef double RISK
-cdef double SHORT
-cdef double ABRUPT
 cdef double EPOCH
-cdef double HORIZON
+cdef double[::1] HORIZONS
+cdef double[::1] CLEAR
+cdef int LONG
+cdef double RISK
 cdef double MARGIN
 
 cdef class Trials:
     cdef Sketch sketch
     cdef list simulations
     cdef int number
+    cdef int horizons
+    cdef double[::1] misses
+    cdef double[::1] requests
+    cdef double[::1] lately
+    cdef double[::1] burdens
+    cdef double asked
+    cdef long long fresh
     cdef double seen
+    cdef int entries
     cdef long long limit
     cdef long long most
     cdef bint weighted
     cdef bint sized
-    cdef double[::1] misses
-    cdef double[::1] burdens
-    cdef double requests
-    cdef double asked
-    cdef double[::1] recent
-    cdef long long fresh
     cdef readonly int way
     cdef readonly int changes
     cdef readonly int shift
     cdef unsigned long long skip
     cdef int rows
-    @cython.locals(rows=int, simulation=Simulation)
+    @cython.locals(rows=int)
     cdef int grow(self, int slots, bint weighted, bint sized) except -1
-    @cython.locals(way=int)
+    @cython.locals(simulation=Simulation)
+    cdef int allocate(self, int rows, bint weighted, bint sized) except -1
+    @cython.locals(cell=int, horizon=int)
     cdef void forget(self) noexcept
+    @cython.locals(way=int)
+    cdef void forget_lately(self) noexcept
     @cython.locals(shift=int, most=cython.longlong)
     cdef int suited(self, int entries) noexcept
-    @cython.locals(way=int, line=int, slot=int, room=int, simulation=Simulation)
-    cdef void begin(self, int entries, long long limit, long long size, Arrangement live) noexcept
+    @cython.locals(way=int, room=int, simulation=Simulation)
+    cdef void clear(self, int shift, int entries, long long limit, long long size) noexcept
+    @cython.locals(line=int, slot=int)
+    cdef void begin(self, Arrangement live) noexcept
+    @cython.locals(way=int, room=int, simulation=Simulation)
+    cdef void seed(self, unsigned int h, double worth, long long size) noexcept
+    @cython.locals(simulation=Simulation)
+    cdef int count(self) noexcept
+    @cython.locals(cell=int, horizon=int, share=double)
+    cdef void inherit(self, Trials other) noexcept
     @cython.final
     @cython.locals(room=cython.longlong)
-    cdef inline int room(self, int entries) noexcept
+    cdef inline int room(self) noexcept
+    @cython.final
+    @cython.locals(entries=int)
+    cdef inline int full(self) noexcept
     @cython.final
     @cython.locals(wide=cython.ulonglong)
     cdef inline bint samples(self, unsigned int h) noexcept
-    @cython.locals(way=int, room=int, simulation=Simulation)
-    cdef void request(self, unsigned int h, int entries, double worth, long long size) noexcept
-    @cython.locals(full=int)
-    cdef inline int measure(self, int entries) noexcept
-    @cython.locals(way=int)
+    @cython.locals(way=int, room=int, missed=int, simulation=Simulation)
+    cdef int request(self, unsigned int h, double worth, long long size) noexcept
+    @cython.locals(way=int, horizon=int, share=double)
     cdef void compare(self) noexcept
-    @cython.locals(way=int, best=int, margin=double)
+    @cython.locals(way=int, best=int, horizon=int, first=int, margin=double, saved=double)
     cdef void choose(self) noexcept
     cpdef dict describe(self)

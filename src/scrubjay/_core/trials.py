@@ -2,7 +2,8 @@
 
 Every way is tried on a sample of the keys. What each misses is summed by its worth, and
 counts less the longer ago it was; a way that missed clearly less than the present one
-replaces it.
+replaces it. There are three such sums: over a short time a change must promise much, over
+a long one little.
 
 A key is in the sample, or not, by its hash: all its requests are seen or none. One key in
 2 ** `shift` is taken, so that the simulations are as large as the cache where it is small,
@@ -24,11 +25,11 @@ NUMBER = len(WAYS)
 FULL = 256  # entries up to which all keys are taken
 SQUARE = 15  # a sample has at least the root of so many times the entries: 1 in 8 of 1,000
 EPOCH = 0.1  # cache-fuls of misses between two comparisons
-HORIZON = 16.0  # cache-fuls of misses after which a miss counts 1/e
-SHORT = 2.0  # the same, of a second count, which tells an abrupt change
-ABRUPT = 0.3  # of the misses so counted: what a change must save to be made at once
-RISK = 0.02  # of the misses: what leaving the rule ALWAYS must save
-MARGIN = 0.01  # of the misses: what any other change must save
+HORIZONS = array("d", (16.0, 6.0, 2.0))  # cache-fuls of misses after which a miss counts 1/e
+CLEAR = array("d", (0.0, 0.15, 0.3))  # of the misses so counted: what a change must save
+LONG = 0
+RISK = 0.02  # of the misses, by the long horizon: what leaving the rule ALWAYS must save
+MARGIN = 0.01  # likewise: what any other change must save
 
 
 class Trials:
@@ -38,8 +39,13 @@ class Trials:
         self.sketch = Sketch()
         self.number = ALIKE  # of ways that are tried
         self.simulations = [Simulation(self.sketch, way) for way in range(ALIKE)]
-        self.misses = array("d", bytes(8 * NUMBER))
-        self.recent = array("d", bytes(8 * NUMBER))  # the misses, with the short horizon
+        self.horizons = len(HORIZONS)
+        self.misses = array("d", bytes(8 * len(HORIZONS) * NUMBER))  # by horizon and way
+        self.requests = array("d", bytes(8 * len(HORIZONS)))
+        self.lately = array("d", bytes(8 * NUMBER))  # misses since the last comparison
+        self.asked = 0.0  # requests since then, by worth
+        self.fresh = 0  # misses since then, of all ways
+        self.seen = 0.0  # requests, with the long horizon
         self.burdens = array(
             "d",
             [
@@ -47,10 +53,7 @@ class Trials:
                 for way, (_, rule, _) in enumerate(WAYS)
             ],
         )
-        self.requests = 0.0  # by worth
-        self.asked = 0.0  # the same, with the short horizon
-        self.seen = 0.0  # requests
-        self.fresh = 0  # misses of all since the last comparison
+        self.entries = 0  # of the cache
         self.limit = MOST  # entries at most in a simulation
         self.most = MOST  # bytes at most
         self.weighted = False
@@ -70,6 +73,10 @@ class Trials:
             sized: whether they have sizes.
         """
         rows = max(min(slots, FULL), (slots >> self.suited(slots)) * 5 // 4)
+        return self.allocate(rows, weighted, sized)
+
+    def allocate(self, rows: int, weighted: bool, sized: bool) -> int:
+        """Make room for so many entries in each simulation; begins anew. Never shrinks."""
         if sized:
             rows *= 2  # of small entries there is room for more
         if rows > self.rows or weighted != self.weighted or sized != self.sized:
@@ -88,12 +95,18 @@ class Trials:
 
     def forget(self) -> None:
         """Let what was measured so far count no more."""
-        for way in range(NUMBER):
-            self.misses[way] = 0.0
-            self.recent[way] = 0.0
-        self.requests = 0.0
-        self.asked = 0.0
+        for cell in range(self.horizons * NUMBER):
+            self.misses[cell] = 0.0
+        for horizon in range(self.horizons):
+            self.requests[horizon] = 0.0
+        self.forget_lately()
         self.seen = 0.0
+
+    def forget_lately(self) -> None:
+        """Begin to count anew what is missed until the next comparison."""
+        for way in range(NUMBER):
+            self.lately[way] = 0.0
+        self.asked = 0.0
         self.fresh = 0
 
     def suited(self, entries: int) -> int:
@@ -106,39 +119,69 @@ class Trials:
                 shift += 1
         return shift
 
-    def begin(self, entries: int, limit: int, size: int, live: Arrangement) -> None:
-        """Fill the simulations with a sample of what is there.
+    def clear(self, shift: int, entries: int, limit: int, size: int) -> None:
+        """Empty the simulations, and sample one key in 2 ** `shift` from now on.
 
         Args:
-            entries: that there is room for, as far as is known.
-            limit: entries that the cache may have.
+            shift: see there.
+            entries: that there is room for in the cache, as far as is known.
+            limit: entries that it may have.
             size: bytes that it may have.
-            live: what is there.
         """
-        self.shift = self.suited(entries)
-        self.skip = (1 << self.shift) - 1
-        self.limit = max(1, limit >> self.shift)
-        self.most = size >> self.shift
-        room = self.room(entries)
+        self.shift = shift
+        self.skip = (1 << shift) - 1
+        self.entries = entries
+        self.limit = max(1, limit >> shift)
+        self.most = size >> shift
+        room = self.room()
         self.sketch.slots = room
         for way in range(self.number):
             simulation = self.simulations[way]
             simulation.clear(room)
-            for line in range(live.segments.lists):
-                slot = live.segments.head[line]
-                while slot != NONE:
-                    if self.samples(live.hashes[slot]):
-                        simulation.request(
-                            live.hashes[slot], room, self.most, live.worth(slot), live.size(slot)
-                        )
-                    slot = live.segments.link[2 * slot + 1]
 
-    def room(self, entries: int) -> int:
-        """Return how many entries a simulation of so many may have."""
-        room = self.limit if self.sized else entries >> self.shift
+    def begin(self, live: Arrangement) -> None:
+        """Fill the simulations with a sample of what is there."""
+        for line in range(live.segments.lists):
+            slot = live.segments.head[line]
+            while slot != NONE:
+                if self.samples(live.hashes[slot]):
+                    self.seed(live.hashes[slot], live.worth(slot), live.size(slot))
+                slot = live.segments.link[2 * slot + 1]
+
+    def seed(self, h: int, worth: float, size: int) -> None:
+        """Put a key of the sample, which is in the cache, into every simulation."""
+        room = self.room()
+        for way in range(self.number):
+            simulation = self.simulations[way]
+            simulation.request(h, room, self.most, worth, size)
+
+    def count(self) -> int:
+        """Return how many entries a simulation has."""
+        simulation = self.simulations[0]
+        return simulation.arrangement.count
+
+    def inherit(self, other: Trials) -> None:
+        """Begin with what simulations of another size have measured so far."""
+        share = (other.skip + 1.0) / (self.skip + 1.0)
+        for cell in range(self.horizons * NUMBER):
+            self.misses[cell] = other.misses[cell] * share
+        for horizon in range(self.horizons):
+            self.requests[horizon] = other.requests[horizon] * share
+        self.forget_lately()
+        self.seen = other.seen * share
+        self.way = other.way
+
+    def room(self) -> int:
+        """Return how many entries a simulation may have."""
+        room = self.limit if self.sized else self.entries >> self.shift
         if room > self.rows:
             return self.rows
         return room if room > 1 else 1
+
+    def full(self) -> int:
+        """Return how many sampled misses are a cache-ful."""
+        entries = self.entries >> self.shift
+        return entries if entries > 1 else 1
 
     def samples(self, h: int) -> bool:
         """Tell whether the key with hash `h` is in the sample."""
@@ -147,50 +190,53 @@ class Trials:
         wide = ((wide ^ (wide >> 29)) & 0x7FFFFFFF) * 0x297A2D39
         return (wide >> 8) & self.skip == 0
 
-    def request(self, h: int, entries: int, worth: float, size: int) -> None:
+    def request(self, h: int, worth: float, size: int) -> int:
         """Let every simulation see a request for a key of the sample.
 
         Args:
             h: the key's hash.
-            entries: that the cache has room for.
             worth: of a hit.
             size: of the entry in bytes; 0 where sizes are not kept.
+
+        Returns:
+            1 if the simulation of the present way missed, else 0.
         """
-        room = self.room(entries)
+        missed = 0
+        room = self.room()
         self.sketch.add(h, 1)
-        self.requests += worth
         self.asked += worth
         self.seen += 1.0
         for way in range(self.number):
             simulation = self.simulations[way]
             if not simulation.request(h, room, self.most, worth, size):
-                self.misses[way] += worth
-                self.recent[way] += worth
+                self.lately[way] += worth
                 self.fresh += 1
-        if self.fresh >= EPOCH * self.number * self.measure(entries):
+                if way == self.way:
+                    missed = 1
+        if self.fresh >= EPOCH * self.number * self.full():
             self.compare()
-
-    def measure(self, entries: int) -> int:
-        """Return how many sampled misses are a cache-ful."""
-        full = entries >> self.shift
-        return full if full > 1 else 1
+        return missed
 
     def compare(self) -> None:
         """Choose the best way, and let what has been count a little less."""
         self.choose()
-        for way in range(self.number):
-            self.misses[way] *= 1.0 - EPOCH / HORIZON
-            self.recent[way] *= 1.0 - EPOCH / SHORT
-        self.requests *= 1.0 - EPOCH / HORIZON
-        self.asked *= 1.0 - EPOCH / SHORT
-        self.seen *= 1.0 - EPOCH / HORIZON
-        self.fresh = 0
+        for horizon in range(self.horizons):
+            share = 1.0 - EPOCH / HORIZONS[horizon]
+            for way in range(self.number):
+                self.misses[horizon * NUMBER + way] *= share
+            self.requests[horizon] *= share
+        self.seen *= 1.0 - EPOCH / HORIZONS[LONG]
 
     def choose(self) -> None:
         """Choose the best way.
 
         ALWAYS is close to LRU, which is never far behind: the others must prove themselves.
         """
+        for horizon in range(self.horizons):
+            for way in range(self.number):
+                self.misses[horizon * NUMBER + way] += self.lately[way]
+            self.requests[horizon] += self.asked
+        self.forget_lately()
         best = self.way
         for way in range(self.number):
             if self.misses[way] * self.burdens[way] < self.misses[best] * self.burdens[best]:
@@ -199,27 +245,32 @@ class Trials:
         if self.misses[best] < self.misses[self.way] * (1.0 - margin):
             self.way = best
             self.changes += 1
-        best = self.way
-        for way in range(self.number):
-            if self.recent[way] < self.recent[best]:
-                best = way
-        if self.recent[best] < self.recent[self.way] * (1.0 - ABRUPT):
-            self.way = best
-            self.changes += 1
-            for way in range(self.number):  # what was before says nothing about now
-                self.misses[way] = self.recent[way]
-            self.requests = self.asked
+        for horizon in range(1, self.horizons):
+            first = horizon * NUMBER
+            best = self.way
+            for way in range(self.number):
+                if self.misses[first + way] < self.misses[first + best]:
+                    best = way
+            saved = CLEAR[horizon] * self.misses[first + self.way]
+            if self.misses[first + best] < self.misses[first + self.way] - saved:
+                self.way = best
+                self.changes += 1
+                for way in range(self.number):  # what was before says nothing about now
+                    self.misses[way] = self.misses[first + way]
+                self.requests[LONG] = self.requests[horizon]
 
     def describe(self) -> dict[str, Any]:
         """Return the present way and the hit ratio that each would have had lately."""
-        seen = self.requests if self.requests > 0.0 else 1.0
+        asked = self.requests[LONG] + self.asked
         return {
             "way": name_of(self.way),
             "changes": self.changes,
             "sampled": 1.0 / (self.skip + 1),
             "requests": self.seen,
             "hit_ratios": {
-                name_of(way): round(max(0.0, 1.0 - self.misses[way] / seen), 4)
+                name_of(way): round(
+                    max(0.0, 1.0 - (self.misses[way] + self.lately[way]) / (asked or 1.0)), 4
+                )
                 for way in range(self.number)
             },
         }
