@@ -22,6 +22,7 @@ from scrubjay.errors import (
     MissingExtraError,
     ReentrantLoadError,
     UnpicklableCacheError,
+    UnsupportedStrategyError,
 )
 from scrubjay.types import (
     CacheConsistencyLevel,
@@ -60,6 +61,7 @@ __all__ = [
     "ReentrantLoadError",
     "RemovalCause",
     "UnpicklableCacheError",
+    "UnsupportedStrategyError",
     "__version__",
     "cached",
     "compiled",

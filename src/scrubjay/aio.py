@@ -19,6 +19,7 @@ from scrubjay.clock import Clock
 from scrubjay.consistency.manager import ConsistencyManager
 from scrubjay.decorators import CachedFunction, Decorator, shared
 from scrubjay.errors import UnpicklableCacheError
+from scrubjay.observe.advice import Advice
 from scrubjay.observe.explanation import Explanation
 from scrubjay.observe.listeners import RemovalListener
 from scrubjay.observe.recorder import Recording
@@ -349,6 +350,10 @@ class AdaptiveCache(Generic[K, V]):
     def explain(self) -> Explanation:
         """Return what the cache does at present, why, and what else it might do."""
         return self._sync.explain()
+
+    def advise(self, *, gather: bool = True) -> Advice:
+        """Return what other amounts of memory would have made of the hit ratio; see `Cache.advise`."""
+        return self._sync.advise(gather=gather)
 
     def record(
         self, path: str | os.PathLike[str], *, sample: float = 0.1, secret: bytes | None = None

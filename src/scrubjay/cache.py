@@ -17,9 +17,11 @@ from scrubjay.errors import (
     InvalidArgumentError,
     InvalidArgumentTypeError,
     UnpicklableCacheError,
+    UnsupportedStrategyError,
 )
 from scrubjay.foundation import Foundation
 from scrubjay.observe import entries
+from scrubjay.observe.advice import Advice, advise
 from scrubjay.observe.explanation import Explanation, explain
 from scrubjay.observe.listeners import RemovalListener
 from scrubjay.observe.recorder import Recording, start_recording
@@ -136,6 +138,7 @@ class Cache(Foundation[K, V]):
         )
         fraction = int(size * self._fraction) if self.weighted else settings.UNBOUNDED
         self.set_limits(bound, size, fraction)
+        self._gather_anew()
 
     # Storing
 
@@ -372,6 +375,31 @@ class Cache(Foundation[K, V]):
         ``print(cache.explain())`` shows it to people.
         """
         return explain(self)
+
+    def advise(self, *, gather: bool = True) -> Advice:
+        """Return what half, twice and four times the memory would have made of the hit ratio.
+
+        The first call begins to gather evidence, which takes simulations on a sample of
+        the keys; later calls tell what came of it. ``print(cache.advise())`` shows it to
+        people. Before the first call it costs nothing, and none after ``gather=False``.
+
+        Args:
+            gather: whether to go on. If not, this is the last advice, and what was
+                gathered is forgotten.
+
+        Raises:
+            UnsupportedStrategyError: the strategy is not ADAPTIVE.
+        """
+        if self._strategy != CacheEvictionStrategy.ADAPTIVE.value:
+            raise UnsupportedStrategyError(
+                f"advise: only ADAPTIVE simulates, not {self._strategy!r}; record the requests "
+                "with `cache.record`, and draw the curve with `scrubjay curve`"
+            )
+        requests, misses = self.requests, self.misses
+        report = self.gather(gather)
+        before = (requests, misses) if self._asked is None else self._asked
+        self._asked = before if gather else None
+        return advise(self, report or {}, requests - before[0], misses - before[1])
 
     def optimize(self) -> None:
         """Do one round of the optimization loop.

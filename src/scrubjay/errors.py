@@ -11,6 +11,7 @@ __all__ = [
     "MissingExtraError",
     "ReentrantLoadError",
     "UnpicklableCacheError",
+    "UnsupportedStrategyError",
 ]
 
 
@@ -44,3 +45,7 @@ class ReentrantLoadError(CacheError, RuntimeError):
 
 class UnpicklableCacheError(CacheError, TypeError):
     """A cache was pickled or copied; it holds threads, callbacks and live state."""
+
+
+class UnsupportedStrategyError(CacheError, RuntimeError):
+    """The eviction strategy of this cache cannot do what was asked for."""

@@ -108,6 +108,7 @@ class Foundation(StoreMapping[K, V]):
         self.consistency_manager = manager
         self.optimization_history: list[dict[str, Any]] = []
         self._way = self.describe_policy().get("way")  # as of the last round of optimization
+        self._asked: tuple[int, int] | None = None  # requests and misses before advice was
         self._listeners = Listeners()
         self._estimate = Estimate()
         self._loads = Loading(
@@ -252,3 +253,11 @@ class Foundation(StoreMapping[K, V]):
         """Begin to count requests anew."""
         super().forget_counts()
         self._latency.forget()
+        self._gather_anew()
+
+    def _gather_anew(self) -> None:
+        """Let what was gathered for advice be of the past."""
+        if self._asked is not None:
+            self.gather(False)
+            self.gather(True)
+            self._asked = (self.requests, self.misses)

@@ -18,6 +18,7 @@ cdef int PROVEN
 cdef int VALUED
 cdef int QUEUES
 cdef int CONVERTED
+cdef int SWEPT
 cdef unsigned int COUNT
 cdef double COSTS
 cdef double UNPROVEN
@@ -32,6 +33,7 @@ cdef class Arrangement:
     cdef GreedyDual values
     cdef double[::1] roots
     cdef int newest
+    cdef int unswept
     cdef bint by_cost
     cdef bint by_size
     cdef bint reporting

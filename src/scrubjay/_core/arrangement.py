@@ -44,6 +44,7 @@ from scrubjay._core.ways import (
 
 COSTS = 100.0  # how many costs the usual one is the mean of, about
 PATIENCE = 64  # entries looked at before one must go: bounds the time of one eviction
+SWEPT = 4  # protected entries per eviction that are looked at after a change
 CONVERTED = 4  # entries per eviction that a change to or from an order by value moves
 UNPROVEN = 0.25  # a newcomer's part of the value of what was asked for once
 RETURNED = 3.0  # demand for a newcomer that was here lately
@@ -94,6 +95,7 @@ class Arrangement:
         self.aim = aim
         self.rule = rule
         self.protected_share = protected
+        self.unswept = self.segments.length[PROTECTED]
         return 0
 
     def grow(self, slots: int, hashes: Any) -> int:
@@ -275,13 +277,25 @@ class Arrangement:
         return NONE
 
     def shrink_protected(self) -> None:
-        """Send what was not used since the last look back on probation."""
+        """Send what was not used since the last look back on probation.
+
+        So is, by and by, all that another way has protected: traffic has changed.
+        """
         turns = PATIENCE
         most = self.room(self.protected_share * (1.0 - self.window_share))
         while self.segments.length[PROTECTED] > most and turns > 0:
             slot = self.segments.head[PROTECTED]
             turns -= 1
             self.move(slot, PROTECTED if self.look(slot) > 0 and turns > 0 else PROBATION)
+        turns = SWEPT
+        while self.unswept > 0 and turns > 0:
+            slot = self.segments.head[PROTECTED]
+            turns -= 1
+            self.unswept -= 1
+            if slot == NONE:
+                self.unswept = 0
+            else:
+                self.move(slot, PROTECTED if self.look(slot) > 0 else PROBATION)
 
     def leaving_main(self) -> int:
         """Return the entry that the main region would give up, or -1 if it is empty."""

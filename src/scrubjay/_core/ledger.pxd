@@ -63,5 +63,7 @@ cdef class Ledger(Table):
     cdef int collect_garbage(self, object slots, int cause, object garbage) except -1
     cdef int watch(self) except -1
     cpdef int reconsider(self) except -1
+    @cython.locals(paused=bint)
+    cpdef object gather(self, bint go_on)
     cdef int forget_all(self, long long stamp) except -1
     cdef int limit(self, long long entries, long long size, long long value) except -1

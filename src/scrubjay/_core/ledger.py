@@ -296,6 +296,14 @@ class Ledger(Table):
         """Let the policy change what the traffic so far asks to be changed."""
         return self.policy.reconsider()
 
+    def gather(self, go_on: bool) -> dict[str, Any] | None:
+        """Return what the policy counted of caches of other sizes; begin, go on or end that."""
+        paused = self.pause()
+        try:
+            return self.policy.gather(go_on)
+        finally:
+            self.resume(paused)
+
     def limit(self, entries: int, size: int, value: int) -> int:
         """Set the bounds if what is there keeps within them already, else come closer.
 
@@ -326,6 +334,7 @@ indivisible(
     "declined",
     "due",
     "forget_all",
+    "gather",
     "limit",
     "provide",
     "reconsider",

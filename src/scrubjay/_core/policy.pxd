@@ -21,4 +21,5 @@ cdef class Policy:
     cdef int reconsider(self) except -1
     cdef int settle(self) except -1
     cdef int prepare(self) except -1
+    cdef object gather(self, bint go_on)
     cpdef dict describe(self)

@@ -92,6 +92,17 @@ class Policy:
         """Change at once what the traffic so far asks to be changed. Part of a step."""
         return 0
 
+    def gather(self, go_on: bool) -> dict[str, Any] | None:
+        """Return what was counted of caches of other sizes. Part of a step.
+
+        Args:
+            go_on: whether to gather, or go on to; else what was gathered is let go.
+
+        Returns:
+            None if this policy does not simulate.
+        """
+        return None
+
     def describe(self) -> dict[str, Any]:
         """Return what the policy does at present, for people to read."""
         return {}

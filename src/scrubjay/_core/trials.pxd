@@ -32,6 +32,8 @@ cdef class Trials:
     cdef long long fresh
     cdef double seen
     cdef int entries
+    cdef long long entry_limit
+    cdef long long byte_limit
     cdef long long limit
     cdef long long most
     cdef bint weighted
@@ -52,7 +54,7 @@ cdef class Trials:
     @cython.locals(shift=int, most=cython.longlong)
     cdef int suited(self, int entries) noexcept
     @cython.locals(way=int, room=int, simulation=Simulation)
-    cdef void clear(self, int shift, int entries, long long limit, long long size) noexcept
+    cdef void clear(self, int shift, int entries, long long entry_limit, long long byte_limit) noexcept
     @cython.locals(line=int, slot=int)
     cdef void begin(self, Arrangement live) noexcept
     @cython.locals(way=int, room=int, simulation=Simulation)

@@ -54,6 +54,8 @@ class Trials:
             ],
         )
         self.entries = 0  # of the cache
+        self.entry_limit = MOST  # of the cache
+        self.byte_limit = MOST
         self.limit = MOST  # entries at most in a simulation
         self.most = MOST  # bytes at most
         self.weighted = False
@@ -119,20 +121,22 @@ class Trials:
                 shift += 1
         return shift
 
-    def clear(self, shift: int, entries: int, limit: int, size: int) -> None:
+    def clear(self, shift: int, entries: int, entry_limit: int, byte_limit: int) -> None:
         """Empty the simulations, and sample one key in 2 ** `shift` from now on.
 
         Args:
             shift: see there.
             entries: that there is room for in the cache, as far as is known.
-            limit: entries that it may have.
-            size: bytes that it may have.
+            entry_limit: entries that it may have.
+            byte_limit: bytes that it may have.
         """
         self.shift = shift
         self.skip = (1 << shift) - 1
         self.entries = entries
-        self.limit = max(1, limit >> shift)
-        self.most = size >> shift
+        self.entry_limit = entry_limit
+        self.byte_limit = byte_limit
+        self.limit = max(1, entry_limit >> shift)
+        self.most = byte_limit >> shift
         room = self.room()
         self.sketch.slots = room
         for way in range(self.number):

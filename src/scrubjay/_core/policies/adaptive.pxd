@@ -1,5 +1,6 @@
 cimport cython
 from scrubjay._core.arrangement cimport Arrangement
+from scrubjay._core.curve cimport Curve
 from scrubjay._core.policy cimport Policy
 from scrubjay._core.sketch cimport Sketch
 from scrubjay._core.trials cimport Trials
@@ -20,8 +21,7 @@ cdef class Adaptive(Policy):
     cdef readonly long long entry_limit
     cdef readonly long long byte_limit
     cdef int prepare_trials(self) except -1
-    @cython.final
-    cdef void request(self, int slot) noexcept
+    cdef Curve curve
     @cython.locals(slot=int)
     cdef void begin(self) noexcept
     @cython.final
@@ -31,8 +31,15 @@ cdef class Adaptive(Policy):
     cdef inline void listen(self) noexcept
     @cython.locals(worth=double)
     cdef bint declines(self, unsigned int h, long long size, double priority, double cost, long long lacking) noexcept
+    @cython.final
+    cdef inline void request(self, int slot, int missed) noexcept
+    @cython.final
+    @cython.locals(expected=int)
+    cdef void ask(self, unsigned int h, double worth, long long size, int missed) noexcept
     cdef bint has_evidence(self) noexcept
     @cython.final
     cdef inline void follow(self) noexcept
     @cython.locals(shift=int)
     cdef inline void fit(self, int entries) noexcept
+    @cython.locals(curve=Curve)
+    cdef object gather(self, bint go_on)

@@ -7,6 +7,8 @@ mind changes shares and a rule, and what is kept follows, entry by entry.
 
 A hit costs nothing but its counter, and a note where the key is in the sample. Notes are
 read before anything else is done, so the simulations see requests in order.
+
+From when it is asked for, there are simulations of other sizes, too (`scrubjay._core.curve`).
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Any
 from scrubjay._core.arrangement import Arrangement
 from scrubjay._core.columns import Columns
 from scrubjay._core.constants import HEARD, MOST
+from scrubjay._core.curve import Curve
 from scrubjay._core.policy import Policy
 from scrubjay._core.sketch import Sketch
 from scrubjay._core.trials import Trials
@@ -39,6 +42,7 @@ class Adaptive(Policy):
         self.entry_limit = MOST
         self.byte_limit = MOST
         self.entries = 0  # how many there is room for, as far as is known
+        self.curve: Curve | None = None  # nobody asked for it
 
     def attach(self, columns: Columns) -> int:
         """Take the columns of the store that this policy will serve."""
@@ -64,7 +68,11 @@ class Adaptive(Policy):
 
     def prepare_trials(self) -> int:
         """Make room in the simulations and begin anew."""
-        self.trials.grow(self.entries, self.live.is_weighted(), self.columns.has_size)
+        weighted = self.live.is_weighted()
+        sized = self.columns.has_size
+        self.trials.grow(self.entries, weighted, sized)
+        if self.curve is not None:
+            self.curve.grow(self.entries, weighted, sized)
         self.follow()
         self.begin()
         return 0
@@ -78,9 +86,14 @@ class Adaptive(Policy):
 
     def begin(self) -> None:
         """Draw the sample anew."""
-        self.trials.begin(self.entries, self.entry_limit, self.byte_limit, self.live)
+        self.trials.clear(
+            self.trials.suited(self.entries), self.entries, self.entry_limit, self.byte_limit
+        )
+        self.trials.begin(self.live)
         for slot in range(self.columns.slots):
             self.mark(slot)
+        if self.curve is not None:
+            self.curve.redraw()
 
     def mark(self, slot: int) -> None:
         """Have the hits of an entry noted if its key is in the sample, else not."""
@@ -92,14 +105,18 @@ class Adaptive(Policy):
     def listen(self) -> None:
         """Pass on what was noted."""
         for line in range(self.columns.noted):
-            self.request(self.columns.notes[line])
+            self.request(self.columns.notes[line], 0)
         self.columns.noted = 0
 
-    def request(self, slot: int) -> None:
-        """Let the simulations see a request for an entry of the sample."""
-        self.trials.request(
-            self.hashes[slot], self.entries, self.live.worth(slot), self.live.size(slot)
-        )
+    def request(self, slot: int, missed: int) -> None:
+        """Let the simulations see a request for an entry of the sample; 1 if it missed."""
+        self.ask(self.hashes[slot], self.live.worth(slot), self.live.size(slot), missed)
+
+    def ask(self, h: int, worth: float, size: int, missed: int) -> None:
+        """Let the simulations see a request for a key of the sample."""
+        expected = self.trials.request(h, worth, size)
+        if self.curve is not None:
+            self.curve.request(h, worth, size, missed, expected, self.trials.shift)
 
     def declines(self, h: int, size: int, priority: float, cost: float, lacking: int) -> bool:
         """Tell whether a newcomer is not to be stored; that was a request all the same."""
@@ -110,7 +127,7 @@ class Adaptive(Policy):
         self.sketch.add(h, 1)
         self.live.ghosts.remember(h)
         if self.trials.samples(h):
-            self.trials.request(h, self.entries, worth, size)
+            self.ask(h, worth, size, 1)
             self.follow()
         return True
 
@@ -120,9 +137,10 @@ class Adaptive(Policy):
         self.live.insert(slot)
         if self.live.count > self.entries:
             self.entries = self.live.count
+            self.trials.entries = self.live.count
         if self.trials.samples(self.hashes[slot]):
             self.columns.hits[slot] |= HEARD
-            self.request(slot)
+            self.request(slot, 1)
             self.follow()
 
     def replaced(self, slot: int) -> None:
@@ -147,13 +165,19 @@ class Adaptive(Policy):
 
     def fit(self, entries: int) -> None:
         """Let the simulations have the cache's size: room is made, so it is full."""
-        if entries == self.entries:
-            return
-        self.entries = entries
-        shift = self.trials.shift
-        if self.trials.suited(entries) != shift and self.trials.suited(entries * 5 // 4) != shift:
+        if entries != self.entries:
+            self.entries = entries
+            self.trials.entries = entries
+            shift = self.trials.shift
+            if (
+                self.trials.suited(entries) != shift
+                and self.trials.suited(entries * 5 // 4) != shift
+            ):
+                self.listen()
+                self.begin()
+        if self.curve is not None:
             self.listen()
-            self.begin()
+            self.curve.fit(entries, self.live, self.trials)
 
     def reconsider(self) -> int:
         """Take the way that is best by now, if there is evidence enough."""
@@ -165,7 +189,7 @@ class Adaptive(Policy):
 
     def has_evidence(self) -> bool:
         """Tell whether the simulations have seen as many requests as they have entries."""
-        return self.trials.seen >= self.trials.measure(self.entries)
+        return self.trials.seen >= self.trials.full()
 
     def follow(self) -> None:
         """Let the cache go the way that was found best."""
@@ -177,6 +201,20 @@ class Adaptive(Policy):
         """Forget the entries, not the keys' popularity."""
         self.columns.noted = 0
         self.live.clear()
+        if self.curve is not None:
+            self.curve.clear()
+
+    def gather(self, go_on: bool) -> dict[str, Any] | None:
+        """Return what was counted of other sizes; gather from now on, or no longer."""
+        self.listen()
+        if self.curve is None and go_on:
+            curve = Curve(self.live.count == 0 or self.live.ghosts.gone == 0)
+            curve.grow(self.columns.slots, self.live.is_weighted(), self.columns.has_size)
+            self.curve = curve
+        report = None if self.curve is None else self.curve.report()
+        if not go_on:
+            self.curve = None
+        return report
 
     def describe(self) -> dict[str, Any]:
         """Return the segments' sizes, the shares aimed at, and what each way would yield."""
@@ -189,5 +227,6 @@ class Adaptive(Policy):
             valued=self.live.values.count,
             window_share=self.live.window_share,
             protected_share=self.live.protected_share,
+            gathering=self.curve is not None,
         )
         return report
