@@ -318,3 +318,12 @@ def test_demo_needs_something_to_do(call):
     status, _, err = call("demo", "--ops", 0)
     assert status == 2
     assert "--ops" in err
+
+
+def test_clients_are_sessions_unless_told_otherwise(call):
+    def hits(*option):
+        grid = ["gen:sessions:keys=2000,requests=20000,seed=3", "--capacity", "1000", "--json"]
+        row = json.loads(call("replay", *grid, *option)[1])["rows"][0]
+        return row["results"]["adaptive"]["hits"]
+
+    assert hits() == hits("--sessions") != hits("--no-sessions")

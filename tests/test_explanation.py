@@ -75,3 +75,11 @@ def test_a_round_of_optimization_changes_the_way_where_the_evidence_says_so():
 def test_the_asynchronous_door_explains_too():
     cache = AdaptiveCache(max_entries=10)
     assert cache.explain() == cache.sync.explain()
+
+
+def test_it_says_that_sessions_are_known():
+    cache = Cache(max_entries=20)
+    cache.put("a", 1)
+    assert "sessions" not in cache.explain().reason
+    cache.get("a", context={"session_id": "s"})
+    assert cache.explain().reason.endswith("it is told which sessions ask")

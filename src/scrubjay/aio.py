@@ -11,7 +11,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, overload
 
-from scrubjay import settings
+from scrubjay import arguments, settings
 from scrubjay._core.constants import MISSING
 from scrubjay._flow import drivers
 from scrubjay.cache import Cache
@@ -244,6 +244,8 @@ class AdaptiveCache(Generic[K, V]):
         if value is MISSING:
             terms = self._sync.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
             value = await drivers.arun(self._sync.reading(key, loader, terms, context))
+            if context is not None:
+                self._sync.ascribe(key, arguments.asker(context))
         loaded: V = value
         return loaded
 

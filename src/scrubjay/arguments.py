@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from numbers import Number
@@ -149,6 +150,21 @@ def function(name: str, value: Any) -> Callable[..., Any]:
 def function_or_none(name: str, value: Any) -> Callable[..., Any] | None:
     """Return something that can be called, or None for None."""
     return None if value is None else function(name, value)
+
+
+def asker(context: Any) -> int:
+    """Return a number of 30 bits for the session, or else the user, that a context names.
+
+    0 if it names neither. The same name has the same number in every process.
+    """
+    if context is None:
+        return 0
+    named = context.get("session_id")
+    if named is None:
+        named = context.get("user_id")
+        if named is None:
+            return 0
+    return zlib.crc32(str(named).encode("utf-8", "surrogatepass")) & 0x3FFFFFFF or 1
 
 
 def session(context: Any) -> str | None:

@@ -165,7 +165,8 @@ class Cache(Foundation[K, V]):
         pairs = arguments.pairs("items", items)
         session = arguments.session(context)
         terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
-        return sum(self._put_checked(key, value, terms, session) for key, value in pairs)
+        asker = arguments.asker(context)
+        return sum(self._put_checked(key, value, terms, session, asker) for key, value in pairs)
 
     def touch(
         self, key: K, ttl_seconds: float | None = None, idle_seconds: float | None = None
@@ -235,6 +236,8 @@ class Cache(Foundation[K, V]):
             return value
         terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
         loaded: V = drivers.run(self.reading(key, loader, terms, context))
+        if context is not None:
+            self.ascribe(key, arguments.asker(context))
         return loaded
 
     def refresh(

@@ -176,12 +176,15 @@ class Foundation(StoreMapping[K, V]):
         """Check the conditions and store a value under them; called by `put`."""
         session = arguments.session(context)
         terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
-        return self._put_checked(key, value, terms, session)
+        return self._put_checked(key, value, terms, session, arguments.asker(context))
 
-    def _put_checked(self, key: Any, value: Any, terms: Terms, session: str | None) -> bool:
+    def _put_checked(
+        self, key: Any, value: Any, terms: Terms, session: str | None, asker: int
+    ) -> bool:
         stored: bool = self.put_under(key, value, self._conditions.of_one(terms))
         if stored:
             self._registered(key, session)
+            self.ascribe(key, asker)
         return stored
 
     def _registered(self, key: Any, session: str | None = None) -> None:
@@ -198,7 +201,9 @@ class Foundation(StoreMapping[K, V]):
         if consistency_check and self._is_too_old(key, session):
             self.count_conflict()
             return default
-        return self.fetch_in_session(key, default, session)
+        value = self.fetch_in_session(key, default, session)
+        self.ascribe(key, arguments.asker(context))
+        return value
 
     def _is_too_old(self, key: Any, session: str | None) -> bool:
         """Tell whether what is there of a key must not be shown to a session."""

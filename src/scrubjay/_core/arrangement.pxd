@@ -3,6 +3,7 @@ from scrubjay._core.columns cimport Columns
 from scrubjay._core.ghosts cimport Ghosts
 from scrubjay._core.greedy_dual cimport GreedyDual
 from scrubjay._core.links cimport Links
+from scrubjay._core.outlook cimport Outlook
 from scrubjay._core.sketch cimport Sketch
 
 cdef int NONE
@@ -20,6 +21,8 @@ cdef int QUEUES
 cdef int CONVERTED
 cdef int SWEPT
 cdef unsigned int COUNT
+cdef int PROSPECTS
+cdef int LOOKS
 cdef double COSTS
 cdef double UNPROVEN
 cdef double RETURNED
@@ -37,6 +40,7 @@ cdef class Arrangement:
     cdef bint by_cost
     cdef bint by_size
     cdef bint reporting
+    cdef Outlook outlook
     cdef unsigned int[::1] seen
     cdef readonly int count
     cdef int rule
@@ -71,7 +75,10 @@ cdef class Arrangement:
     @cython.locals(size=cython.longlong)
     cdef inline long long size(self, int slot) noexcept
     @cython.final
-    @cython.locals(value=double, root=double, hits=cython.uint, size=cython.longlong)
+    @cython.locals(size=cython.longlong)
+    cdef double density(self, int slot) noexcept
+    @cython.final
+    @cython.locals(value=double, root=double, hits=cython.uint)
     cdef double value(self, int slot) noexcept
     @cython.final
     cdef double prospects(self, unsigned int h) noexcept
@@ -109,6 +116,9 @@ cdef class Arrangement:
     @cython.locals(newcomer=int, resident=int, leaving=int, valued=bint)
     cdef int victim(self) noexcept
     @cython.final
-    @cython.locals(slot=int, segment=int)
+    @cython.locals(worst=int, least=double, oldest=cython.uint, left=int, top=int, draw=int, slot=int, marks=int, worth=double, age=cython.uint)
+    cdef int least_worth(self) noexcept
+    @cython.final
+    @cython.locals(slot=int, segment=int, count=cython.uchar)
     cdef int victim_but(self, int keep) noexcept
     cdef void clear(self) noexcept

@@ -24,10 +24,11 @@ from array import array
 from typing import Any
 
 from scrubjay._core.columns import Columns, resized
-from scrubjay._core.constants import COUNT, NONE, QUEUES
+from scrubjay._core.constants import COUNT, LOOKS, NONE, QUEUES
 from scrubjay._core.ghosts import Ghosts
 from scrubjay._core.greedy_dual import GreedyDual
 from scrubjay._core.links import Links
+from scrubjay._core.outlook import Outlook
 from scrubjay._core.sketch import Sketch
 from scrubjay._core.ways import (
     ALWAYS,
@@ -35,6 +36,7 @@ from scrubjay._core.ways import (
     GHOSTS,
     POPULAR,
     PROBATION,
+    PROSPECTS,
     PROTECTED,
     PROVEN,
     VALUED,
@@ -57,6 +59,7 @@ class Arrangement:
         sketch: estimates how often keys are asked for.
         reporting: whether the sketch is to be told here of what is asked for.
         way: the number of a way, taken at once.
+        outlook: tells what entries are worth, where the way may be to go by that.
         by_cost: whether what loading an entry costs is part of what a hit is worth.
         by_size: whether its size is.
     """
@@ -66,6 +69,7 @@ class Arrangement:
         sketch: Sketch,
         reporting: bool,
         way: int,
+        outlook: Outlook | None = None,
         by_cost: bool = False,
         by_size: bool = False,
     ) -> None:
@@ -79,6 +83,7 @@ class Arrangement:
         self.newest = NONE
         self.sketch = sketch
         self.reporting = reporting
+        self.outlook: Any = outlook
         self.ghosts = Ghosts()
         self.seen = array("I")  # hits at the last look, times four, plus the segment
         self.count = 0
@@ -104,6 +109,8 @@ class Arrangement:
         self.segments.grow(slots)
         self.ghosts.grow(slots)
         self.seen = resized("I", self.seen, slots, 0)
+        if self.reporting:
+            self.outlook.grow(slots)
         return self.want_values()
 
     def want_values(self) -> int:
@@ -126,6 +133,7 @@ class Arrangement:
                 news = 15
             if self.reporting:
                 self.sketch.add(self.hashes[slot], news)
+                self.outlook.read(slot, news)
             self.seen[slot] = (hits << 2) | (self.seen[slot] & 3)
         return news
 
@@ -176,12 +184,14 @@ class Arrangement:
         size: int = self.columns.size[slot] if self.columns.has_size else 0
         return size
 
+    def density(self, slot: int) -> float:
+        """Return what a hit of `slot` is worth, for each byte if sizes are known."""
+        size = self.size(slot)
+        return self.worth(slot) / size if size > 1 else self.worth(slot)
+
     def value(self, slot: int) -> float:
         """Return what keeping `slot` is worth, for each byte if sizes are known."""
-        value = self.worth(slot)
-        size = self.size(slot)
-        if size > 1:
-            value /= size
+        value = self.density(slot)
         if self.rule == POPULAR:
             root: float = self.roots[self.sketch.estimate(self.hashes[slot])]
             return value * root
@@ -232,6 +242,7 @@ class Arrangement:
         h = self.hashes[slot]
         if self.reporting:
             self.sketch.add(h, 1)
+            self.outlook.enter(slot, self.sketch.estimate(h))
         self.learn_cost(slot)
         self.count += 1
         segment = WINDOW
@@ -255,6 +266,8 @@ class Arrangement:
     def remove(self, slot: int) -> None:
         """Forget the entry, not its key's popularity."""
         self.look(slot)
+        if self.reporting:
+            self.outlook.leave(slot)
         self.leave(slot)
         self.count -= 1
         if slot == self.newest:
@@ -363,6 +376,11 @@ class Arrangement:
             if leaving != NONE:
                 self.ghosts.remember(self.hashes[leaving])
             return leaving
+        if self.rule == PROSPECTS:
+            leaving = self.least_worth()
+            if leaving != NONE:
+                self.ghosts.remember(self.hashes[leaving])
+                return leaving
         newcomer = self.leaving_window()
         if newcomer != NONE and self.rule == GHOSTS:
             self.ghosts.remember(self.hashes[newcomer])
@@ -380,14 +398,39 @@ class Arrangement:
         self.ghosts.remember(self.hashes[leaving])
         return leaving
 
+    def least_worth(self) -> int:
+        """Return the entry worth least among some, or -1 if there are few; ties go by age."""
+        worst = NONE
+        least = 0.0
+        oldest = 0
+        left = LOOKS
+        top = self.outlook.top
+        for draw in range(2 * LOOKS if top > LOOKS else top):
+            slot = self.outlook.draw() if top > LOOKS else draw
+            if self.outlook.counts[slot] == 0 or left == 0:
+                continue
+            left -= 1
+            self.look(slot)
+            marks = self.columns.session[slot] & 3 if self.columns.has_session else 0
+            worth = self.outlook.worth(slot, marks) * self.density(slot)
+            age = self.outlook.age(slot)
+            if worst == NONE or worth < least or (worth == least and age > oldest):
+                worst = slot
+                least = worth
+                oldest = age
+        return worst
+
     def victim_but(self, keep: int) -> int:
         """Return the victim among all entries but `keep`, which stays in its segment."""
         segment = self.seen[keep] & 3
+        count = self.outlook.counts[keep]
         self.leave(keep)
+        self.outlook.leave(keep)
         self.count -= 1
         slot = self.victim()
         self.count += 1
         self.enter(keep, segment)
+        self.outlook.counts[keep] = count
         return slot
 
     def clear(self) -> None:
@@ -396,3 +439,5 @@ class Arrangement:
         self.values.clear()
         self.count = 0
         self.newest = NONE
+        if self.reporting:
+            self.outlook.clear()

@@ -19,7 +19,8 @@ cdef class Columns:
     cdef double[::1] hard
     cdef double[::1] idle
     cdef long long[::1] version
-    cdef readonly bint has_size, has_priority, has_cost, has_deadline, has_idle, has_version
+    cdef unsigned int[::1] session
+    cdef readonly bint has_size, has_priority, has_cost, has_deadline, has_idle, has_version, has_session
     cdef int grow(self, int slots) except -1
     @cython.final
     cdef inline void note(self, int slot) noexcept
@@ -29,4 +30,5 @@ cdef class Columns:
     cdef int want_cost(self) except -1
     cdef int want_deadline(self) except -1
     cdef int want_idle(self) except -1
+    cdef int want_session(self) except -1
     cdef int want_version(self, long long version) except -1

@@ -2,7 +2,7 @@
 
 An entry is a *slot*: a row number. No object exists per entry, so a million entries cost
 the garbage collector nothing. Attributes that few entries use (sizes, priorities, costs,
-deadlines, versions) are not even allocated before the first entry wants them.
+deadlines, versions, sessions) are not even allocated before the first entry wants them.
 """
 
 from __future__ import annotations
@@ -48,12 +48,14 @@ class Columns:
         self.hard = array("d")
         self.idle = array("d")
         self.version = array("q")
+        self.session = array("I")  # who asked last, times four, plus two marks
         self.has_size = False
         self.has_priority = False
         self.has_cost = False
         self.has_deadline = False
         self.has_idle = False
         self.has_version = False
+        self.has_session = False
 
     def grow(self, slots: int) -> int:
         """Make room for `slots` rows; never shrinks."""
@@ -76,6 +78,8 @@ class Columns:
             self.idle = resized("d", self.idle, slots, 0.0)
         if self.has_version:
             self.version = resized("q", self.version, slots, 0)
+        if self.has_session:
+            self.session = resized("I", self.session, slots, 0)
         self.slots = slots
         return 0
 
@@ -134,4 +138,11 @@ class Columns:
         if not self.has_version:
             self.version = resized("q", self.version, self.slots, version)
             self.has_version = True
+        return 0
+
+    def want_session(self) -> int:
+        """Allocate the sessions that asked last, 0 when unknown."""
+        if not self.has_session:
+            self.session = resized("I", self.session, self.slots, 0)
+            self.has_session = True
         return 0

@@ -22,3 +22,6 @@ COUNT = 0x7FFFFFFF  # the bits of a hit counter that count
 HEARD = 0x80000000  # the bit of a hit counter that asks for hits to be noted
 NOTES = 1024  # hits noted at most until the policy comes by: 4 kB
 QUEUES = 96  # of entries of about equal value
+FOLLOWED = 1  # a mark of an entry: the session that asked last has gone on to another
+SHARED = 2  # likewise: several sessions have asked for it
+LOOKS = 32  # entries looked at, of which the one worth least goes

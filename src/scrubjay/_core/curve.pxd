@@ -47,6 +47,10 @@ cdef class Curve:
         wide=cython.ulonglong, group=int, size=int, gain=int, weight=cython.longlong, trials=Trials
     )
     cdef void request(self, unsigned int h, double worth, long long bulk, int missed, int expected, int shift) noexcept
+    @cython.locals(size=int, trials=Trials)
+    cdef void ascribe(self, unsigned int h, unsigned int session) noexcept
+    @cython.locals(size=int, trials=Trials)
+    cdef void follow(self, unsigned int h) noexcept
     @cython.locals(size=int, room=int, full=bint, trials=Trials)
     cdef bint is_warm(self) noexcept
     @cython.locals(size=int, group=int, trials=Trials)

@@ -138,7 +138,7 @@ class Curve:
                         trials = self.trials[size]
                         if trials.samples(h):
                             trials.sketch.add(h, present.sketch.estimate(h))
-                            trials.seed(h, live.worth(slot), live.size(slot))
+                            trials.seed(live, slot)
                 slot = live.segments.link[2 * slot + 1]
 
     def recount(self) -> None:
@@ -188,6 +188,20 @@ class Curve:
                     self.gained[size * GROUPS + group] += gain
         if not self.counting and self.is_warm():
             self.counting = True
+
+    def ascribe(self, h: int, session: int) -> None:
+        """Note which session has just asked for a key of the sample."""
+        for size in range(SIZES):
+            trials = self.trials[size]
+            if trials.samples(h):
+                trials.histories.ascribe(h, session)
+
+    def follow(self, h: int) -> None:
+        """Note that the session which asked for a key of the sample has gone on."""
+        for size in range(SIZES):
+            trials = self.trials[size]
+            if trials.samples(h):
+                trials.histories.follow(h)
 
     def is_warm(self) -> bool:
         """Tell whether the simulations have forgotten that they began with what was there."""

@@ -65,5 +65,7 @@ cdef class Ledger(Table):
     cpdef int reconsider(self) except -1
     @cython.locals(paused=bint)
     cpdef object gather(self, bint go_on)
+    @cython.locals(paused=bint)
+    cdef int heed_sessions(self) except -1
     cdef int forget_all(self, long long stamp) except -1
     cdef int limit(self, long long entries, long long size, long long value) except -1

@@ -85,6 +85,8 @@ class Ledger(Table):
             columns.want_idle()
         if self.columns.has_version:
             columns.want_version(self.writes)
+        if self.columns.has_session:
+            columns.want_session()
         if self.labels is not None:
             self.labels = Labels()
         self.columns = columns
@@ -272,6 +274,14 @@ class Ledger(Table):
         self.watch()
         return 0
 
+    def heed_sessions(self) -> int:
+        """Allocate what is known of the sessions that ask."""
+        paused = self.pause()
+        self.policy.heed_sessions()
+        self.columns.want_session()
+        self.resume(paused)
+        return 0
+
     def forget_all(self, stamp: int) -> int:
         """Empty the table unless it has changed; the caller holds the list of cells.
 
@@ -335,6 +345,7 @@ indivisible(
     "due",
     "forget_all",
     "gather",
+    "heed_sessions",
     "limit",
     "provide",
     "reconsider",

@@ -5,6 +5,7 @@ cdef class Policy:
     cdef Columns columns
     cdef unsigned int[::1] hashes
     cdef bint eager
+    cdef bint social
     cdef int attach(self, Columns columns) except -1
     cdef int grow(self, int slots, unsigned int[::1] hashes) except -1
     cdef int heed(self) except -1
@@ -12,6 +13,8 @@ cdef class Policy:
     cdef bint declines(self, unsigned int h, long long size, double priority, double cost, long long lacking) noexcept
     cdef void insert(self, int slot) noexcept
     cdef void hit(self, int slot) noexcept
+    cdef int heed_sessions(self) except -1
+    cdef void asked(self, int slot, unsigned int session) noexcept
     cdef void replaced(self, int slot) noexcept
     cdef void remove(self, int slot) noexcept
     cdef int victim(self) noexcept

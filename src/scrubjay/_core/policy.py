@@ -15,6 +15,7 @@ from scrubjay._core.columns import Columns
 class Policy:
     """Base of every eviction strategy; all operations amortised O(1) unless it says so.
 
+    `social` policies are told which session asked for an entry, where that is known.
     `eager` policies are told of each hit; the others read the hit counters when they look
     for a victim, and cost a hit nothing.
     """
@@ -23,6 +24,7 @@ class Policy:
         self.columns = Columns()
         self.hashes: Any = None
         self.eager = False
+        self.social = False
 
     def attach(self, columns: Columns) -> int:
         """Take the columns of the store that this policy will serve."""
@@ -58,6 +60,13 @@ class Policy:
 
     def hit(self, slot: int) -> None:
         """The entry was read; its hit counter has been raised."""
+
+    def heed_sessions(self) -> int:
+        """Make room for what sessions tell: they will be told from now on."""
+        return 0
+
+    def asked(self, slot: int, session: int) -> None:
+        """A session, by its number of 30 bits, has just read or stored the entry."""
 
     def replaced(self, slot: int) -> None:
         """The entry has a new value, deadline, priority, size or cost."""

@@ -36,6 +36,7 @@ cdef class Steps(Ledger):
     cdef list dependents(self, Node node)
     @cython.locals(paused=bint)
     cdef int remove_tagged(self, object tags, object garbage) except -1
+    cdef int note_session(self, int slot, unsigned int session, long long stamp) except -1
     cdef int link(self, Node node, object needs) except -1
     @cython.locals(node=Node, slots=list)
     cdef int remove_dependents(self, object roots, object garbage) except -1

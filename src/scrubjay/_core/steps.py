@@ -57,6 +57,13 @@ class Steps(Ledger):
             self.policy.hit(slot)
         return self.cells[2 * slot + 1]
 
+    def note_session(self, slot: int, session: int, stamp: int) -> int:
+        """Tell the policy which session has just asked for an entry; False if it has moved."""
+        if self.stamp != stamp:
+            return False
+        self.policy.asked(slot, session)
+        return True
+
     def renew(self, slot: int, ttl: float, idle: float, now: float, stamp: int) -> int:
         """Count a use of `slot` and let it live anew where `ttl` or `idle` is given."""
         if self.stamp != stamp:
@@ -305,6 +312,7 @@ indivisible(
     "commit",
     "dependents",
     "link",
+    "note_session",
     "read",
     "remove_tagged",
     "remove_with_dependents",

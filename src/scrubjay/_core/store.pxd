@@ -24,6 +24,8 @@ cdef class Store(Operations):
     cdef inline object lookup(self, object key, object default)
     @cython.final
     cdef inline object fetch(self, object key, object default)
+    @cython.locals(slot=int, stamp=cython.longlong)
+    cpdef object ascribe(self, object key, unsigned int session)
     @cython.locals(timed=cython.bint, start=double, end=double)
     cdef object fetch_watched(self, object key, object default, object session)
 

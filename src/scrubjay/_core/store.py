@@ -107,6 +107,23 @@ class Store(Operations):
             observer.requested(key, value is not MISSING, session)
         return default if value is MISSING else value
 
+    def ascribe(self, key: Any, session: int) -> None:
+        """Let the policy know which session has just asked for a key, if that is there.
+
+        Args:
+            key: the key.
+            session: a number of 30 bits that stands for the session, or 0.
+        """
+        if session == 0 or not self.policy.social:
+            return
+        if not self.columns.has_session:
+            self.heed_sessions()
+        while True:
+            stamp = self.stamp
+            slot = self.locate(key)
+            if slot == NONE or self.note_session(slot, session, stamp):
+                return
+
     def observe(self, observer: Any, sampled: int) -> None:
         """Tell an observer of requests and stores from now on; None for nobody.
 

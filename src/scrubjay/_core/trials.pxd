@@ -1,5 +1,7 @@
 cimport cython
 from scrubjay._core.arrangement cimport Arrangement
+from scrubjay._core.histories cimport Histories
+from scrubjay._core.prospects cimport Prospects
 from scrubjay._core.simulation cimport Simulation
 from scrubjay._core.sketch cimport Sketch
 
@@ -7,6 +9,7 @@ cdef int NONE
 cdef long long MOST
 cdef int NUMBER
 cdef int ALIKE
+cdef int BY_PROSPECTS
 cdef int FIRST
 cdef int FIRST_VALUED
 cdef int ALWAYS
@@ -22,6 +25,8 @@ cdef double MARGIN
 cdef class Trials:
     cdef Sketch sketch
     cdef list simulations
+    cdef Prospects prospects
+    cdef Histories histories
     cdef int number
     cdef int horizons
     cdef double[::1] misses
@@ -53,13 +58,13 @@ cdef class Trials:
     cdef void forget_lately(self) noexcept
     @cython.locals(shift=int, most=cython.longlong)
     cdef int suited(self, int entries) noexcept
-    @cython.locals(way=int, room=int, simulation=Simulation)
+    @cython.locals(room=int, simulation=Simulation)
     cdef void clear(self, int shift, int entries, long long entry_limit, long long byte_limit) noexcept
     @cython.locals(line=int, slot=int)
     cdef void begin(self, Arrangement live) noexcept
-    @cython.locals(way=int, room=int, simulation=Simulation)
-    cdef void seed(self, unsigned int h, double worth, long long size) noexcept
-    @cython.locals(simulation=Simulation)
+    @cython.locals(room=int, h=cython.uint, worth=double, size=cython.longlong, known=cython.uint, since=cython.uint, count=cython.uchar, simulation=Simulation)
+    cdef void seed(self, Arrangement live, int slot) noexcept
+    @cython.locals(simulation=Simulation, counted=int)
     cdef int count(self) noexcept
     @cython.locals(cell=int, horizon=int, share=double)
     cdef void inherit(self, Trials other) noexcept
@@ -72,7 +77,8 @@ cdef class Trials:
     @cython.final
     @cython.locals(wide=cython.ulonglong)
     cdef inline bint samples(self, unsigned int h) noexcept
-    @cython.locals(way=int, room=int, missed=int, simulation=Simulation)
+    cdef void trust_prospects(self) noexcept
+    @cython.locals(way=int, room=int, missed=int, hit=bint, count=cython.uint, simulation=Simulation)
     cdef int request(self, unsigned int h, double worth, long long size) noexcept
     @cython.locals(way=int, horizon=int, share=double)
     cdef void compare(self) noexcept

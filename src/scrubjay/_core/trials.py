@@ -17,9 +17,19 @@ from typing import Any
 
 from scrubjay._core.arrangement import Arrangement
 from scrubjay._core.constants import MOST, NONE
+from scrubjay._core.histories import Histories
+from scrubjay._core.prospects import Prospects
 from scrubjay._core.simulation import Simulation
 from scrubjay._core.sketch import Sketch
-from scrubjay._core.ways import ALIKE, ALWAYS, FIRST, FIRST_VALUED, WAYS, name_of
+from scrubjay._core.ways import (
+    ALIKE,
+    ALWAYS,
+    BY_PROSPECTS,
+    FIRST,
+    FIRST_VALUED,
+    WAYS,
+    name_of,
+)
 
 NUMBER = len(WAYS)
 FULL = 256  # entries up to which all keys are taken
@@ -38,7 +48,11 @@ class Trials:
     def __init__(self) -> None:
         self.sketch = Sketch()
         self.number = ALIKE  # of ways that are tried
-        self.simulations = [Simulation(self.sketch, way) for way in range(ALIKE)]
+        self.simulations = [
+            None if way == BY_PROSPECTS else Simulation(self.sketch, way) for way in range(ALIKE)
+        ]
+        self.prospects = Prospects()
+        self.histories = Histories(self.prospects)
         self.horizons = len(HORIZONS)
         self.misses = array("d", bytes(8 * len(HORIZONS) * NUMBER))  # by horizon and way
         self.requests = array("d", bytes(8 * len(HORIZONS)))
@@ -90,7 +104,9 @@ class Trials:
                 self.way = FIRST_VALUED
                 self.forget()
             for simulation in self.simulations:
-                simulation.grow(self.rows, weighted, sized)
+                if simulation is not None:
+                    simulation.grow(self.rows, weighted, sized)
+            self.histories.grow(self.rows, weighted or sized)
             self.weighted = weighted
             self.sized = sized
         return 0
@@ -139,9 +155,10 @@ class Trials:
         self.most = byte_limit >> shift
         room = self.room()
         self.sketch.slots = room
-        for way in range(self.number):
-            simulation = self.simulations[way]
-            simulation.clear(room)
+        self.histories.clear()
+        for simulation in self.simulations:
+            if simulation is not None:
+                simulation.clear(room)
 
     def begin(self, live: Arrangement) -> None:
         """Fill the simulations with a sample of what is there."""
@@ -149,20 +166,28 @@ class Trials:
             slot = live.segments.head[line]
             while slot != NONE:
                 if self.samples(live.hashes[slot]):
-                    self.seed(live.hashes[slot], live.worth(slot), live.size(slot))
+                    self.seed(live, slot)
                 slot = live.segments.link[2 * slot + 1]
 
-    def seed(self, h: int, worth: float, size: int) -> None:
-        """Put a key of the sample, which is in the cache, into every simulation."""
+    def seed(self, live: Arrangement, slot: int) -> None:
+        """Put an entry of the cache, whose key is in the sample, into every simulation."""
         room = self.room()
-        for way in range(self.number):
-            simulation = self.simulations[way]
-            simulation.request(h, room, self.most, worth, size)
+        h = live.hashes[slot]
+        worth = live.worth(slot)
+        size = live.size(slot)
+        for simulation in self.simulations:
+            if simulation is not None:
+                simulation.request(h, room, self.most, worth, size)
+        known = live.columns.session[slot] if live.columns.has_session else 0
+        since = live.outlook.since[slot]
+        count = live.outlook.counts[slot]
+        self.histories.adopt(h, since, count, known, room, self.most, worth, size)
 
     def count(self) -> int:
         """Return how many entries a simulation has."""
-        simulation = self.simulations[0]
-        return simulation.arrangement.count
+        simulation: Any = self.simulations[FIRST]
+        counted: int = simulation.arrangement.count
+        return counted
 
     def inherit(self, other: Trials) -> None:
         """Begin with what simulations of another size have measured so far."""
@@ -174,6 +199,12 @@ class Trials:
         self.forget_lately()
         self.seen = other.seen * share
         self.way = other.way
+        self.burdens[BY_PROSPECTS] = other.burdens[BY_PROSPECTS]
+        self.prospects.clock = other.prospects.clock
+
+    def trust_prospects(self) -> None:
+        """Let prospects prove no more than ALWAYS must: sessions tell what they rest on."""
+        self.burdens[BY_PROSPECTS] = 1.0
 
     def room(self) -> int:
         """Return how many entries a simulation may have."""
@@ -210,9 +241,15 @@ class Trials:
         self.sketch.add(h, 1)
         self.asked += worth
         self.seen += 1.0
+        self.prospects.clock = (self.prospects.clock + self.skip + 1) & 0x7FFFFFFF
         for way in range(self.number):
             simulation = self.simulations[way]
-            if not simulation.request(h, room, self.most, worth, size):
+            if simulation is not None:
+                hit = simulation.request(h, room, self.most, worth, size)
+            else:
+                count = self.sketch.estimate(h)
+                hit = self.histories.request(h, count, room, self.most, worth, size)
+            if not hit:
                 self.lately[way] += worth
                 self.fresh += 1
                 if way == self.way:

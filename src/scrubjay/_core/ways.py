@@ -8,6 +8,9 @@ that the main region would give up. Between them they cover what traffic rewards
   stable popularity, scans and loops; with a larger one where popularity changes.
 - `GHOSTS`: it goes, but comes back straight into the main region if it is asked for again
   soon (2Q, ARC, S3-FIFO). For traffic full of keys that are asked for once.
+- `PROSPECTS`: what the window holds counts for nothing: the entry goes that is worth least
+  by what was learned of its like (`scrubjay._core.prospects`). For what goes by sessions,
+  periods and chains, and for large steady differences between keys.
 - `ALWAYS`: it does. With half the main region protected this is a segmented LRU; with
   nothing protected, CLOCK, an approximation of LRU, which no phase of traffic ruins.
 
@@ -27,26 +30,31 @@ WINDOW, PROBATION, PROTECTED, VALUED = range(4)  # the segments
 ALWAYS = 0
 FREQUENCY = 1
 GHOSTS = 2
-POPULAR = 3
-PROVEN = 4
-RULES = ("always", "frequency", "ghosts", "popular", "proven")
+PROSPECTS = 3
+POPULAR = 4  # from here on: those that order all entries by value
+PROVEN = 5
+RULES = ("always", "frequency", "ghosts", "prospects", "popular", "proven")
 WAYS = (
     (0.10, ALWAYS, 0.5),
     (0.03, ALWAYS, 0.0),
     (0.01, FREQUENCY, 0.8),
     (0.20, FREQUENCY, 0.5),
     (0.03, GHOSTS, 0.5),
+    (0.03, PROSPECTS, 0.0),
     (0.0, POPULAR, 0.0),
     (0.0, PROVEN, 0.0),
 )
-ALIKE = 5  # so many of them, the first ones, suit entries of equal weight
-FIRST = 0  # close to LRU: nothing is risked before there is evidence
-FIRST_VALUED = 5  # close to LRU among entries of the same weight
+BY_PROSPECTS = 5  # the way that is not simulated as the others are
+ALIKE = 6  # so many of them, the first ones, suit entries of equal weight
+FIRST = 1  # close to LRU: nothing is risked before there is evidence
+FIRST_VALUED = 6  # close to LRU among entries of the same weight
 
 
 def name_of(way: int) -> str:
     """Return how people call a way."""
     window, rule, protected = WAYS[way]
+    if rule == PROSPECTS:
+        return RULES[rule]
     if rule >= POPULAR:
         return f"by value, {RULES[rule]}"
     return f"{RULES[rule]}, window {window:.0%}, protected {protected:.0%}"

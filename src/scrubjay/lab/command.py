@@ -41,6 +41,10 @@ def replay_command(
             help="Read traces in chunks, for those larger than memory; without the optimum.",
         ),
     ] = False,
+    sessions: Annotated[
+        bool,
+        typer.Option(help="Tell the cache the client of each request, as the session."),
+    ] = True,
     chart: Annotated[
         list[Path],
         typer.Option(
@@ -76,6 +80,7 @@ def replay_command(
             timeout=timeout,
             quiet=as_json or as_csv,
             stream=stream,
+            sessions=sessions,
         )
         rows = collect_rows(cells, measure)
         summaries = summarize(rows, policies)

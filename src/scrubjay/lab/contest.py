@@ -19,7 +19,9 @@ def is_foreign(policy: str) -> bool:
     return policy.startswith(PREFIX)
 
 
-def compete(trace: Trace, capacity: int, policy: str, *, in_bytes: bool = False) -> ReplayResult:
+def compete(
+    trace: Trace, capacity: int, policy: str, *, in_bytes: bool = False, sessions: bool = True
+) -> ReplayResult:
     """Let one policy answer the requests of a trace.
 
     Args:
@@ -27,6 +29,7 @@ def compete(trace: Trace, capacity: int, policy: str, *, in_bytes: bool = False)
         capacity: Size of the cache in entries, or in bytes.
         policy: A strategy of the cache, ``belady``, or ``libcachesim:NAME``.
         in_bytes: Whether the capacity is in bytes.
+        sessions: Whether a strategy of the cache is told the clients as sessions.
 
     Returns:
         What came of it.
@@ -38,4 +41,4 @@ def compete(trace: Trace, capacity: int, policy: str, *, in_bytes: bool = False)
         return belady(trace, capacity, in_bytes=in_bytes)
     if is_foreign(policy):
         return run_libcachesim(trace, capacity, policy, in_bytes=in_bytes)
-    return replay_chunks([trace], capacity, policy, in_bytes=in_bytes)
+    return replay_chunks([trace], capacity, policy, in_bytes=in_bytes, sessions=sessions)

@@ -28,6 +28,7 @@ class Job:
         strategy: How the cache chooses what to evict.
         options: How to read the trace.
         stream: Whether to read it in chunks, so that it may be larger than memory.
+        sessions: Whether the cache is told the clients as the sessions that ask.
     """
 
     path: Path
@@ -35,6 +36,7 @@ class Job:
     strategy: str
     options: ReadOptions = field(default_factory=ReadOptions)
     stream: bool = False
+    sessions: bool = True
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ def plan_jobs(
     options: ReadOptions | None = None,
     *,
     stream: bool = False,
+    sessions: bool = True,
 ) -> list[Job]:
     """List the replays of a grid, those of one trace together.
 
@@ -106,12 +109,13 @@ def plan_jobs(
         strategies: Eviction strategies.
         options: How to read the traces.
         stream: Whether to read them in chunks.
+        sessions: Whether the cache is told the clients as the sessions that ask.
 
     Returns:
         One job for each trace, capacity and strategy.
     """
     return [
-        Job(path, capacity, strategy, options or ReadOptions(), stream)
+        Job(path, capacity, strategy, options or ReadOptions(), stream, sessions)
         for path in paths
         for capacity in capacities
         for strategy in strategies
@@ -164,7 +168,7 @@ def _replay_whole(job: Job) -> Cell:
     if in_bytes and trace.sizes is None:
         raise TraceError(f"{job.path}: a capacity in bytes needs a trace with sizes")
     amount = job.capacity.of(trace.unique_bytes if in_bytes else trace.unique_keys)
-    result = compete(trace, amount, job.strategy, in_bytes=in_bytes)
+    result = compete(trace, amount, job.strategy, in_bytes=in_bytes, sessions=job.sessions)
     totals = Totals(trace.name, trace.unique_keys, trace.unique_bytes, trace.bad_lines)
     return _make_cell(job, totals, amount, result)
 
@@ -176,7 +180,7 @@ def _replay_chunks(job: Job) -> Cell:
     in_bytes = job.capacity.in_bytes
     amount = job.capacity.of(totals.unique_bytes if in_bytes else totals.unique_keys)
     chunks = stream_trace(job.path, job.options)
-    result = replay_chunks(chunks, amount, job.strategy, in_bytes=in_bytes)
+    result = replay_chunks(chunks, amount, job.strategy, in_bytes=in_bytes, sessions=job.sessions)
     return _make_cell(job, totals, amount, result)
 
 

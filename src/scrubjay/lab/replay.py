@@ -82,6 +82,8 @@ class Replayer:
             follow its name, as in ``adaptive:bytes``.
         in_bytes: Whether the capacity is in bytes; each request then needs a
             size, and an object may take up to the whole cache.
+        sessions: Whether the cache is told the client of each request, where the
+            trace has them, as the session.
 
     Raises:
         InvalidArgumentError: The capacity is not above zero, or there is no
@@ -94,9 +96,11 @@ class Replayer:
         strategy: CacheEvictionStrategy | str = CacheEvictionStrategy.ADAPTIVE,
         *,
         in_bytes: bool = False,
+        sessions: bool = True,
     ) -> None:
         self._in_bytes = in_bytes
         name, objective = split_objective(strategy)
+        self._sessions = sessions
         self._cache: Cache[Hashable, int] = Cache(
             max_entries=None if in_bytes else capacity,
             max_size_mb=capacity / _MB if in_bytes else None,
@@ -124,7 +128,7 @@ class Replayer:
             raise TraceError(f"{trace.name}: a capacity in bytes needs a trace with sizes")
         start = perf_counter()
         if trace.sizes is None and trace.costs is None:
-            self._feed_keys(trace.keys)
+            self._feed_keys(trace.keys, trace.clients if self._sessions else None)
         else:
             self._feed_weighted(trace)
         self._seconds += perf_counter() - start
@@ -143,9 +147,17 @@ class Replayer:
             self._cost_missed,
         )
 
-    def _feed_keys(self, keys: Sequence[Hashable]) -> None:
+    def _feed_keys(self, keys: Sequence[Hashable], clients: Sequence[int] | None) -> None:
         get, put = self._cache.get, self._cache.put
         misses = 0
+        if clients is not None:
+            for key, client in zip(keys, clients, strict=True):
+                context = {"session_id": client}
+                if get(key, _ABSENT, context=context) is _ABSENT:
+                    misses += 1
+                    put(key, 1, context=context)
+            self._misses += misses
+            return
         for key in keys:
             if get(key, _ABSENT) is _ABSENT:
                 misses += 1
@@ -156,13 +168,16 @@ class Replayer:
         get, put = self._cache.get, self._cache.put
         sizes = trace.sizes if trace.sizes is not None else [0] * len(trace)
         costs = trace.costs if trace.costs is not None else [0.0] * len(trace)
-        for key, size, cost in zip(trace.keys, sizes, costs, strict=True):
-            if get(key, _ABSENT) is _ABSENT:
+        contexts: Iterable[dict[str, int] | None] = [None] * len(trace)
+        if self._sessions and trace.clients is not None:
+            contexts = ({"session_id": client} for client in trace.clients)
+        for key, size, cost, context in zip(trace.keys, sizes, costs, contexts, strict=True):
+            if get(key, _ABSENT, context=context) is _ABSENT:
                 self._misses += 1
                 self._bytes_missed += size
                 self._cost_missed += cost
                 # The value is its own size; an empty object still takes a byte.
-                put(key, size or 1, cost=cost or None)
+                put(key, size or 1, cost=cost or None, context=context)
         self._bytes += sum(sizes)
         self._cost += sum(costs)
 
@@ -192,6 +207,7 @@ def replay(
     sizes: Sequence[int] | None = None,
     costs: Sequence[float] | None = None,
     in_bytes: bool = False,
+    clients: Sequence[int] | None = None,
 ) -> ReplayResult:
     """Replay requests through a cache that starts empty.
 
@@ -202,6 +218,7 @@ def replay(
         sizes: The size of each requested object in bytes.
         costs: What loading each requested object costs.
         in_bytes: Whether the capacity is in bytes; needs `sizes`.
+        clients: The number of the client or session behind each request.
 
     Returns:
         The hits and misses.
@@ -212,7 +229,7 @@ def replay(
         TraceError: The capacity is in bytes, and there are no sizes.
     """
     return replay_chunks(
-        [Trace("the requests", keys, sizes=sizes, costs=costs)],
+        [Trace("the requests", keys, sizes=sizes, clients=clients, costs=costs)],
         capacity,
         strategy,
         in_bytes=in_bytes,
@@ -225,6 +242,7 @@ def replay_chunks(
     strategy: CacheEvictionStrategy | str = CacheEvictionStrategy.ADAPTIVE,
     *,
     in_bytes: bool = False,
+    sessions: bool = True,
 ) -> ReplayResult:
     """Replay a trace that is read in chunks, as by `stream_trace`.
 
@@ -233,6 +251,7 @@ def replay_chunks(
         capacity: Size of the cache in entries, or in bytes.
         strategy: How the cache chooses what to evict.
         in_bytes: Whether the capacity is in bytes; needs sizes.
+        sessions: Whether the cache is told the client of each request as the session.
 
     Returns:
         The hits and misses.
@@ -241,7 +260,7 @@ def replay_chunks(
         InvalidArgumentError: As for `replay`.
         TraceError: As for `replay`, or the trace cannot be read.
     """
-    replayer = Replayer(capacity, strategy, in_bytes=in_bytes)
+    replayer = Replayer(capacity, strategy, in_bytes=in_bytes, sessions=sessions)
     for chunk in chunks:
         replayer.feed(chunk)
     return replayer.result()

@@ -44,6 +44,7 @@ def run_grid(
     timeout: float,
     quiet: bool,
     stream: bool = False,
+    sessions: bool = True,
 ) -> tuple[list[Cell], list[Failure]]:
     """Replay all traces at all capacities under all policies.
 
@@ -57,6 +58,7 @@ def run_grid(
         timeout: Seconds that a replay under a policy of others may take.
         quiet: Whether to show no progress.
         stream: Whether to read the traces in chunks.
+        sessions: Whether the cache is told the clients as the sessions that ask.
 
     Returns:
         What could be replayed and what could not.
@@ -65,7 +67,7 @@ def run_grid(
         TraceError: A trace is not there.
     """
     files = list_traces(traces, options, messages)
-    jobs = plan_jobs(files, capacities, policies, options, stream=stream)
+    jobs = plan_jobs(files, capacities, policies, options, stream=stream, sessions=sessions)
     return run_all(jobs, messages, processes=processes, timeout=timeout, quiet=quiet)
 
 

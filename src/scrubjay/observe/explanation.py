@@ -63,4 +63,6 @@ def explain(cache: Any) -> Explanation:
             f"{way}: it {verb} {best_first[way]:.2%} of the last {seen:,} requests sampled, "
             f"the best of the others ({rival}) {ratio:.2%}"
         )
+    if policy["sessions"]:
+        reason += "; it is told which sessions ask"
     return Explanation(name, way, reason, best_first, policy["sampled"], policy["changes"])

@@ -2,6 +2,7 @@ cimport cython
 from scrubjay._core.arrangement cimport Arrangement
 from scrubjay._core.curve cimport Curve
 from scrubjay._core.policy cimport Policy
+from scrubjay._core.sessions cimport Sessions
 from scrubjay._core.sketch cimport Sketch
 from scrubjay._core.trials cimport Trials
 
@@ -9,13 +10,16 @@ cdef int WINDOW
 cdef int PROBATION
 cdef int PROTECTED
 cdef int FIRST
+cdef unsigned int COUNT
 cdef unsigned int HEARD
 cdef long long MOST
+cdef int NONE
 
 cdef class Adaptive(Policy):
     cdef Sketch sketch
     cdef readonly Arrangement live
     cdef readonly Trials trials
+    cdef Sessions sessions
     cdef int way
     cdef readonly int entries
     cdef readonly long long entry_limit
@@ -27,8 +31,11 @@ cdef class Adaptive(Policy):
     @cython.final
     cdef inline void mark(self, int slot) noexcept
     @cython.final
-    @cython.locals(line=int)
+    @cython.locals(line=int, note=int)
     cdef inline void listen(self) noexcept
+    @cython.final
+    @cython.locals(h=cython.uint, session=cython.uint)
+    cdef void pass_on(self, int slot, bint asked) noexcept
     @cython.locals(worth=double)
     cdef bint declines(self, unsigned int h, long long size, double priority, double cost, long long lacking) noexcept
     @cython.final

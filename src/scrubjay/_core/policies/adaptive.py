@@ -1,6 +1,6 @@
 """ADAPTIVE: learns which way of keeping entries suits the traffic, and keeps them so.
 
-Five ways (`scrubjay._core.ways`), seven where entries may differ in weight, are tried on a
+Six ways (`scrubjay._core.ways`), eight where entries may differ in weight, are tried on a
 sample of the keys, in small simulations beside the cache (`scrubjay._core.trials`). The cache
 itself is one arrangement of entries, which every way can take over as it stands: a change of
 mind changes shares and a rule, and what is kept follows, entry by entry.
@@ -17,9 +17,11 @@ from typing import Any
 
 from scrubjay._core.arrangement import Arrangement
 from scrubjay._core.columns import Columns
-from scrubjay._core.constants import HEARD, MOST
+from scrubjay._core.constants import COUNT, HEARD, MOST, NONE
 from scrubjay._core.curve import Curve
+from scrubjay._core.outlook import Outlook
 from scrubjay._core.policy import Policy
+from scrubjay._core.sessions import Sessions
 from scrubjay._core.sketch import Sketch
 from scrubjay._core.trials import Trials
 from scrubjay._core.ways import FIRST, PROBATION, PROTECTED, WINDOW
@@ -36,11 +38,13 @@ class Adaptive(Policy):
     def __init__(self, by_cost: bool = True, by_size: bool = False) -> None:
         Policy.__init__(self)
         self.sketch = Sketch()
-        self.live = Arrangement(self.sketch, True, FIRST, by_cost, by_size)
         self.trials = Trials()
+        self.live = Arrangement(self.sketch, True, FIRST, Outlook(self.trials.prospects), by_cost, by_size)
+        self.sessions = Sessions()
         self.way = FIRST
         self.entry_limit = MOST
         self.byte_limit = MOST
+        self.social = True
         self.entries = 0  # how many there is room for, as far as is known
         self.curve: Curve | None = None  # nobody asked for it
 
@@ -105,8 +109,25 @@ class Adaptive(Policy):
     def listen(self) -> None:
         """Pass on what was noted."""
         for line in range(self.columns.noted):
-            self.request(self.columns.notes[line], 0)
+            note = self.columns.notes[line]
+            if note >= 0:
+                self.request(note, 0)
+            else:  # of a session, see `asked`
+                self.pass_on(~note >> 1, (note & 1) != 0)
         self.columns.noted = 0
+
+    def pass_on(self, slot: int, asked: bool) -> None:
+        """Tell whose keys are watched what a session did: it asked, or has gone on."""
+        h = self.hashes[slot]
+        if asked:
+            session = self.columns.session[slot] >> 2
+            self.trials.histories.ascribe(h, session)
+            if self.curve is not None:
+                self.curve.ascribe(h, session)
+        else:
+            self.trials.histories.follow(h)
+            if self.curve is not None:
+                self.curve.follow(h)
 
     def request(self, slot: int, missed: int) -> None:
         """Let the simulations see a request for an entry of the sample; 1 if it missed."""
@@ -131,9 +152,24 @@ class Adaptive(Policy):
             self.follow()
         return True
 
+    def heed_sessions(self) -> int:
+        """Make room for what sessions tell."""
+        self.trials.trust_prospects()
+        return self.sessions.begin()
+
+    def asked(self, slot: int, session: int) -> None:
+        """Mark what a session has asked for, and note it where the key is in the sample."""
+        before = self.sessions.asked(self.columns, slot, session)
+        if self.columns.hits[slot] > COUNT:
+            self.columns.note(~(2 * slot))
+        if before != NONE and self.columns.hits[before] > COUNT:
+            self.columns.note(~(2 * before + 1))
+
     def insert(self, slot: int) -> None:
         """A newcomer is there: a request like any other."""
         self.listen()
+        if self.columns.has_session:
+            self.columns.session[slot] = 0
         self.live.insert(slot)
         if self.live.count > self.entries:
             self.entries = self.live.count
@@ -201,6 +237,7 @@ class Adaptive(Policy):
         """Forget the entries, not the keys' popularity."""
         self.columns.noted = 0
         self.live.clear()
+        self.sessions.forget()
         if self.curve is not None:
             self.curve.clear()
 
@@ -221,6 +258,7 @@ class Adaptive(Policy):
         report = self.trials.describe()
         report.update(
             evidence=self.has_evidence(),
+            sessions=bool(self.columns.has_session),
             window=self.live.segments.length[WINDOW],
             probation=self.live.segments.length[PROBATION],
             protected=self.live.segments.length[PROTECTED],

@@ -1,0 +1,74 @@
+cimport cython
+from scrubjay._core.links cimport Links
+from scrubjay._core.prospects cimport Prospects
+
+cdef int NONE
+cdef int DEPTH
+cdef int LEAST
+cdef int LOOKS
+cdef int SOON
+cdef int OFTEN
+cdef double MEMORY
+cdef double FEWEST
+cdef unsigned char FOLLOWED
+cdef unsigned char SHARED
+
+cdef class Histories:
+    cdef Prospects prospects
+    cdef int rows
+    cdef int used
+    cdef unsigned int mask
+    cdef unsigned int[::1] hashes
+    cdef int[::1] first
+    cdef int[::1] after
+    cdef unsigned int[::1] since
+    cdef unsigned char[::1] counts
+    cdef unsigned char[::1] marks
+    cdef unsigned int[::1] sessions
+    cdef Links order
+    cdef int[::1] place
+    cdef int[::1] kept
+    cdef readonly int count
+    cdef bint weighted
+    cdef double[::1] density
+    cdef long long[::1] sizes
+    cdef long long bytes
+    cdef unsigned int draws
+    cdef double requests
+    cdef double misses
+    cdef int asked
+    cdef int wait
+    @cython.locals(rows=int, length=int)
+    cdef int grow(self, int entries, bint weighted) except -1
+    @cython.locals(line=int)
+    cdef void clear(self) noexcept
+    @cython.final
+    @cython.locals(row=int)
+    cdef inline int find(self, unsigned int h) noexcept
+    @cython.final
+    @cython.locals(row=int)
+    cdef bint request(self, unsigned int h, unsigned char count, int room, long long most, double worth, long long size) noexcept
+    @cython.locals(row=int)
+    cdef void adopt(self, unsigned int h, unsigned int since, unsigned char count, unsigned int known, int room, long long most, double worth, long long size) noexcept
+    @cython.final
+    cdef inline void keep(self, int row, double worth, long long size) noexcept
+    @cython.final
+    @cython.locals(row=int)
+    cdef void ascribe(self, unsigned int h, unsigned int session) noexcept
+    @cython.final
+    @cython.locals(row=int)
+    cdef void follow(self, unsigned int h) noexcept
+    @cython.final
+    @cython.locals(row=int, line=cython.uint)
+    cdef int watch(self, unsigned int h) noexcept
+    @cython.final
+    @cython.locals(line=cython.uint, before=int)
+    cdef void forget(self, int row) noexcept
+    @cython.final
+    @cython.locals(last=int)
+    cdef void leave(self, int row) noexcept
+    @cython.final
+    @cython.locals(worst=int, least=double, oldest=cython.uint, look=int, at=int, wide=cython.ulonglong, row=int, worth=double, age=cython.uint)
+    cdef int worst(self) noexcept
+    @cython.locals(row=int, memory=double)
+    cdef void learn(self, int room) noexcept

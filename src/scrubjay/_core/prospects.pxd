@@ -1,0 +1,46 @@
+cimport cython
+
+cdef int BINS
+cdef int COUNTS
+cdef int MARKS
+cdef int KINDS
+cdef double COMMON
+cdef double AKIN
+cdef double FADING
+
+cdef class Prospects:
+    cdef unsigned int clock
+    cdef readonly double events
+    cdef double[::1] returned
+    cdef double[::1] lost
+    cdef double[::1] waiting
+    cdef readonly double[::1] worth
+    cdef double[::1] widths
+    cdef unsigned char[::1] kinds
+    cdef double[::1] all_returned
+    cdef double[::1] all_lost
+    cdef double[::1] some_returned
+    cdef double[::1] some_lost
+    cdef double[::1] gain
+    cdef double[::1] time
+    cdef int[::1] until
+    @cython.final
+    @cython.locals(age=cython.uint, line=cython.uint, octave=cython.uint)
+    cdef inline int cell(self, unsigned char count, int marks, unsigned int since) noexcept
+    @cython.final
+    cdef void came_back(self, unsigned char count, int marks, unsigned int since) noexcept
+    @cython.final
+    cdef void gave_up(self, unsigned char count, int marks, unsigned int since) noexcept
+    @cython.final
+    cdef inline void waits(self, unsigned char count, int marks, unsigned int since) noexcept
+    @cython.locals(line=int)
+    cdef void fade(self) noexcept
+    @cython.locals(line=int, count=int, total=double)
+    cdef void learn(self) noexcept
+    @cython.locals(line=int, marks=int, first=int, several=double, own=double)
+    cdef void learn_count(self, int base, double common) noexcept
+    @cython.locals(line=int, until=int, exposed=double, hits=double, ends=double, rate=double, alive=double, best=double)
+    cdef void rate(self, int first, double own, double akin) noexcept
+    @cython.final
+    @cython.locals(time=double)
+    cdef inline double slope(self, int begin, int end) noexcept

@@ -1,0 +1,184 @@
+"""How soon entries of a kind will be asked for again: learned from keys that were watched.
+
+A kind is how often the key was asked for, and what its sessions did with it. Of each kind it
+is counted after how many requests its keys came back, and how many had not come back by then
+(they are censored, as in survival analysis). What an entry is worth, given how long it was
+left alone, is the most hits per request that keeping it for some further time would yield:
+its Gittins index.
+
+N. Beckmann, H. Chen and A. Cidon, "LHD: Improving Cache Hit Rate by Maximizing Hit Density"
+(NSDI 2018), whose hit density looks at an entry's whole life; J. Gittins, "Bandit Processes
+and Dynamic Allocation Indices" (1979); E. Kaplan and P. Meier, "Nonparametric Estimation from
+Incomplete Observations" (1958).
+"""
+
+from __future__ import annotations
+
+from array import array
+
+BINS = 44  # of ages, two an octave: the last begins at three million requests
+COUNTS = 8  # kinds by how often: 1, 2, 3, 4-7, 8-15, 16-31, 32-63, more
+MARKS = 4  # kinds by what sessions did
+KINDS = COUNTS * MARKS
+COMMON = 5.0  # events that are taken to be as for all keys, in each kind by how often
+AKIN = 20.0  # events that are taken to be as for all marks, in each kind
+FADING = 0.9  # what earlier events count when they are aged
+
+
+def _middle(line: int) -> float:
+    """Return an age in the middle of a bin."""
+    if line < 2:
+        return float(line)
+    return 1.2 * (2 + (line & 1)) * 2.0 ** (line // 2 - 1)
+
+
+class Prospects:
+    """What an entry is worth, by kind and age."""
+
+    def __init__(self) -> None:
+        self.clock = 0  # requests so far, as far as a sample tells, modulo 2 ** 31
+        self.events = 0.0
+        self.returned = array("d", bytes(8 * KINDS * BINS))
+        self.lost = array("d", bytes(8 * KINDS * BINS))
+        self.waiting = array("d", bytes(8 * KINDS * BINS))
+        self.worth = array("d", bytes(8 * KINDS * BINS))
+        self.widths = array("d", [max(1.0, _middle(b + 1) - _middle(b)) for b in range(BINS)])
+        kinds = [min(n - 1 if n < 4 else n.bit_length(), COUNTS - 1) for n in range(1, 256)]
+        self.kinds = array("B", [0, *kinds])  # by how often
+        self.all_returned = array("d", bytes(8 * BINS))
+        self.all_lost = array("d", bytes(8 * BINS))
+        self.some_returned = array("d", bytes(8 * BINS))
+        self.some_lost = array("d", bytes(8 * BINS))
+        self.gain = array("d", bytes(8 * (BINS + 1)))  # hits from an age on, cumulated
+        self.time = array("d", bytes(8 * (BINS + 1)))  # time in the cache, likewise
+        self.until = array("i", bytes(4 * (BINS + 1)))  # the age to which keeping pays best
+
+    def cell(self, count: int, marks: int, since: int) -> int:
+        """Return where the figures are of a kind, left alone since a time of the clock."""
+        age = (self.clock - since) & 0x7FFFFFFF
+        line = age
+        if age >= 2:
+            octave = 0
+            if line >= 65536:
+                line >>= 16
+                octave += 16
+            if line >= 256:
+                line >>= 8
+                octave += 8
+            if line >= 16:
+                line >>= 4
+                octave += 4
+            if line >= 4:
+                line >>= 2
+                octave += 2
+            if line >= 2:
+                octave += 1
+            line = 2 * octave + ((age >> (octave - 1)) & 1)
+            if line >= BINS:
+                line = BINS - 1
+        return (self.kinds[count] * MARKS + marks) * BINS + line
+
+    def came_back(self, count: int, marks: int, since: int) -> None:
+        """Count a key that was asked for again."""
+        self.returned[self.cell(count, marks, since)] += 1.0
+        self.events += 1.0
+
+    def gave_up(self, count: int, marks: int, since: int) -> None:
+        """Count a key that was not asked for as long as it was watched."""
+        self.lost[self.cell(count, marks, since)] += 1.0
+        self.events += 1.0
+
+    def waits(self, count: int, marks: int, since: int) -> None:
+        """Count, for the next `learn` only, a key that is still watched."""
+        self.waiting[self.cell(count, marks, since)] += 1.0
+
+    def fade(self) -> None:
+        """Let what has been count a little less."""
+        for line in range(KINDS * BINS):
+            self.returned[line] *= FADING
+            self.lost[line] *= FADING
+        self.events *= FADING
+
+    def learn(self) -> None:
+        """Find anew what entries are worth.
+
+        What is known of few keys is filled up with what is known of more: of the same count
+        with any marks, and of all.
+        """
+        total = 0.0
+        for line in range(BINS):
+            self.all_returned[line] = 0.0
+            self.all_lost[line] = 0.0
+        for line in range(KINDS * BINS):
+            self.waiting[line] += self.lost[line]
+            self.all_returned[line % BINS] += self.returned[line]
+            self.all_lost[line % BINS] += self.waiting[line]
+            total += self.returned[line] + self.waiting[line]
+        if total > 0.0:
+            for count in range(COUNTS):
+                self.learn_count(count * MARKS * BINS, COMMON / total)
+        for line in range(KINDS * BINS):
+            self.waiting[line] = 0.0
+
+    def learn_count(self, base: int, common: float) -> None:
+        """Find what entries are worth that were asked for about as often."""
+        several = 0.0
+        for line in range(BINS):
+            self.some_returned[line] = common * self.all_returned[line]
+            self.some_lost[line] = common * self.all_lost[line]
+        for line in range(MARKS * BINS):
+            self.some_returned[line % BINS] += self.returned[base + line]
+            self.some_lost[line % BINS] += self.waiting[base + line]
+            several += self.returned[base + line] + self.waiting[base + line]
+        if several == 0.0:
+            self.rate(base, 0.0, 1.0)
+            for line in range(BINS, MARKS * BINS):
+                self.worth[base + line] = self.worth[base + line % BINS]
+            return
+        for marks in range(MARKS):
+            first = base + marks * BINS
+            own = 0.0
+            for line in range(BINS):
+                own += self.returned[first + line] + self.waiting[first + line]
+            if own == 0.0 or own == several:
+                self.rate(first, 0.0, 1.0)
+            else:
+                self.rate(first, 1.0, AKIN / (several + COMMON))
+
+    def rate(self, first: int, own: float, akin: float) -> None:
+        """Find what entries of one kind are worth at each age.
+
+        Args:
+            first: where the figures of the kind begin.
+            own: what those are multiplied by.
+            akin: what those of any marks are multiplied by.
+        """
+        exposed = 0.0
+        for line in range(BINS - 1, -1, -1):
+            hits = own * self.returned[first + line] + akin * self.some_returned[line]
+            ends = own * self.waiting[first + line] + akin * self.some_lost[line]
+            exposed += hits + ends
+            rate = hits / (exposed - 0.5 * ends) if exposed > 0.0 else 0.0
+            self.gain[line + 1] = rate if rate < 1.0 else 1.0
+        alive = 1.0
+        self.gain[0] = 0.0
+        self.time[0] = 0.0
+        for line in range(BINS):
+            hits = alive * self.gain[line + 1]
+            self.gain[line + 1] = self.gain[line] + hits
+            self.time[line + 1] = self.time[line] + self.widths[line] * (alive - 0.5 * hits)
+            alive -= hits
+        # The best further time is the next corner of the least concave curve above.
+        for line in range(BINS - 1, -1, -1):
+            until = line + 1
+            best = self.slope(line, until)
+            while until < BINS and self.slope(until, self.until[until]) > best:
+                until = self.until[until]
+                best = self.slope(line, until)
+            self.until[line] = until
+            self.worth[first + line] = best
+
+    def slope(self, begin: int, end: int) -> float:
+        """Return the hits per request of keeping from one age to another."""
+        time = self.time[end] - self.time[begin]
+        return (self.gain[end] - self.gain[begin]) / time if time > 0.0 else 0.0

@@ -1,0 +1,142 @@
+"""What entries are worth, against the definition; watched keys, against a plain model."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scrubjay import compiled
+
+pytestmark = pytest.mark.skipif(compiled, reason="the compiled core hides these structures")
+
+if not compiled:
+    from scrubjay._core.constants import FOLLOWED, SHARED
+    from scrubjay._core.histories import Histories
+    from scrubjay._core.prospects import BINS, MARKS, Prospects
+    from scrubjay._core.sessions import Sessions
+
+
+def expected(prospects, returned, lost, begin):
+    """Return the best hits per request of keeping from a bin on, by trying every time."""
+    alive, hits, time, best = 1.0, 0.0, 0.0, 0.0
+    for line in range(begin, BINS):
+        exposed = sum(returned[line:]) + sum(lost[line:])
+        at_risk = exposed - lost[line] / 2
+        rate = min(1.0, returned[line] / at_risk) if at_risk > 0.0 else 0.0
+        hits += alive * rate
+        time += prospects.widths[line] * alive * (1 - rate / 2)
+        alive *= 1 - rate
+        if time > 0.0:
+            best = max(best, hits / time)
+    return best
+
+
+@given(st.lists(st.tuples(st.integers(0, 5000), st.booleans()), min_size=1, max_size=60))
+def test_worth_is_the_best_rate_of_any_further_time(events):
+    prospects = Prospects()
+    returned, lost = [0.0] * BINS, [0.0] * BINS
+    prospects.clock = 10_000
+    for age, came_back in events:
+        (prospects.came_back if came_back else prospects.gave_up)(1, 0, 10_000 - age)
+        (returned if came_back else lost)[prospects.cell(1, 0, 10_000 - age) % BINS] += 1.0
+    prospects.learn()
+    for line in range(BINS):
+        want = expected(prospects, returned, lost, line)
+        if returned[line] + lost[line] > 0 or sum(returned[line:]) == 0:
+            assert prospects.worth[line] == pytest.approx(want, rel=1e-6, abs=1e-12)
+
+
+def test_ages_fall_into_two_bins_an_octave():
+    prospects = Prospects()
+    prospects.clock = 1 << 22
+    lines = [prospects.cell(1, 0, prospects.clock - age) for age in range(1 << 12)]
+    assert lines == sorted(lines)
+    assert lines[:8] == [0, 1, 2, 3, 4, 4, 5, 5]
+    assert prospects.cell(1, 0, 0) == BINS - 1
+    prospects.clock = 5  # it has begun anew
+    assert prospects.cell(1, 0, 0x7FFFFFFF) == prospects.cell(1, 0, 5 - 6 & 0x7FFFFFFF)
+
+
+def test_kinds_are_apart_where_much_is_known_and_alike_where_little_is():
+    prospects = Prospects()
+    prospects.clock = 1 << 20
+    for _ in range(1000):
+        prospects.came_back(1, FOLLOWED, prospects.clock - 10)
+        prospects.gave_up(1, 0, prospects.clock - 1000)
+    prospects.learn()
+    followed = prospects.worth[FOLLOWED * BINS + 1]
+    assert followed > 20 * prospects.worth[1]
+    unknown = (0 * MARKS + SHARED) * BINS + 1
+    assert prospects.worth[1] < prospects.worth[unknown] < followed
+
+
+requests = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 3)), max_size=300)
+
+
+@given(requests, st.integers(1, 12))
+def test_watched_keys_agree_with_a_model(asked, room):
+    prospects = Prospects()
+    histories = Histories(prospects)
+    histories.grow(room)
+    model = {}  # key: times asked, sessions, whether followed
+    last = {}
+    for number, (key, session) in enumerate(asked):
+        prospects.clock = number
+        kept = {histories.hashes[histories.kept[at]] for at in range(histories.count)}
+        times, asker, shared, _ = model.get(key, [0, session, False, False])
+        if key not in kept:
+            times, asker, shared = min(times, 3), session, False
+        assert histories.request(key, times + 1, room) == (key not in kept)
+        histories.ascribe(key, session)
+        if last.get(session, key) != key and model[last[session]][1] == session:
+            histories.follow(last[session])
+            model[last[session]][3] = True
+        last[session] = key
+        model[key] = [times + 1, session, shared or asker != session, False]
+        assert histories.count <= room
+        for at in range(histories.count):
+            assert histories.place[histories.kept[at]] == at
+    for key, (times, asker, shared, followed) in model.items():
+        row = histories.find(key)
+        assert histories.counts[row] == min(times, 255)
+        assert histories.sessions[row] == asker
+        assert histories.marks[row] == shared * SHARED + followed * FOLLOWED
+
+
+def test_the_key_asked_for_least_recently_is_forgotten():
+    prospects = Prospects()
+    histories = Histories(prospects)
+    histories.grow(1)
+    for key in range(histories.rows + 5):
+        prospects.clock += 1
+        histories.request(key, 1, 1)
+    assert [histories.find(key) >= 0 for key in range(7)] == [False] * 5 + [True] * 2
+    assert prospects.events == 5.0
+
+
+@given(st.lists(st.tuples(st.integers(0, 7), st.integers(1, 4)), max_size=80))
+def test_marks_agree_with_a_model(asked):
+    from scrubjay._core.columns import Columns
+
+    columns = Columns()
+    columns.grow(8)
+    columns.want_session()
+    table = Sessions()
+    table.begin()
+    last, marks, asker = {}, dict.fromkeys(range(8), 0), {}
+    for slot, session in asked:
+        before = table.asked(columns, slot, session)
+        if asker.get(slot, session) != session:
+            marks[slot] |= SHARED
+        marks[slot] &= SHARED
+        asker[slot] = session
+        gone_on = last.get(session, slot)
+        if gone_on != slot and asker[gone_on] == session:
+            marks[gone_on] |= FOLLOWED
+            assert before == gone_on
+        else:
+            assert before == -1
+        last[session] = slot
+        for each, number in asker.items():
+            assert columns.session[each] == number << 2 | marks[each]
