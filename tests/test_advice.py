@@ -81,9 +81,9 @@ def test_the_figures_are_those_of_a_replay(name):
     assert [step.factor for step in advice.steps] == SIZES
     for step, ratio in zip(advice.steps, exact, strict=True):
         assert step.memory == int(step.factor * WORKLOADS[name][1])
-        assert abs(step.hit_ratio - ratio) <= 0.02
+        assert abs(step.hit_ratio - ratio) <= 0.025
         assert step.hits == round((step.hit_ratio - present.hit_ratio) * LENGTH)
-    assert present.hit_ratio == pytest.approx(exact[1])
+    assert present.hit_ratio == pytest.approx(exact[1], abs=0.002)
     assert present.bound == present.hits == 0
     assert (advice.sampled < 1.0) == ("sampled" in name)
 

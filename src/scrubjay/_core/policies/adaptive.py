@@ -39,7 +39,9 @@ class Adaptive(Policy):
         Policy.__init__(self)
         self.sketch = Sketch()
         self.trials = Trials()
-        self.live = Arrangement(self.sketch, True, FIRST, Outlook(self.trials.prospects), by_cost, by_size)
+        self.live = Arrangement(
+            self.sketch, True, FIRST, Outlook(self.trials.prospects), by_cost, by_size
+        )
         self.sessions = Sessions()
         self.way = FIRST
         self.entry_limit = MOST
