@@ -8,6 +8,10 @@ __all__ = [
     "InvalidArgumentTypeError",
     "InvalidKeyError",
     "ReentrantLoadError",
+    "TierClosedError",
+    "TierError",
+    "TierFullError",
+    "TierUnavailableError",
     "UnpicklableCacheError",
 ]
 
@@ -34,3 +38,19 @@ class ReentrantLoadError(CacheError, RuntimeError):
 
 class UnpicklableCacheError(CacheError, TypeError):
     """A cache was pickled or copied; it holds threads, callbacks and live state."""
+
+
+class TierError(CacheError):
+    """A tier could not do what it was asked for."""
+
+
+class TierUnavailableError(TierError, OSError):
+    """A tier cannot be reached or used now; it may be later, and tries again by itself."""
+
+
+class TierFullError(TierError, OSError):
+    """There is no room for a record; what was stored under its key before is gone."""
+
+
+class TierClosedError(TierError, ValueError):
+    """A tier was used after it had been closed."""
