@@ -42,7 +42,7 @@ def unexplained(history: Sequence[Operation], first: Any = None) -> Operation | 
     Returns:
         The earliest to end of those which the best order found could not reach.
     """
-    operations = sorted(history)
+    operations = sorted(history, key=lambda operation: operation[:2])
     count = len(operations)
     must = [number for number in range(count) if operations[number].end != float("inf")]
     # A state: how many of the operations, in the order of their beginnings, are done, the

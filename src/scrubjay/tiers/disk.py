@@ -37,7 +37,7 @@ from scrubjay.tiers._disk.files import Files
 from scrubjay.tiers._disk.layout import RECORD, RECORD_BYTES
 from scrubjay.tiers._disk.opening import Wanted, open_files
 from scrubjay.tiers._disk.reading import read
-from scrubjay.tiers._disk.segments import Item, Segments
+from scrubjay.tiers._disk.segments import DamagedError, Item, Segments
 from scrubjay.tiers._disk.table import Table
 from scrubjay.tiers.checks import checked_keys, checked_limit, checked_records
 from scrubjay.tiers.events import Announcer, OnEvent, TierEventKind
@@ -386,7 +386,14 @@ class DiskTier:
                 store = self._opened()
                 with store.files.exclusive:
                     if not store.words[layout.RETIRED] and self._store is store:
-                        return work(store)
+                        try:
+                            return work(store)
+                        except (DamagedError, ArithmeticError, LookupError, ValueError) as error:
+                            # The words of the header make no sense: begin with new files.
+                            store.words[layout.RETIRED] = 1
+                            self._tell_later(
+                                TierEventKind.QUARANTINE, f"the index is damaged: {error!r}"
+                            )
             raise TierUnavailableError("its files are being replaced again and again")
         except OSError as error:
             raise self._outage(error) from error

@@ -46,6 +46,10 @@ _MIX = 0x9E3779B1
 _PADDING = bytes(UNIT)
 
 
+class DamagedError(Exception):
+    """What the header of the index says makes no sense."""
+
+
 class Item(NamedTuple):
     """Something to be stored.
 
@@ -99,8 +103,12 @@ class Segments:
 
         Raises:
             TierFullError: not all could be; what their keys had is gone.
+        DamagedError: the index is damaged.
             OSError: the same, for another reason.
         """
+        head = self._words[HEAD]
+        if head >> 32 >= self._count or head % UNIT:
+            raise DamagedError("the end of the log is nowhere")
         try:
             self._append(items)
         except OSError as error:
@@ -294,7 +302,7 @@ class Segments:
         words = self._words
         while amount > 0:
             victim = words[VICTIM] - 1
-            if victim < 0 or not words[self._row(victim) + S_SERIAL]:
+            if not 0 <= victim < self._count or not words[self._row(victim) + S_SERIAL]:
                 chosen = self._choose()
                 if chosen is None:
                     return
