@@ -316,7 +316,7 @@ class DiskTier:
         words, geometry = store.words, store.files.geometry
         return TierSize(
             words[layout.ENTRIES],
-            words[layout.LIVE],
+            store.segments.live(),
             geometry.segments * geometry.segment_bytes,
             words[layout.EVICTED],
         )
@@ -422,7 +422,7 @@ class DiskTier:
                         value if kept[number] else None,
                         checksums[number],
                         cost,
-                        math.inf if expires_at is None else expires_at,
+                        _NEVER if expires_at is None else expires_at,
                     )
                 )
             store.segments.store(items)

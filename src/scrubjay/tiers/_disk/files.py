@@ -50,7 +50,6 @@ class Files:
             or tail > geometry.segment_bytes
             or tail % layout.UNIT != 0
             or words[layout.VICTIM] > geometry.segments
-            or words[layout.LIVE] > 2 * geometry.segments * geometry.segment_bytes
         )
 
     def in_place(self, directory: str) -> bool:

@@ -23,7 +23,6 @@ from scrubjay.tiers._disk.layout import (
     CHECK_MASK,
     CURSOR,
     HEAD,
-    LIVE,
     RECORD,
     RECORD_BYTES,
     RECORD_REST,
@@ -128,7 +127,7 @@ class Segments:
         for number in range(self._count):
             words[self._row(number) + S_SERIAL] = 0
             words[self._row(number) + S_LIVE] = 0
-        words[LIVE] = words[layout.ENTRIES] = words[layout.CLEANING] = words[layout.DEBT] = 0
+        words[layout.ENTRIES] = words[layout.CLEANING] = words[layout.DEBT] = 0
         self._activate(0)
         os.ftruncate(self._files.data, 0)
 
@@ -164,8 +163,7 @@ class Segments:
     def _write(self, parts: list[bytes], at: int, entries: list[tuple[bytes, int, int]]) -> None:
         if not parts:
             return
-        joined = parts if len(parts) == 4 else [b"".join(parts)]
-        self._write_whole(joined, at)
+        self._write_whole(parts if len(parts) == 4 else [b"".join(parts)], at)
         for entry in entries:
             self._table.enter(*entry)
 
@@ -183,7 +181,8 @@ class Segments:
         active, tail = divmod(words[HEAD], 1 << 32)
         length = units << layout.UNIT_BITS
         words[HEAD] += length
-        words[layout.DEBT] += length
+        if words[layout.CLEANING]:
+            words[layout.DEBT] += length
         puts = (words[layout.PUTS] + 1) & 0xFFFFFFFFFFFF
         words[layout.PUTS] = puts
         serial = words[self._row(active) + S_SERIAL] & 0xFFFFFFFF
@@ -257,9 +256,6 @@ class Segments:
         words[row + S_USED] = self._bytes
         words[row + S_SERIAL] = serial
         words[HEAD] = segment << 32
-        words[LIVE] = sum(
-            min(words[self._row(number) + S_LIVE], self._bytes) for number in range(self._count)
-        )
 
     def _free(self) -> list[int]:
         active = self._words[HEAD] >> 32
@@ -284,17 +280,21 @@ class Segments:
             return emptiest
         return min(sealed, key=lambda one: one[1])[2]
 
+    def live(self) -> int:
+        """Return the bytes of all records that the table knows; rather too many."""
+        return sum(self._words[self._row(number) + S_LIVE] for number in range(self._count))
+
     def _crowded(self) -> bool:
-        return self._words[LIVE] > _ROOMY * self._count * self._bytes
+        return self.live() > _ROOMY * self._count * self._bytes
 
     # ---- emptying
 
     def _keep_pace(self) -> None:
         words = self._words
-        debt = words[layout.DEBT] * _PACE
-        if debt >= _STRETCH:
-            words[layout.DEBT] = 0
-            if words[layout.CLEANING]:
+        if words[layout.CLEANING]:
+            debt = words[layout.DEBT] * _PACE
+            if debt >= _STRETCH:
+                words[layout.DEBT] = 0
                 self._clean(debt)
 
     def _clean(self, amount: int) -> None:
@@ -334,12 +334,12 @@ class Segments:
         words, row = self._words, self._row(segment)
         if words[VICTIM] == segment + 1:
             words[VICTIM] = 0  # first: a segment in use must not be one half emptied
-        words[LIVE] = max(0, words[LIVE] - words[row + S_LIVE])
         words[row + S_LIVE] = 0
         words[row + S_SERIAL] = 0
 
     def _walk(self, segment: int, begin: int, end: int, *, keep: bool) -> int:
         """Go through a stretch of a segment; return the bytes passed, which may be more."""
+        crowded = keep and self._crowded()
         base = segment * self._bytes
         serial = self._words[self._row(segment) + S_SERIAL] & 0xFFFFFFFF
         stretch = os.pread(self._files.data, max(end - begin, _STRETCH), base + begin)
@@ -361,12 +361,14 @@ class Segments:
             slot = self._table.find(digest, bucket)
             word = ((base + begin + at) >> layout.UNIT_BITS) << 34 | units << 16 | check
             alive = slot >= 0 and self._words[slot] == word
-            if alive and not (keep and self._carry(slot, bucket, stretch[at:after_key], word)):
+            if alive and not (
+                keep and self._carry(slot, bucket, stretch[at:after_key], word, crowded=crowded)
+            ):
                 self._table.evict(slot)
             at += length
         return at or end - begin
 
-    def _carry(self, slot: int, bucket: int, head: bytes, word: int) -> bool:
+    def _carry(self, slot: int, bucket: int, head: bytes, word: int, *, crowded: bool) -> bool:
         """Copy a record to the end of the log, if it is worth it; tell whether it was."""
         words = self._words
         checksum, _, _, key_length, value_length, value_checksum, cost, expires_at = (
@@ -378,7 +380,6 @@ class Segments:
             return False
         units = word >> 16 & layout.LENGTH_MASK
         length = units << layout.UNIT_BITS
-        crowded = self._crowded()
         if (
             expires_at <= self._now()
             or (crowded and not self._table.reads(slot, bucket))

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from scrubjay.tiers._disk import layout
 from scrubjay.tiers._disk.files import Files
-from scrubjay.tiers._disk.layout import COUNTS, HASHES, STRIDE, WAYS
+from scrubjay.tiers._disk.layout import COUNTS, HASHES, S_LIVE, STRIDE, WAYS
+
+_LENGTH_SHIFT = 16 - layout.UNIT_BITS
+_LENGTH_BYTES = layout.LENGTH_MASK << layout.UNIT_BITS
 
 
 class Table:
@@ -23,6 +26,7 @@ class Table:
         self._map = files.map
         self._words = files.words
         self._segments = layout.AT_SEGMENTS // 8
+        self._count = files.geometry.segments
         self._segment_units = files.geometry.segment_bytes >> layout.UNIT_BITS
 
     def bucket(self, key: bytes) -> tuple[bytes, int]:
@@ -48,14 +52,15 @@ class Table:
             slot = self._free_slot(bucket)
             at = (slot - WAYS) << 3
             self._map[at : at + 8] = digest
-        old = self._words[slot]
-        self._map[self._count(slot, bucket)] = 0
+        words = self._words
+        old = words[slot]
+        self._map[self._reads_at(slot, bucket)] = 0
         self._take(word)
-        self._words[slot] = word
+        words[slot] = word
         if old:
             self._give(old)
         else:
-            self._words[layout.ENTRIES] += 1
+            words[layout.ENTRIES] += 1
 
     def move(self, slot: int, word: int) -> None:
         """Let a slot stand for a copy of its record."""
@@ -81,14 +86,14 @@ class Table:
 
     def reads(self, slot: int, bucket: int) -> int:
         """Return how often a slot was read, up to 255, lately."""
-        return self._map[self._count(slot, bucket)]
+        return self._map[self._reads_at(slot, bucket)]
 
     def halve_reads(self, slot: int, bucket: int) -> None:
         """Let reads of the past count less."""
-        at = self._count(slot, bucket)
+        at = self._reads_at(slot, bucket)
         self._map[at] = self._map[at] >> 1
 
-    def _count(self, slot: int, bucket: int) -> int:
+    def _reads_at(self, slot: int, bucket: int) -> int:
         return bucket + COUNTS + slot - (bucket >> 3) - WAYS
 
     def _free_slot(self, bucket: int) -> int:
@@ -104,18 +109,14 @@ class Table:
     # between the two leaves too many: never a segment that seems empty and is not.
 
     def _take(self, word: int) -> None:
-        length = (word >> 16 & layout.LENGTH_MASK) << layout.UNIT_BITS
-        self._words[layout.LIVE] += length
-        self._words[self._live(word)] += length
+        live = (
+            self._segments + layout.SEGMENT_WORDS * ((word >> 34) // self._segment_units) + S_LIVE
+        )
+        self._words[live] += word >> _LENGTH_SHIFT & _LENGTH_BYTES
 
     def _give(self, word: int) -> None:
-        length = (word >> 16 & layout.LENGTH_MASK) << layout.UNIT_BITS
         segment = (word >> 34) // self._segment_units
-        if segment < self._files.geometry.segments:  # not so in a damaged word
-            live = self._live(word)
-            self._words[live] = max(0, self._words[live] - length)
-            self._words[layout.LIVE] = max(0, self._words[layout.LIVE] - length)
-
-    def _live(self, word: int) -> int:
-        segment = (word >> 34) // self._segment_units
-        return self._segments + layout.SEGMENT_WORDS * segment + layout.S_LIVE
+        if segment < self._count:  # not so in a damaged word
+            live = self._segments + layout.SEGMENT_WORDS * segment + S_LIVE
+            rest = self._words[live] - (word >> _LENGTH_SHIFT & _LENGTH_BYTES)
+            self._words[live] = max(0, rest)
