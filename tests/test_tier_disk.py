@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import stat
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from scrubjay import InvalidArgumentError, ManualClock
-from scrubjay.errors import TierUnavailableError
+from scrubjay.errors import TierFullError, TierUnavailableError
 from scrubjay.tiers import DiskTier, TierEventKind, TierRecord
 from scrubjay.tiers._disk import boot, layout
 from scrubjay.tiers._disk.locking import lock_file
@@ -75,12 +76,16 @@ def test_keeps_what_is_read(tier):
     assert tier.get_many([one.key for one in hot]) == [one.value for one in hot]
 
 
-def test_overwriting_evicts_nothing_while_there_is_room(tier):
-    cold = [record(number) for number in range(1000)]  # 1 MB, a third of the room
+@pytest.mark.parametrize("size", [100, 1000, 30_000, 150_000])
+@pytest.mark.parametrize("together", [1, 50])
+def test_overwriting_evicts_nothing_while_there_is_room(tier, size, together):
+    cold = [record(number) for number in range(1000)]  # 1 MB, of 3
     tier.put_many(cold)
     draw = random.Random(1)
-    for _ in range(20_000):
-        tier.put_many([record(2000 + draw.randrange(300))])
+    others = min(1000, 500_000 // size)  # 0.5 MB at most
+    for _ in range(20_000 // together if size < 10_000 else 1000 // together):
+        numbers = [2000 + draw.randrange(others) for _ in range(together)]
+        tier.put_many([record(number, draw.randrange(size)) for number in numbers])
     assert tier.get_many([one.key for one in cold]) == [one.value for one in cold]
     assert tier.size().evicted == 0
 
@@ -131,6 +136,32 @@ def test_descriptors_do_not_depend_on_what_is_stored(path):
     assert open_descriptors() == before + 3  # mmap has one of its own
     tier.close()
     assert open_descriptors() == before
+
+
+@pytest.mark.parametrize(
+    ("number", "error"), [(errno.ENOSPC, TierFullError), (errno.EIO, TierUnavailableError)]
+)
+@pytest.mark.parametrize("good", [0, 1, 5])
+def test_a_put_that_fails_leaves_nothing_out_of_date(tier, monkeypatch, number, error, good):
+    keys = [record(one).key for one in range(200)]
+    tier.put_many([TierRecord(key, b"old") for key in keys])
+    real, calls = os.pwritev, []
+
+    def pwritev(*arguments):
+        calls.append(arguments)
+        if len(calls) > good:
+            raise OSError(number, os.strerror(number))
+        return real(*arguments)
+
+    monkeypatch.setattr(os, "pwritev", pwritev)
+    with pytest.raises(error):
+        tier.put_many([record(one) for one in range(200)])
+    monkeypatch.undo()
+    found = tier.get_many(keys)
+    assert all(value in (None, record(one).value) for one, value in enumerate(found))
+    assert found.count(None) >= 200 - 64 * good
+    tier.put_many([record(one) for one in range(200)])
+    assert None not in tier.get_many(keys)
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,14 @@ def open_tier(path, events, **more):
     return DiskTier(path, 4 * MB, **{"max_entries": 500, "on_event": on_event, **more})
 
 
+@contextlib.contextmanager
+def left_open(path, events):
+    """Open a tier, and leave it like a process that is killed: closing waits for the device."""
+    tier = open_tier(path, events)
+    yield tier
+    tier.after_fork()
+
+
 def versions(number):
     """What key number `number` has had, in order; the last is what it has now."""
     return [value_of(number, step) or b"never nothing" for step in (1, 2, 3, 4)]
@@ -142,7 +150,7 @@ def test_changed_bits_never_make_a_wrong_value(tmp_path, closed, events, opened)
         change = (work / name, draw.choice(used[name]), draw.randrange(8))
         if not opened:
             flip(*change)
-        with open_tier(work, events) as tier:
+        with left_open(work, events) as tier:
             if opened:
                 assert tier.get_many([key_of(1)]) == [current(1)]
                 flip(*change)
@@ -215,7 +223,7 @@ def test_bytes_written_over_never_make_a_wrong_value(tmp_path, closed, events):
             file.seek(draw.randrange(size) if turn % 4 > 1 else draw.randrange(1000))
             file.write(draw.randbytes(draw.choice((8, 100, 5000))) if turn % 3 else bytes(5000))
             file.truncate(size)
-        with open_tier(work, events) as tier:
+        with left_open(work, events) as tier:
             lost, bad = examine(tier)
         missing += lost
         wrong += bad
@@ -235,7 +243,7 @@ def test_truncated_files_never_make_a_wrong_value(tmp_path, closed, events):
         size = (work / name).stat().st_size
         length = draw.randrange(size) if turn % 10 else draw.choice((0, 1, 8, 4095, 4096))
         os.truncate(work / name, min(length, size - 1))
-        with open_tier(work, events) as tier:
+        with left_open(work, events) as tier:
             lost, bad = examine(tier)
         missing += lost
         wrong += bad
@@ -271,7 +279,7 @@ def test_generations_do_not_come_back(tmp_path, closed, events):
             damaged[draw.randrange(8)] ^= 1 << draw.randrange(8)
             file.seek(place)
             file.write(damaged)
-        with open_tier(work, events) as tier:
+        with left_open(work, events) as tier:
             assert tier.counters([b"tag"])[0] not in known
             assert tier.bump([b"tag"])[0] not in known
         shutil.rmtree(work)

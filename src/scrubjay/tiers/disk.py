@@ -34,7 +34,7 @@ from scrubjay.tiers import forks
 from scrubjay.tiers._disk import generations, layout, locking
 from scrubjay.tiers._disk.boot import boot_number
 from scrubjay.tiers._disk.files import Files
-from scrubjay.tiers._disk.layout import RECORD, RECORD_BYTES
+from scrubjay.tiers._disk.layout import RECORD
 from scrubjay.tiers._disk.opening import Wanted, open_files
 from scrubjay.tiers._disk.reading import read
 from scrubjay.tiers._disk.segments import DamagedError, Item, Segments
@@ -241,7 +241,12 @@ class DiskTier:
             while end < len(checked) and end - at < _CHUNK and size < _CHUNK_BYTES:
                 size += len(checked[end].value)
                 end += 1
-            kept += self._put(checked[at:end])
+            try:
+                kept += self._put(checked[at:end])
+            except TierError:
+                with contextlib.suppress(TierError):  # the rest is not stored; nor may the old stay
+                    self.delete_many([record.key for record in checked[at:]])
+                raise
             at = end
         return kept
 
@@ -402,29 +407,22 @@ class DiskTier:
                 self._announce()
 
     def _put(self, records: Sequence[TierRecord]) -> list[bool]:
-        kept = [
-            expires_at is None or expires_at > self._clock.time() for _, _, expires_at, _ in records
-        ]
-        checksums = [_crc32(value) for _, value, _, _ in records]  # takes time; not under the lock
+        # Checksums take time; they are not made under the lock.
+        checksums = [_crc32(value) for _, value, _, _ in records]
 
         def work(store: _Store) -> list[bool]:
-            largest = min(store.files.geometry.segment_bytes, layout.LARGEST) - RECORD_BYTES
-            items = []
-            for number, (key, value, expires_at, cost) in enumerate(records):
-                if len(key) + len(value) > largest:
-                    kept[number] = False
-                digest, bucket = store.table.bucket(key)
-                items.append(
-                    Item(
-                        digest,
-                        bucket,
-                        key,
-                        value if kept[number] else None,
-                        checksums[number],
-                        cost,
-                        _NEVER if expires_at is None else expires_at,
-                    )
+            largest = store.segments.largest
+            bucket_of = store.table.bucket
+            items: list[Item] = []
+            kept = []
+            for (key, value, expires_at, cost), checksum in zip(records, checksums, strict=True):
+                expiry = _NEVER if expires_at is None else expires_at
+                keep = len(key) + len(value) <= largest and (
+                    expiry == _NEVER or expiry > self._clock.time()
                 )
+                kept.append(keep)
+                digest, bucket = bucket_of(key)
+                items.append((digest, bucket, key, value if keep else None, checksum, cost, expiry))
             store.segments.store(items)
             return kept
 

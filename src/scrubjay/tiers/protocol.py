@@ -71,8 +71,8 @@ class Tier(Protocol):
             removed what its key had before: that is out of date.
 
         Raises:
-            TierFullError: there is no room, not even after giving up others. Of some of
-                the records nothing is stored, neither the new value nor an older one.
+            TierFullError: there is no room, not even after giving up others. Some of the
+                records are not stored, and their keys have no older value either.
         """
 
     def delete_many(self, keys: Sequence[bytes]) -> int:

@@ -33,8 +33,9 @@ class Files:
         self.exclusive = Exclusive(index, timeout)
         self.map = mmap.mmap(index, geometry.index_bytes)
         self.words = memoryview(self.map).cast("Q")
-        #: a hash of nothing yet, to be copied and fed with a key
-        self.hasher = hashlib.blake2b(digest_size=8, key=geometry.salt)
+        #: a hash of the salt, to be copied and fed with a key; as a prefix the salt costs less
+        #: than as a key of the hash, which takes a block of its own
+        self.hasher = hashlib.blake2s(geometry.salt, digest_size=8)
         self.at_table = geometry.at_table
         self.buckets = geometry.buckets
         status = os.fstat(index)

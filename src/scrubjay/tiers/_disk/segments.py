@@ -13,8 +13,8 @@ from __future__ import annotations
 import errno
 import os
 import zlib
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 from scrubjay.errors import TierFullError
 from scrubjay.tiers._disk import layout
@@ -49,26 +49,10 @@ class DamagedError(Exception):
     """What the header of the index says makes no sense."""
 
 
-class Item(NamedTuple):
-    """Something to be stored.
-
-    Args:
-        digest: hash of the key.
-        bucket: of the table.
-        key: the key.
-        value: None to remove what the key has.
-        checksum: of the value.
-        cost: a hint.
-        expires_at: infinity for never.
-    """
-
-    digest: bytes
-    bucket: int
-    key: bytes
-    value: bytes | None
-    checksum: int
-    cost: float
-    expires_at: float
+# Something to be stored: the hash of the key and its bucket, the key, the value (None to
+# remove what the key has), the checksum of the value, its cost, its expiry (infinity for
+# never). A plain tuple, as there is one for each record.
+Item: TypeAlias = tuple[bytes, int, bytes, bytes | None, int, float, float]
 
 
 class Segments:
@@ -96,12 +80,14 @@ class Segments:
         self._bytes = files.geometry.segment_bytes
         self._count = files.geometry.segments
         self._rows = layout.AT_SEGMENTS // 8
+        #: bytes that key and value of a record may have
+        self.largest = min(self._bytes, layout.LARGEST) - RECORD_BYTES
 
     def store(self, items: Sequence[Item]) -> None:
         """Store items in their order; each is there for everybody when this returns.
 
         Raises:
-            TierFullError: not all could be; what their keys had is gone.
+            TierFullError: not all could be; their keys have nothing now.
         DamagedError: the index is damaged.
             OSError: the same, for another reason.
         """
@@ -109,13 +95,31 @@ class Segments:
         if head >> 32 >= self._count or head % UNIT:
             raise DamagedError("the end of the log is nowhere")
         try:
-            self._append(items)
-        except OSError as error:
-            if error.errno not in FULL:
-                self._give_up(items)
-                raise
-            self._store_one_by_one(items)
-        self._keep_pace()
+            for run in self._runs(items) if len(items) > 1 else (items,):
+                try:
+                    self._append(run)
+                except OSError as error:
+                    if error.errno not in FULL:
+                        raise
+                    self._store_one_by_one(run)
+                self._keep_pace()
+        except OSError:
+            for digest, bucket, *_ in items:
+                slot = self._table.find(digest, bucket)
+                if slot >= 0:
+                    self._table.remove(slot)
+            raise
+
+    def _runs(self, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+        """Yield items in runs so short that segments are emptied in time."""
+        begin = size = 0
+        for number, (_, _, key, value, *_) in enumerate(items):
+            size += UNIT + len(key) + len(value or b"")
+            if size > self._bytes // 4:
+                yield items[begin : number + 1]
+                begin, size = number + 1, 0
+        if begin < len(items):
+            yield items[begin:]
 
     def clear(self) -> None:
         """Remove everything, and give the room back to the system."""
@@ -190,28 +194,20 @@ class Segments:
 
     def _store_one_by_one(self, items: Sequence[Item]) -> None:
         """Store on a full device: in the room of older records."""
-        for number, item in enumerate(items):
+        for item in items:
             try:
                 self._append([item])
                 continue
             except OSError as error:
                 if error.errno not in FULL:
-                    self._give_up(items[number:])
                     raise
             try:
                 self._reuse_oldest()
                 self._append([item])
             except OSError as error:
-                self._give_up(items[number:])
                 if error.errno not in FULL:
                     raise
                 raise TierFullError(error.errno, "the device is full") from error
-
-    def _give_up(self, items: Sequence[Item]) -> None:
-        for item in items:
-            slot = self._table.find(item.digest, item.bucket)
-            if slot >= 0:
-                self._table.remove(slot)
 
     def _reuse_oldest(self) -> None:
         active = self._words[HEAD] >> 32
@@ -236,17 +232,14 @@ class Segments:
         """Go on in a free segment."""
         self._seal()
         free = self._free()
-        if free:
-            self._activate(free[0])
-        else:  # it is not to happen; there is no room to copy anything either
+        if not free:  # more came at a time than is emptied meanwhile
             oldest = self._choose(oldest=True)
             if oldest is None:
                 raise AssertionError("one segment is active, the others are neither free nor not")
             self._empty(oldest)
-            self._activate(oldest)
+            free = [oldest]
+        self._activate(free[0])
         self._words[layout.CLEANING] = len(free) - 1 <= _SPARE
-        if len(free) <= 1:
-            self._clean(self._bytes)
 
     def _activate(self, segment: int) -> None:
         words = self._words
@@ -384,9 +377,12 @@ class Segments:
             expires_at <= self._now()
             or (crowded and not self._table.reads(slot, bucket))
             or words[layout.CARRIED] + length > self._bytes * (2 if crowded else 3) // 4
-            or (words[HEAD] & 0xFFFFFFFF) + length > self._bytes
         ):
             return False
+        if (words[HEAD] & 0xFFFFFFFF) + length > self._bytes:
+            if not self._free():
+                return False
+            self._roll()
         value = os.pread(
             self._files.data,
             value_length,
