@@ -36,7 +36,12 @@ def value_of(number: int, step: int) -> bytes | None:
 
 
 def open_tier(directory: str, events: list[str]) -> DiskTier:
-    return DiskTier(directory, 4 << 20, on_event=lambda event: events.append(str(event)))
+    return DiskTier(
+        directory,
+        4 << 20,
+        on_event=lambda event: events.append(str(event)),
+        timeout_seconds=1.0,
+    )
 
 
 def write_for_ever(directory: str, steps: memoryview, begun: memoryview, mine: range) -> None:
@@ -169,10 +174,23 @@ def forked(directory: str) -> dict:
         right = right and tier.get_many([b"mine"]) == [b"%d" % turn]
     answer = os.read(ready, 1).decode()
     os.waitpid(child, 0)
+    wait, locked = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.read(wait, 1)
+        try:
+            tier.put_many([TierRecord(b"mine", b"not while the parent is at it")])
+        except TierUnavailableError:
+            os._exit(7)
+        os._exit(0)
+    with tier._store.files.exclusive:  # a lock that parent and child shared would lock nothing
+        os.write(locked, b".")
+        _, status = os.waitpid(child, 0)
     found = tier.get_many([b"a", b"child", b"mine"])
     tier.close()
     return {
         "child": answer,
+        "locked out": os.waitstatus_to_exitcode(status) == 7,
         "parent": right,
         "found": [value and value.decode() for value in found],
         "events": events,

@@ -78,16 +78,42 @@ def test_keeps_what_is_read(tier):
 
 @pytest.mark.parametrize("size", [100, 1000, 30_000, 150_000])
 @pytest.mark.parametrize("together", [1, 50])
-def test_overwriting_evicts_nothing_while_there_is_room(tier, size, together):
+def test_overwriting_evicts_nothing_while_there_is_room(tier, events, size, together):
     cold = [record(number) for number in range(1000)]  # 1 MB, of 3
-    tier.put_many(cold)
     draw = random.Random(1)
     others = min(1000, 500_000 // size)  # 0.5 MB at most
-    for _ in range(20_000 // together if size < 10_000 else 1000 // together):
+
+    def put_others():
         numbers = [2000 + draw.randrange(others) for _ in range(together)]
         tier.put_many([record(number, draw.randrange(size)) for number in numbers])
+
+    for one in cold:  # scattered over the segments
+        tier.put_many([one])
+        put_others()
+    for _ in range(20_000 // together if size < 10_000 else 1000 // together):
+        put_others()
     assert tier.get_many([one.key for one in cold]) == [one.value for one in cold]
     assert tier.size().evicted == 0
+    assert events == []
+
+
+def test_what_is_copied_is_looked_at_first(path, events):
+    """A damaged header must not be copied under a new, right checksum."""
+    clock = ManualClock()
+    with DiskTier(path, 4 * MB, on_event=events.append, clock=clock) as tier:
+        tier.put_many([record(1)._replace(expires_at=clock.time() + 10), record(2)])
+        with (path / layout.DATA).open("r+b", buffering=0) as data:
+            content = data.read(layout.RECORD_BYTES)
+            changed = bytearray(content)
+            changed[-2] ^= 1  # expires much later
+            assert layout.RECORD.unpack(changed)[-1] > clock.time() + 1000
+            data.seek(0)
+            data.write(changed)
+        clock.advance(20)
+        for number in range(10_000):  # none of the segments is empty
+            tier.put_many([record(3), *[record(number)] * (number % 25 == 24)])
+        assert tier.get_many([record(1).key, record(2).key]) == [None, record(2).value]
+        assert [event.kind for event in events] == [TierEventKind.CORRUPTION]
 
 
 def test_a_value_too_large_is_not_kept_and_removes_the_older(tier):

@@ -446,6 +446,7 @@ def test_a_fork(path):
     said = in_a_child("forked", path)
     assert said == {
         "child": "y",
+        "locked out": True,
         "parent": True,
         "found": ["parent", "299", "299"],
         "events": [],

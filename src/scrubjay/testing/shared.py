@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import random
 import time
@@ -34,7 +35,7 @@ class SharedTierSuite(TierSuite):
     #: processes that work at the same time
     processes = 4
     #: operations of each of them
-    operations = 2500
+    operations = 10_000
 
     @pytest.fixture
     def other(self, tmp_path: Path, clock: ManualClock, tier: Tier) -> Iterator[Tier]:
@@ -71,8 +72,9 @@ class SharedTierSuite(TierSuite):
 
     def test_processes_read_what_was_current(self, tmp_path: Path) -> None:
         history = record_history(self.open_tier, tmp_path / "tier", self.processes, self.operations)
-        reads = sum(not one.write for key in history.values() for one in key)
-        print(f"{self.processes * self.operations} operations, {reads} of them reads")
+        everything = sorted(one[:2] for operations in history.values() for one in operations)
+        overlaps = sum(next_[0] < one[1] for one, next_ in itertools.pairwise(everything))
+        print(f"{len(everything)} operations; {overlaps} began while another was running")
         for key, operations in history.items():
             assert unexplained(operations) is None, key
 

@@ -11,7 +11,6 @@ import pytest
 
 from scrubjay.clock import Clock, ManualClock
 from scrubjay.errors import InvalidArgumentError, TierClosedError
-from scrubjay.testing.model import check_against_reference
 from scrubjay.tiers import Tier, TierRecord
 
 __all__ = ["TierSuite"]
@@ -286,4 +285,7 @@ class TierSuite:
             assert problems == [], f"turn {turn}"
 
     def test_behaves_like_the_reference(self, tmp_path: Path) -> None:
+        # Hypothesis takes its time to import; processes that these suites start do without.
+        from scrubjay.testing.model import check_against_reference  # noqa: PLC0415
+
         check_against_reference(self.open_tier, tmp_path, self.examples)
