@@ -37,7 +37,9 @@ from scrubjay.tiers.events import TierEventKind
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _STRETCH = 128 * 1024  # bytes of a segment that are emptied at a time; more than any key
-_PACE = 4  # bytes emptied for each byte written: done before the next segment is needed
+# Bytes emptied for each byte stored, copies not counted: a segment is done before the next
+# one is needed, as at most three quarters of it are copied.
+_PACE = 4
 _SPARE = 2  # free segments to have in hand
 _ROOMY = 0.6  # part of the room up to which nothing alive is given up
 _EMPTY = 0.3  # part of a segment below which it is emptied before older ones
@@ -156,6 +158,8 @@ class Segments:
                 parts, entries = [], []
                 self._roll()
             at, serial, check = self._reserve(units)
+            if words[layout.CLEANING]:
+                words[layout.DEBT] += units << layout.UNIT_BITS
             if not parts:
                 begin = at
             rest = RECORD_REST.pack(serial, check, len(key), len(value), checksum, cost, expires_at)
@@ -185,8 +189,6 @@ class Segments:
         active, tail = divmod(words[HEAD], 1 << 32)
         length = units << layout.UNIT_BITS
         words[HEAD] += length
-        if words[layout.CLEANING]:
-            words[layout.DEBT] += length
         puts = (words[layout.PUTS] + 1) & 0xFFFFFFFFFFFF
         words[layout.PUTS] = puts
         serial = words[self._row(active) + S_SERIAL] & 0xFFFFFFFF
