@@ -21,7 +21,7 @@ MB = 1 << 20
 
 
 def open_descriptors():
-    return len(list(Path("/proc/self/fd").iterdir()))
+    return len(list(Path("/dev/fd").iterdir()))
 
 
 def record(number, size=1000):
@@ -421,6 +421,28 @@ def test_a_lock_that_is_held_for_too_long_is_an_outage(path):
             thread.start()
             thread.join()
             assert "another thread" in thrown[0]
+
+
+def test_a_lock_that_an_interrupt_left_taken_is_got_over(path):
+    with DiskTier(path, 4 * MB, timeout_seconds=0.05) as tier:
+        tier.put_many([record(1)])
+        tier._store.files.exclusive.__enter__()
+        with pytest.raises(TierUnavailableError):
+            tier.put_many([record(2)])
+        assert tier.put_many([record(2)]) == [True]
+        assert tier.get_many([record(1).key, record(2).key]) == [record(1).value, record(2).value]
+
+
+@pytest.mark.parametrize("word", [layout.HEAD, layout.VICTIM, layout.PUTS, layout.DEBT])
+def test_a_header_that_is_damaged_while_it_is_used(path, events, word):
+    with DiskTier(path, 4 * MB, on_event=events.append) as tier:
+        tier.put_many([record(number) for number in range(4000)])
+        tier._store.words[word] = (1 << 64) - 1
+        for number in range(4000):
+            assert tier.put_many([record(number)]) == [True]
+            assert tier.get_many([record(number).key]) == [record(number).value]
+    kinds = {event.kind for event in events}
+    assert kinds <= {TierEventKind.QUARANTINE, TierEventKind.DISCARD}
 
 
 def test_callbacks_on_events_may_fail_and_may_use_the_tier(path, caplog):

@@ -389,16 +389,20 @@ class DiskTier:
         try:
             for _ in range(_RETRIES):
                 store = self._opened()
-                with store.files.exclusive:
-                    if not store.words[layout.RETIRED] and self._store is store:
-                        try:
+                try:
+                    with store.files.exclusive:
+                        if not store.words[layout.RETIRED] and self._store is store:
                             return work(store)
-                        except (DamagedError, ArithmeticError, LookupError, ValueError) as error:
-                            # The words of the header make no sense: begin with new files.
-                            store.words[layout.RETIRED] = 1
-                            self._tell_later(
-                                TierEventKind.QUARANTINE, f"the index is damaged: {error!r}"
-                            )
+                except (DamagedError, ArithmeticError, LookupError, ValueError) as error:
+                    # The words of the header make no sense: begin with new files.
+                    store.words[layout.RETIRED] = 1
+                    self._tell_later(TierEventKind.QUARANTINE, f"the index is damaged: {error!r}")
+                except TierUnavailableError:
+                    # Open them again: an interrupt may have left the lock taken.
+                    if self._store is store:
+                        self._store = None
+                    del store  # or the traceback would keep them open, and locked
+                    raise
             raise TierUnavailableError("its files are being replaced again and again")
         except OSError as error:
             raise self._outage(error) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from types import TracebackType
@@ -44,7 +43,7 @@ def lock_file(descriptor: int, deadline: float, *, shared: bool = False) -> None
         except BlockingIOError:
             tries += 1
         if tries <= _YIELDS:
-            os.sched_yield()
+            time.sleep(0)
             continue
         if time.monotonic() >= deadline:
             raise TierUnavailableError("another process holds the lock for too long")

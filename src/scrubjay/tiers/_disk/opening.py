@@ -7,6 +7,7 @@ stands under its path may be exchanged meanwhile. No symbolic link is followed.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
@@ -147,20 +148,26 @@ def _make(directory: int, wanted: Wanted) -> Files:
         os.pwrite(index, geometry.pack(), 0)
         data = os.open(layout.DATA, flags, 0o600, dir_fd=directory)
         os.rename(_NEW, layout.INDEX, src_dir_fd=directory, dst_dir_fd=directory)
-        return Files(index, data, geometry, wanted.timeout)
     except BaseException:
         os.close(index)
         if data >= 0:
             os.close(data)
+        with contextlib.suppress(OSError):
+            os.unlink(_NEW, dir_fd=directory)
         raise
+    return Files(index, data, geometry, wanted.timeout)
 
 
 def _allocate(descriptor: int, length: int) -> None:
     # Room for all of it: a mapped page that finds none when it is first written kills
     # the process.
     if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(descriptor, 0, length)
-        return
+        try:
+            os.posix_fallocate(descriptor, 0, length)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+                raise
     for at in range(0, length, 1 << 20):
         os.pwrite(descriptor, bytes(min(1 << 20, length - at)), at)
 
