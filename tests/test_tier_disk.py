@@ -13,8 +13,8 @@ import pytest
 
 from scrubjay import InvalidArgumentError, ManualClock
 from scrubjay.errors import TierFullError, TierUnavailableError
-from scrubjay.tiers import DiskTier, TierEventKind, TierRecord
-from scrubjay.tiers._disk import boot, layout
+from scrubjay.tiers import DiskTier, MemoryTier, TierEventKind, TierRecord
+from scrubjay.tiers._disk import boot, layout, segments
 from scrubjay.tiers._disk.locking import lock_file
 
 MB = 1 << 20
@@ -146,6 +146,58 @@ def test_what_has_expired_goes_first(path):
             tier.put_many([record(10_000 + number % 100)])
         kept = tier.get_many([record(2000 + number).key for number in range(1800)])
         assert None not in kept
+
+
+def test_room_is_found_even_if_nothing_was_emptied_in_time(tier, monkeypatch, events):
+    monkeypatch.setattr(segments, "_PACE", 0)
+    for number in range(20_000):
+        assert tier.put_many([record(number)]) == [True]
+        assert tier.get_many([record(number).key]) == [record(number).value]
+    size = tier.size()
+    assert size.evicted + size.entries == 20_000
+    assert size.bytes <= size.capacity
+    assert events == []
+
+
+def test_what_cannot_be_copied_is_given_up(tier, monkeypatch, events):
+    real, refused = os.pwritev, []
+
+    def pwritev(descriptor, parts, at):
+        if len(parts) == 3:  # a copy; what is new is followed by its padding
+            refused.append(at)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(descriptor, parts, at)
+
+    monkeypatch.setattr(os, "pwritev", pwritev)
+    for number in range(700):  # scattered over the segments
+        tier.put_many([record(number), *[record(5000)] * 4])
+    for number in range(10_000):
+        assert tier.put_many([record(5000 + number % 90)]) == [True]
+    assert refused
+    for number in range(700):
+        assert tier.get_many([record(number).key]) in ([None], [record(number).value])
+    assert tier.size().evicted > 0
+    assert events == []
+
+
+def test_a_record_as_large_as_a_segment(tier):
+    for number in range(100):
+        tier.put_many([record(number)])
+        largest = tier._store.segments.largest
+        value = bytes([number]) * (largest - 1)
+        assert tier.put_many([TierRecord(b"k", value)]) == [True]
+        assert tier.get_many([b"k"]) == [value]
+        assert tier.put_many([TierRecord(b"k", value + b"..")]) == [False]
+
+
+def test_a_memory_tier_with_a_bound_gives_up_the_least_recently_used():
+    tier = MemoryTier(10)
+    assert tier.put_many([TierRecord(b"%d" % number, b"1234") for number in range(3)]) == [True] * 3
+    assert tier.get_many([b"0", b"1", b"2"]) == [None, b"1234", b"1234"]
+    tier.get_many([b"1"])
+    assert tier.put_many([TierRecord(b"3", b"1234"), TierRecord(b"4", bytes(10))]) == [True, False]
+    assert tier.get_many([b"1", b"2", b"3", b"4"]) == [b"1234", None, b"1234", None]
+    assert tier.size() == (2, 10, 10, 2)
 
 
 def test_clearing_gives_the_room_back(path, tier):
