@@ -14,7 +14,7 @@ import pytest
 from scrubjay import InvalidArgumentError, ManualClock
 from scrubjay.errors import TierFullError, TierUnavailableError
 from scrubjay.tiers import DiskTier, MemoryTier, TierEventKind, TierRecord
-from scrubjay.tiers._disk import boot, layout, segments
+from scrubjay.tiers._disk import boot, layout, lookup, segments
 from scrubjay.tiers._disk.locking import lock_file
 
 MB = 1 << 20
@@ -261,6 +261,14 @@ def test_bad_arguments(path, arguments):
     with pytest.raises(InvalidArgumentError, match=next(iter(arguments))):
         DiskTier(**{"path": path, **arguments})
     assert not path.exists()
+
+
+def test_the_lookup_knows_the_layout():
+    source = Path(lookup.__file__)
+    names = {}
+    exec((source.parent / "lookup.py").read_text().partition("_unpack =")[0], names)
+    for name in ("WAYS", "HASHES", "COUNTS", "STRIDE", "RECORD_BYTES", "RETIRED"):
+        assert names[name] == getattr(layout, name)
 
 
 # ---- closing, and whether what is found is true

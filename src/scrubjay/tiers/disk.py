@@ -34,7 +34,7 @@ from scrubjay.tiers import forks
 from scrubjay.tiers._disk import generations, layout, locking
 from scrubjay.tiers._disk.boot import boot_number
 from scrubjay.tiers._disk.files import Files
-from scrubjay.tiers._disk.layout import RECORD
+from scrubjay.tiers._disk.lookup import Lookup
 from scrubjay.tiers._disk.opening import Wanted, open_files
 from scrubjay.tiers._disk.reading import read
 from scrubjay.tiers._disk.segments import DamagedError, Item, Segments
@@ -49,23 +49,13 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _LEAST_BYTES = 2 << 20
 _BYTES_AN_ENTRY = 512  # what an entry takes at least, on average, for the table to suffice
-_LARGE = 32 * 1024  # bytes from which on a value is read by itself, and not copied
 _CHUNK = 64  # records stored under one hold of the lock
 _CHUNK_BYTES = 1 << 20
 _LOOK_SECONDS = 0.25  # how often it is looked whether the directory still is what it was
 _RETRIES = 5
-_READS = 255
-# As globals of this module these are quicker to reach: reading is nothing but Python.
-_STRIDE, _HASHES, _COUNTS, _WAYS = layout.STRIDE, layout.HASHES, layout.COUNTS, layout.WAYS
-_UNIT_BITS, _RECORD_BYTES, _CHECK_MASK = layout.UNIT_BITS, layout.RECORD_BYTES, layout.CHECK_MASK
 _NEVER = math.inf
-_LENGTH_BYTES = layout.LENGTH_MASK << layout.UNIT_BITS
-_LENGTH_SHIFT = 16 - layout.UNIT_BITS
-_unpack = RECORD.unpack_from
 _crc32 = zlib.crc32
-_pread = os.pread
 _monotonic = time.monotonic
-_number = int.from_bytes
 
 
 class _Store:
@@ -81,16 +71,7 @@ class _Store:
         self.words = files.words
         self.table = Table(files)
         self.segments = Segments(files, self.table, now, tell)
-        # What a read needs, in one go.
-        self.for_reading = (
-            files.words,
-            files.map,
-            files.map.find,
-            files.data,
-            files.hasher.copy,
-            files.buckets,
-            files.at_table,
-        )
+        self.read_many = Lookup(files, now).read_many
 
 
 class DiskTier:
@@ -167,56 +148,15 @@ class DiskTier:
         Raises:
             TierUnavailableError: the disk cannot be read now.
         """
-        values: list[bytes | None] = []
         try:
             store = self._store
-            if store is None or store.words[layout.RETIRED] or _monotonic() >= self._look_at:
+            if store is None or _monotonic() >= self._look_at:
                 store = self._opened()
-            words, mapped, find, data, hasher, buckets, at_table = store.for_reading
-            for key in keys:
-                hashing = hasher()
-                hashing.update(key)
-                digest = hashing.digest()
-                bucket = at_table + _number(digest, "little") % buckets * _STRIDE
-                at = find(digest, bucket, bucket + _HASHES)
-                # Halves of two neighbours may look like it (at & 7); what then is read is not it.
-                word = words[(at >> 3) + _WAYS] if at >= 0 else 0
-                if not word and not (at >= 0 and at & 7):
-                    values.append(None)
-                    continue
-                length = word >> _LENGTH_SHIFT & _LENGTH_BYTES
-                after_key = _RECORD_BYTES + len(key)
-                if length <= _LARGE:
-                    record = _pread(data, length, word >> 34 << _UNIT_BITS)
-                else:
-                    record = _pread(data, after_key, word >> 34 << _UNIT_BITS)
-                if len(record) >= after_key:
-                    checksum, _, check, key_bytes, value_bytes, value_checksum, _, expires_at = (
-                        _unpack(record)
-                    )
-                    if length <= _LARGE:
-                        value = record[after_key : after_key + value_bytes]
-                    else:
-                        value = _pread(
-                            data, min(value_bytes, length), (word >> 34 << _UNIT_BITS) + after_key
-                        )
-                    head = record[4:after_key]
-                    if (
-                        check == word & _CHECK_MASK
-                        and key_bytes == len(key)
-                        and head.endswith(key)
-                        and _crc32(head) == checksum
-                        and _crc32(value) == value_checksum
-                        and (expires_at == _NEVER or expires_at > self._clock.time())
-                    ):
-                        count = bucket + _COUNTS + (at - bucket >> 3)
-                        reads = mapped[count]
-                        if reads < _READS:
-                            mapped[count] = reads + 1
-                        values.append(value)
-                        continue
-                # Overwritten meanwhile, of another key, expired or damaged.
-                values.append(self._read_again(store, key))
+            values = store.read_many(keys, self._read_again)
+            if values is None:  # its files were replaced
+                values = self._opened().read_many(keys, self._read_again)
+                if values is None:
+                    raise TierUnavailableError("its files are being replaced again and again")
         except OSError as error:
             raise self._outage(error) from error
         except TypeError:
@@ -440,8 +380,9 @@ class DiskTier:
                 removed += 1
         return removed
 
-    def _read_again(self, store: _Store, key: bytes) -> bytes | None:
+    def _read_again(self, key: bytes) -> bytes | None:
         """Read under the lock, where nothing changes, and remove what cannot be read."""
+        store = self._opened()
         with store.files.exclusive:
             digest, bucket = store.table.bucket(key)
             slot = store.table.find(digest, bucket)
@@ -499,7 +440,7 @@ def _slots(store: _Store) -> Iterator[tuple[int, int, int]]:
         first = (bucket >> 3) + layout.WAYS
         for place, word in enumerate(words[first : first + layout.WAYS].tolist()):
             if word:
-                yield store.files.map[bucket + _COUNTS + place], word, first + place
+                yield store.files.map[bucket + layout.COUNTS + place], word, first + place
 
 
 def _absolute(path: str | os.PathLike[str]) -> str:

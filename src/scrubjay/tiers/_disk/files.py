@@ -32,7 +32,8 @@ class Files:
         self.geometry = geometry
         self.exclusive = Exclusive(index, timeout)
         self.map = mmap.mmap(index, geometry.index_bytes)
-        self.words = memoryview(self.map).cast("Q")
+        self.octets = memoryview(self.map)
+        self.words = self.octets.cast("Q")
         #: a hash of the salt, to be copied and fed with a key; as a prefix the salt costs less
         #: than as a key of the hash, which takes a block of its own
         self.hasher = hashlib.blake2s(geometry.salt, digest_size=8)
@@ -85,10 +86,7 @@ class Files:
         self.index = self.data = -1
 
     def __del__(self) -> None:
-        if hasattr(self, "words"):
-            self.words.release()
-        if hasattr(self, "map"):
-            self.map.close()
+        # The map goes with those who hold views of it.
         if self.index >= 0:
             os.close(self.index)
             os.close(self.data)

@@ -34,7 +34,7 @@ class Table:
         hasher = self._files.hasher.copy()
         hasher.update(key)
         digest = hasher.digest()
-        number = int.from_bytes(digest, "little") % self._files.buckets
+        number = int.from_bytes(digest, layout.BYTE_ORDER) % self._files.buckets
         return digest, self._files.at_table + number * STRIDE
 
     def find(self, digest: bytes, bucket: int) -> int:
