@@ -20,16 +20,22 @@ from scrubjay.errors import TierFullError
 from scrubjay.tiers._disk import layout
 from scrubjay.tiers._disk.files import Files
 from scrubjay.tiers._disk.layout import (
+    BYTE_ORDER,
     CHECK_MASK,
+    CLEANING,
     CURSOR,
+    DEBT,
     HEAD,
+    PUTS,
     RECORD,
     RECORD_BYTES,
     RECORD_REST,
     S_LIVE,
     S_SERIAL,
     S_USED,
+    SEGMENT_WORDS,
     UNIT,
+    UNIT_BITS,
     VICTIM,
 )
 from scrubjay.tiers._disk.table import Table
@@ -133,7 +139,7 @@ class Segments:
         for number in range(self._count):
             words[self._row(number) + S_SERIAL] = 0
             words[self._row(number) + S_LIVE] = 0
-        words[layout.ENTRIES] = words[layout.CLEANING] = words[layout.DEBT] = 0
+        words[layout.ENTRIES] = words[CLEANING] = words[DEBT] = 0
         self._activate(0)
         os.ftruncate(self._files.data, 0)
 
@@ -152,28 +158,29 @@ class Segments:
                     self._table.remove(slot)
                 continue
             taken = RECORD_BYTES + len(key) + len(value)
-            units = (taken + UNIT - 1) >> layout.UNIT_BITS
-            if (words[HEAD] & 0xFFFFFFFF) + (units << layout.UNIT_BITS) > self._bytes:
+            units = (taken + UNIT - 1) >> UNIT_BITS
+            length = units << UNIT_BITS
+            if (words[HEAD] & 0xFFFFFFFF) + length > self._bytes:
                 self._write(parts, begin, entries)
                 parts, entries = [], []
                 self._roll()
-            at, serial, check = self._reserve(units)
-            if words[layout.CLEANING]:
-                words[layout.DEBT] += units << layout.UNIT_BITS
+            at, serial, check = self._reserve(length)
+            if words[CLEANING]:
+                words[DEBT] += length
             if not parts:
                 begin = at
             rest = RECORD_REST.pack(serial, check, len(key), len(value), checksum, cost, expires_at)
-            head = zlib.crc32(key, zlib.crc32(rest)).to_bytes(4, layout.BYTE_ORDER) + rest
-            parts += (head, key, value, _PADDING[: (units << layout.UNIT_BITS) - taken])
-            entries.append((digest, bucket, (at >> layout.UNIT_BITS) << 34 | units << 16 | check))
+            head = zlib.crc32(key, zlib.crc32(rest)).to_bytes(4, BYTE_ORDER) + rest
+            parts += (head, key, value, _PADDING[: length - taken])
+            entries.append((digest, bucket, (at >> UNIT_BITS) << 34 | units << 16 | check))
         self._write(parts, begin, entries)
 
     def _write(self, parts: list[bytes], at: int, entries: list[tuple[bytes, int, int]]) -> None:
         if not parts:
             return
         self._write_whole(parts if len(parts) == 4 else [b"".join(parts)], at)
-        for entry in entries:
-            self._table.enter(*entry)
+        for digest, bucket, word in entries:
+            self._table.enter(digest, bucket, word)
 
     def _write_whole(self, parts: Sequence[bytes], at: int) -> None:
         length = sum(map(len, parts))
@@ -183,16 +190,17 @@ class Segments:
             if os.pwrite(self._files.data, rest, at + written) != len(rest):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def _reserve(self, units: int) -> tuple[int, int, int]:
+    def _reserve(self, length: int) -> tuple[int, int, int]:
         """Take room at the end of the log: its offset, its serial, and a check."""
         words = self._words
-        active, tail = divmod(words[HEAD], 1 << 32)
-        length = units << layout.UNIT_BITS
-        words[HEAD] += length
-        puts = (words[layout.PUTS] + 1) & 0xFFFFFFFFFFFF
-        words[layout.PUTS] = puts
-        serial = words[self._row(active) + S_SERIAL] & 0xFFFFFFFF
-        return active * self._bytes + tail, serial, puts * _MIX >> 16 & CHECK_MASK
+        head = words[HEAD]
+        words[HEAD] = head + length
+        active = head >> 32
+        puts = (words[PUTS] + 1) & 0xFFFFFFFFFFFF
+        words[PUTS] = puts
+        serial = words[self._rows + SEGMENT_WORDS * active + S_SERIAL] & 0xFFFFFFFF
+        at = active * self._bytes + (head & 0xFFFFFFFF)
+        return at, serial, puts * _MIX >> 16 & CHECK_MASK
 
     def _store_one_by_one(self, items: Sequence[Item]) -> None:
         """Store on a full device: in the room of older records."""
@@ -224,7 +232,7 @@ class Segments:
     # ---- segments
 
     def _row(self, segment: int) -> int:
-        return self._rows + layout.SEGMENT_WORDS * segment
+        return self._rows + SEGMENT_WORDS * segment
 
     def _seal(self) -> None:
         active, tail = divmod(self._words[HEAD], 1 << 32)
@@ -241,7 +249,7 @@ class Segments:
             self._empty(oldest)
             free = [oldest]
         self._activate(free[0])
-        self._words[layout.CLEANING] = len(free) - 1 <= _SPARE
+        self._words[CLEANING] = len(free) - 1 <= _SPARE
 
     def _activate(self, segment: int) -> None:
         words = self._words
@@ -286,10 +294,10 @@ class Segments:
 
     def _keep_pace(self) -> None:
         words = self._words
-        if words[layout.CLEANING]:
-            debt = words[layout.DEBT] * _PACE
+        if words[CLEANING]:
+            debt = words[DEBT] * _PACE
             if debt >= _STRETCH:
-                words[layout.DEBT] = 0
+                words[DEBT] = 0
                 self._clean(debt)
 
     def _clean(self, amount: int) -> None:
@@ -312,8 +320,8 @@ class Segments:
                 amount -= step
                 continue
             self._free_up(victim)
-            words[layout.CLEANING] = len(self._free()) <= _SPARE
-            if not words[layout.CLEANING]:
+            words[CLEANING] = len(self._free()) <= _SPARE
+            if not words[CLEANING]:
                 return
 
     def _empty(self, segment: int) -> None:
@@ -344,8 +352,8 @@ class Segments:
                 break
             _, written, check, key_length, value_length, *_ = RECORD.unpack_from(stretch, at)
             after_key = at + RECORD_BYTES + key_length
-            units = (RECORD_BYTES + key_length + value_length + UNIT - 1) >> layout.UNIT_BITS
-            length = units << layout.UNIT_BITS
+            units = (RECORD_BYTES + key_length + value_length + UNIT - 1) >> UNIT_BITS
+            length = units << UNIT_BITS
             if written != serial or not key_length or begin + at + length > self._bytes:
                 at += UNIT  # a writer was killed here, or it is damaged
                 continue
@@ -354,7 +362,7 @@ class Segments:
             key = stretch[at + RECORD_BYTES : after_key]
             digest, bucket = self._table.bucket(key)
             slot = self._table.find(digest, bucket)
-            word = ((base + begin + at) >> layout.UNIT_BITS) << 34 | units << 16 | check
+            word = ((base + begin + at) >> UNIT_BITS) << 34 | units << 16 | check
             alive = slot >= 0 and self._words[slot] == word
             if alive and not (
                 keep and self._carry(slot, bucket, stretch[at:after_key], word, crowded=crowded)
@@ -374,7 +382,7 @@ class Segments:
             self._tell(TierEventKind.CORRUPTION, "the header of a record")
             return False
         units = word >> 16 & layout.LENGTH_MASK
-        length = units << layout.UNIT_BITS
+        length = units << UNIT_BITS
         if (
             expires_at <= self._now()
             or (crowded and not self._table.reads(slot, bucket))
@@ -388,13 +396,13 @@ class Segments:
         value = os.pread(
             self._files.data,
             value_length,
-            ((word >> 34) << layout.UNIT_BITS) + RECORD_BYTES + key_length,
+            ((word >> 34) << UNIT_BITS) + RECORD_BYTES + key_length,
         )
-        at, serial, check = self._reserve(units)
+        at, serial, check = self._reserve(length)
         rest = RECORD_REST.pack(
             serial, check, key_length, value_length, value_checksum, cost, expires_at
         )
-        fresh = zlib.crc32(key, zlib.crc32(rest)).to_bytes(4, layout.BYTE_ORDER) + rest
+        fresh = zlib.crc32(key, zlib.crc32(rest)).to_bytes(4, BYTE_ORDER) + rest
         try:
             self._write_whole((fresh, key, value), at)
         except OSError as error:
@@ -404,5 +412,5 @@ class Segments:
         words[layout.CARRIED] += length
         if crowded:
             self._table.halve_reads(slot, bucket)
-        self._table.move(slot, (at >> layout.UNIT_BITS) << 34 | units << 16 | check)
+        self._table.move(slot, (at >> UNIT_BITS) << 34 | units << 16 | check)
         return True

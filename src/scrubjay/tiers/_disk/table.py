@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from scrubjay.tiers._disk import layout
 from scrubjay.tiers._disk.files import Files
-from scrubjay.tiers._disk.layout import COUNTS, HASHES, S_LIVE, STRIDE, WAYS
+from scrubjay.tiers._disk.layout import (
+    BYTE_ORDER,
+    COUNTS,
+    ENTRIES,
+    HASHES,
+    S_LIVE,
+    SEGMENT_WORDS,
+    STRIDE,
+    WAYS,
+)
 
 _LENGTH_SHIFT = 16 - layout.UNIT_BITS
 _LENGTH_BYTES = layout.LENGTH_MASK << layout.UNIT_BITS
@@ -22,20 +31,22 @@ class Table:
     """
 
     def __init__(self, files: Files) -> None:
-        self._files = files
         self._map = files.map
+        self._hasher = files.hasher.copy
+        self._buckets = files.buckets
+        self._at_table = files.at_table
         self._words = files.words
-        self._segments = layout.AT_SEGMENTS // 8
+        self._live = layout.AT_SEGMENTS // 8 + S_LIVE  # of the first segment
         self._count = files.geometry.segments
         self._segment_units = files.geometry.segment_bytes >> layout.UNIT_BITS
 
     def bucket(self, key: bytes) -> tuple[bytes, int]:
         """Return the hash of a key, and the offset of its bucket."""
-        hasher = self._files.hasher.copy()
+        hasher = self._hasher()
         hasher.update(key)
         digest = hasher.digest()
-        number = int.from_bytes(digest, layout.BYTE_ORDER) % self._files.buckets
-        return digest, self._files.at_table + number * STRIDE
+        number = int.from_bytes(digest, BYTE_ORDER) % self._buckets
+        return digest, self._at_table + number * STRIDE
 
     def find(self, digest: bytes, bucket: int) -> int:
         """Return the number of the word of a hash, or -1."""
@@ -47,20 +58,20 @@ class Table:
 
     def enter(self, digest: bytes, bucket: int, word: int) -> None:
         """Let a hash stand for a record; whatever it stood for is gone."""
+        words = self._words
         slot = self.find(digest, bucket)
         if slot < 0:
             slot = self._free_slot(bucket)
             at = (slot - WAYS) << 3
             self._map[at : at + 8] = digest
-        words = self._words
         old = words[slot]
-        self._map[self._reads_at(slot, bucket)] = 0
+        self._map[bucket + COUNTS + slot - (bucket >> 3) - WAYS] = 0
         self._take(word)
         words[slot] = word
         if old:
             self._give(old)
         else:
-            words[layout.ENTRIES] += 1
+            words[ENTRIES] += 1
 
     def move(self, slot: int, word: int) -> None:
         """Let a slot stand for a copy of its record."""
@@ -76,7 +87,7 @@ class Table:
             return False
         self._words[slot] = 0
         self._give(old)
-        self._words[layout.ENTRIES] = max(0, self._words[layout.ENTRIES] - 1)
+        self._words[ENTRIES] = max(0, self._words[ENTRIES] - 1)
         return True
 
     def evict(self, slot: int) -> None:
@@ -109,14 +120,12 @@ class Table:
     # between the two leaves too many: never a segment that seems empty and is not.
 
     def _take(self, word: int) -> None:
-        live = (
-            self._segments + layout.SEGMENT_WORDS * ((word >> 34) // self._segment_units) + S_LIVE
-        )
+        live = self._live + (word >> 34) // self._segment_units * SEGMENT_WORDS
         self._words[live] += word >> _LENGTH_SHIFT & _LENGTH_BYTES
 
     def _give(self, word: int) -> None:
         segment = (word >> 34) // self._segment_units
         if segment < self._count:  # not so in a damaged word
-            live = self._segments + layout.SEGMENT_WORDS * segment + S_LIVE
+            live = self._live + segment * SEGMENT_WORDS
             rest = self._words[live] - (word >> _LENGTH_SHIFT & _LENGTH_BYTES)
             self._words[live] = max(0, rest)
