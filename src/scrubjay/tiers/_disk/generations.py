@@ -4,9 +4,9 @@ A counter that was lost would begin again, and an entry invalidated long ago wou
 So there is no counter for each name but 65,536 for all, by hash: a name shares its counter
 with others, and may be invalidated with them, which costs a miss.
 
-A generation is the milliseconds at which it began, or one more than before if that is more,
-and 20 random bits. No generation comes twice, not after the file was lost either; and a
-counter in which a bit has changed is one that nobody remembers.
+A generation is the microsecond at which it began, or the one after that of the generation
+before, and 10 random bits. So none comes twice, not after the file was lost either; and a
+counter in which a bit has changed is, but for a rare chance, one that nobody remembers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from scrubjay.tiers._disk import layout
 from scrubjay.tiers._disk.files import Files
 
-_RANDOM_BITS = 20
+_RANDOM_BITS = 10  # with 53 for the microseconds, enough until 2255
 _LARGEST = 1 << 63
 
 
@@ -49,5 +49,5 @@ def _place(files: Files, name: bytes) -> int:
 
 
 def _generation(before: int) -> int:
-    milliseconds = max((before >> _RANDOM_BITS) + 1, time.time_ns() // 1_000_000)
-    return milliseconds << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
+    microseconds = max((before >> _RANDOM_BITS) + 1, time.time_ns() // 1000)
+    return microseconds << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
