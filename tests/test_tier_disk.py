@@ -14,7 +14,7 @@ import pytest
 from scrubjay import InvalidArgumentError, ManualClock
 from scrubjay.errors import TierFullError, TierUnavailableError
 from scrubjay.tiers import DiskTier, MemoryTier, TierEventKind, TierRecord
-from scrubjay.tiers._disk import boot, layout, lookup, segments
+from scrubjay.tiers._disk import boot, layout, log, lookup
 from scrubjay.tiers._disk.locking import lock_file
 
 MB = 1 << 20
@@ -149,7 +149,7 @@ def test_what_has_expired_goes_first(path):
 
 
 def test_room_is_found_even_if_nothing_was_emptied_in_time(tier, monkeypatch, events):
-    monkeypatch.setattr(segments, "_PACE", 0)
+    monkeypatch.setattr(log, "_PACE", 0)
     for number in range(20_000):
         assert tier.put_many([record(number)]) == [True]
         assert tier.get_many([record(number).key]) == [record(number).value]
@@ -183,7 +183,7 @@ def test_what_cannot_be_copied_is_given_up(tier, monkeypatch, events):
 def test_a_record_as_large_as_a_segment(tier):
     for number in range(100):
         tier.put_many([record(number)])
-        largest = tier._store.segments.largest
+        largest = tier._store.log.largest
         value = bytes([number]) * (largest - 1)
         assert tier.put_many([TierRecord(b"k", value)]) == [True]
         assert tier.get_many([b"k"]) == [value]

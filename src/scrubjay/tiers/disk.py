@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from scrubjay import arguments
 from scrubjay.clock import Clock, SystemClock
@@ -33,12 +33,10 @@ from scrubjay.errors import (
 from scrubjay.tiers import forks
 from scrubjay.tiers._disk import generations, layout, locking
 from scrubjay.tiers._disk.boot import boot_number
-from scrubjay.tiers._disk.files import Files
-from scrubjay.tiers._disk.lookup import Lookup
+from scrubjay.tiers._disk.log import DamagedError, Item
 from scrubjay.tiers._disk.opening import Wanted, open_files
 from scrubjay.tiers._disk.reading import read
-from scrubjay.tiers._disk.segments import DamagedError, Item, Segments
-from scrubjay.tiers._disk.table import Table
+from scrubjay.tiers._disk.store import Store
 from scrubjay.tiers.checks import checked_keys, checked_limit, checked_records
 from scrubjay.tiers.events import Announcer, OnEvent, TierEventKind
 from scrubjay.tiers.protocol import TierRecord, TierSize
@@ -56,22 +54,6 @@ _RETRIES = 5
 _NEVER = math.inf
 _crc32 = zlib.crc32
 _monotonic = time.monotonic
-
-
-class _Store:
-    """Open files, with what works on them."""
-
-    def __init__(
-        self,
-        files: Files,
-        now: Callable[[], float],
-        tell: Callable[[TierEventKind, str], None],
-    ) -> None:
-        self.files = files
-        self.words = files.words
-        self.table = Table(files)
-        self.segments = Segments(files, self.table, now, tell)
-        self.read_many = Lookup(files, now).read_many
 
 
 class DiskTier:
@@ -135,7 +117,7 @@ class DiskTier:
         self._announcer = Announcer(name, arguments.function_or_none("on_event", on_event))
         self._untold: deque[tuple[TierEventKind, str]] = deque()
         self._opening = threading.Lock()
-        self._store: _Store | None = None
+        self._store: Store | None = None
         self._closed = False
         self._look_at = 0.0
         forks.watch(self)
@@ -220,7 +202,7 @@ class DiskTier:
         """
         names = checked_keys(names, "names")
 
-        def work(store: _Store) -> list[int]:
+        def work(store: Store) -> list[int]:
             for name in names:
                 generations.bump(store.files, name)
             return [generations.generation(store.files, name) for name in names]
@@ -233,7 +215,7 @@ class DiskTier:
         Raises:
             TierUnavailableError: the disk cannot be used now.
         """
-        self._changed(lambda store: store.segments.clear())
+        self._changed(lambda store: store.log.clear())
 
     def scan(self, limit: int | None = None) -> Iterator[TierRecord]:
         """Yield records, those read most first, counted since about the last time round.
@@ -247,7 +229,7 @@ class DiskTier:
         """
         limit = checked_limit(limit)
         store = self._opened()
-        found = _slots(store)
+        found = store.slots()
         hottest = sorted(found, reverse=True) if limit is None else heapq.nlargest(limit, found)
         return self._records(store, hottest)
 
@@ -261,7 +243,7 @@ class DiskTier:
         words, geometry = store.words, store.files.geometry
         return TierSize(
             words[layout.ENTRIES],
-            store.segments.live(),
+            store.log.live(),
             geometry.segments * geometry.segment_bytes,
             words[layout.EVICTED],
         )
@@ -295,7 +277,7 @@ class DiskTier:
 
     # ---- what it takes
 
-    def _opened(self) -> _Store:
+    def _opened(self) -> Store:
         """Return the store, opened or opened again if need be."""
         store = self._store
         now = _monotonic()
@@ -313,7 +295,7 @@ class DiskTier:
             if self._store is store:
                 self._store = None
                 files = open_files(self._wanted, self._tell_later)
-                self._store = _Store(files, self._clock.time, self._tell_later)
+                self._store = Store(files, self._clock.time, self._tell_later)
                 self._look_at = _monotonic() + _LOOK_SECONDS
             if self._store is None:
                 raise TierUnavailableError("it could not be opened")
@@ -324,7 +306,7 @@ class DiskTier:
             self._opening.release()
             self._announce()
 
-    def _changed(self, work: Callable[[_Store], _T]) -> _T:
+    def _changed(self, work: Callable[[Store], _T]) -> _T:
         """Do a piece of work under the lock, on the files that are in place."""
         try:
             for _ in range(_RETRIES):
@@ -354,8 +336,8 @@ class DiskTier:
         # Checksums take time; they are not made under the lock.
         checksums = [_crc32(value) for _, value, _, _ in records]
 
-        def work(store: _Store) -> list[bool]:
-            largest = store.segments.largest
+        def work(store: Store) -> list[bool]:
+            largest = store.log.largest
             bucket_of = store.table.bucket
             items: list[Item] = []
             kept = []
@@ -367,12 +349,12 @@ class DiskTier:
                 kept.append(keep)
                 digest, bucket = bucket_of(key)
                 items.append((digest, bucket, key, value if keep else None, checksum, cost, expiry))
-            store.segments.store(items)
+            store.log.store(items)
             return kept
 
         return self._changed(work)
 
-    def _delete(self, store: _Store, keys: Sequence[bytes]) -> int:
+    def _delete(self, store: Store, keys: Sequence[bytes]) -> int:
         removed = 0
         for key in keys:
             slot = store.table.find(*store.table.bucket(key))
@@ -401,9 +383,7 @@ class DiskTier:
                 return None
             return found.value
 
-    def _records(
-        self, store: _Store, slots: Sequence[tuple[int, int, int]]
-    ) -> Iterator[TierRecord]:
+    def _records(self, store: Store, slots: Sequence[tuple[int, int, int]]) -> Iterator[TierRecord]:
         for _, word, slot in slots:
             try:
                 found = read(store.files, word)
@@ -430,17 +410,6 @@ class DiskTier:
         if isinstance(error, TierError):
             return error
         return TierUnavailableError(error.errno, f"tier {self.name}: {error.strerror or error}")
-
-
-def _slots(store: _Store) -> Iterator[tuple[int, int, int]]:
-    """Yield reads, word and number of the slots in use."""
-    words: Any = store.words
-    for number in range(store.files.buckets):
-        bucket = store.files.at_table + number * layout.STRIDE
-        first = (bucket >> 3) + layout.WAYS
-        for place, word in enumerate(words[first : first + layout.WAYS].tolist()):
-            if word:
-                yield store.files.map[bucket + layout.COUNTS + place], word, first + place
 
 
 def _absolute(path: str | os.PathLike[str]) -> str:
