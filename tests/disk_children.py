@@ -14,6 +14,7 @@ import resource
 import signal
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 from scrubjay.errors import TierFullError, TierUnavailableError
@@ -197,6 +198,61 @@ def forked(directory: str) -> dict:
     }
 
 
+def crowded(directory: str, processes: int, operations: int) -> dict:
+    """Let processes write more than there is room for. Each key has one writer, who counts.
+
+    A miss may always be an eviction. A value must be whole, no older than what the process
+    has seen of the key, and, to its writer, the last one.
+    """
+
+    def work(me: int) -> Counter:
+        events: list[str] = []
+        tier = open_tier(directory, events)
+        draw = random.Random(me)
+        seen: Counter[int] = Counter()
+        done: Counter[str] = Counter()
+        for _ in range(operations):
+            number = min(draw.randrange(3000), draw.randrange(3000))  # some more than others
+            mine = number % processes == me
+            if mine and draw.random() < 0.6:
+                seen[number] += 1
+                head = b"%d,%d;" % (number, seen[number])
+                if draw.random() < 0.05:
+                    tier.delete_many([key_of(number)])
+                else:
+                    tier.put_many([TierRecord(key_of(number), head * draw.randrange(1, 500))])
+                continue
+            (value,) = tier.get_many([key_of(number)])
+            if value is None:
+                done["misses"] += 1
+                continue
+            done["hits"] += 1
+            head = value[: value.index(b";") + 1]
+            _, _, count = head[:-1].partition(b",")
+            whole = head.startswith(b"%d," % number) and value == head * (len(value) // len(head))
+            old = int(count) < seen[number] or (mine and int(count) != seen[number])
+            done["wrong"] += not whole or old
+            seen[number] = max(seen[number], int(count))
+        done["events"] = len(events)
+        return done
+
+    pipes = []
+    for me in range(processes):
+        ours, theirs = os.pipe()
+        if os.fork() == 0:
+            os.write(theirs, json.dumps(work(me)).encode())
+            os._exit(0)
+        os.close(theirs)
+        pipes.append(ours)
+    total: Counter[str] = Counter(wrong=0, events=0)
+    for pipe in pipes:
+        with os.fdopen(pipe) as said:
+            total.update(json.load(said))
+        os.wait()
+    total["evicted"] = open_tier(directory, []).size().evicted
+    return dict(total)
+
+
 def unprivileged(directory: str) -> dict:
     """Use a directory that may not be written to, as a user who is not almighty."""
     if os.geteuid() == 0:
@@ -223,6 +279,7 @@ def main() -> None:
     task, directory, *numbers = sys.argv[1:]
     tasks = {
         "kill": kill_writers,
+        "crowded": crowded,
         "limited": limited,
         "forked": forked,
         "unprivileged": unprivileged,

@@ -442,6 +442,14 @@ def test_killed_writers_lose_nothing_that_was_acknowledged(path):
     assert said["writes"] > 2000
 
 
+def test_processes_that_have_no_room(path):
+    said = in_a_child("crowded", path, 4, 30_000)
+    print(said)
+    assert said["wrong"] == said["events"] == 0
+    assert said["hits"] > 20_000
+    assert said["evicted"] > 2000
+
+
 def test_a_fork(path):
     said = in_a_child("forked", path)
     assert said == {
