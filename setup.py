@@ -1,7 +1,7 @@
 """Build the compiled store from the same Python files that run without it.
 
-Every module of `scrubjay/_core` with a `.pxd` beside it is written in Cython's
-pure-Python mode: it runs as it stands, and compiles to C when there is a compiler.
+Every module of `scrubjay/_core`, and of the disk tier, with a `.pxd` beside it is written
+in Cython's pure-Python mode: it runs as it stands, and compiles to C when there is a compiler.
 Either the whole list is compiled or none of it, because a compiled module reaches
 its neighbours through C structures that an uncompiled one does not have.
 
@@ -34,6 +34,7 @@ from setuptools.command.build_ext import build_ext
 ROOT = Path(__file__).resolve().parent
 SRC = Path("src")  # setuptools wants source paths relative to setup.py
 CORE = SRC / "scrubjay" / "_core"
+DISK = SRC / "scrubjay" / "tiers" / "_disk"
 
 # Cython's own run-time support, written out once and not into every module: less than
 # half the size, and less than half the time to compile.
@@ -71,7 +72,8 @@ def build_list(root: Path = ROOT) -> dict[str, str]:
         Dotted module name to source path (relative to `root`), sorted by name.
     """
     modules = {}
-    for declarations in sorted((root / CORE).rglob("*.pxd")):
+    declared = [path for place in (CORE, DISK) for path in (root / place).rglob("*.pxd")]
+    for declarations in sorted(declared):
         source = declarations.with_suffix(".py")
         if source.exists() and source.stem != "__init__":
             relative = source.relative_to(root)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from benchmarks.cases.disk import DISKCACHE
 from benchmarks.cases.memoize import PLAIN_AWAIT
 from benchmarks.cases.threads import ALL, ONE
 from benchmarks.cases.zipf import HIT_RATIO
@@ -127,6 +128,12 @@ GOALS = (
     Goal("memory above a dict, 1,000,000 entries", "memory", 24.0, _above_dict, unit=" B/entry"),
     Goal("8 threads, gets, time in sum / 1 thread", "threads-get", 1.0, _threads),
     Goal("8 threads, 9 gets to 1 put, time in sum / 1 thread", "threads-mix", 1.0, _threads),
+    Goal("on disk, get, 1 KB / diskcache", "disk-get-1k", 1 / 3, _ratio(DISKCACHE)),
+    Goal("on disk, put over, 1 KB / diskcache", "disk-put-1k", 0.1, _ratio(DISKCACHE)),
+    Goal("on disk, get, 100 KB / diskcache", "disk-get-100k", 1 / 3, _ratio(DISKCACHE)),
+    Goal("on disk, put over, 100 KB / diskcache", "disk-put-100k", 0.1, _ratio(DISKCACHE)),
+    Goal("on disk, get, 1 KB, 4 processes / diskcache", "disk-get-4", 1 / 3, _ratio(DISKCACHE)),
+    Goal("on disk, put over, 1 KB, 4 processes / diskcache", "disk-put-4", 0.1, _ratio(DISKCACHE)),
 )
 
 

@@ -30,6 +30,7 @@ PACKAGES = {
     "moka_py": "moka-py",
     "lru": "lru-dict",
     "async_lru": "async-lru",
+    "diskcache": "diskcache",
 }
 """Import name to distribution name."""
 

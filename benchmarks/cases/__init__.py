@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.cases import codecs, eviction, lookup, memoize, memory, threads, zipf
+from benchmarks.cases import codecs, disk, eviction, lookup, memoize, memory, threads, zipf
 from benchmarks.peers import DICT, LRU_CACHE
 from benchmarks.timing import Outcome, Scale
+
+BY_DISK = (disk.DISKCACHE, disk.SQLITE)
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,26 @@ CASES = {
             "Eight threads, 9 gets to 1 put",
             threads.mixed,
             (),
+            processes=1,
+            pinned=False,
+        ),
+        Case("disk-get-1k", "On disk: get, 1 KB", disk.get_small, BY_DISK, processes=1),
+        Case("disk-put-1k", "On disk: put over, 1 KB", disk.put_small, BY_DISK, processes=1),
+        Case("disk-get-100k", "On disk: get, 100 KB", disk.get_large, BY_DISK, processes=1),
+        Case("disk-put-100k", "On disk: put over, 100 KB", disk.put_large, BY_DISK, processes=1),
+        Case(
+            "disk-get-4",
+            "On disk: get, 1 KB, four processes",
+            disk.get_together,
+            BY_DISK,
+            processes=1,
+            pinned=False,
+        ),
+        Case(
+            "disk-put-4",
+            "On disk: put over, 1 KB, four processes",
+            disk.put_together,
+            BY_DISK,
             processes=1,
             pinned=False,
         ),

@@ -10,6 +10,10 @@ __all__ = [
     "InvalidKeyError",
     "MissingExtraError",
     "ReentrantLoadError",
+    "TierClosedError",
+    "TierError",
+    "TierFullError",
+    "TierUnavailableError",
     "UnpicklableCacheError",
     "UnsupportedStrategyError",
 ]
@@ -49,3 +53,19 @@ class UnpicklableCacheError(CacheError, TypeError):
 
 class UnsupportedStrategyError(CacheError, RuntimeError):
     """The eviction strategy of this cache cannot do what was asked for."""
+
+
+class TierError(CacheError):
+    """A tier could not do what it was asked for."""
+
+
+class TierUnavailableError(TierError, OSError):
+    """A tier cannot be reached or used now; it may be later, and tries again by itself."""
+
+
+class TierFullError(TierError, OSError):
+    """There is no room for a record; what was stored under its key before is gone."""
+
+
+class TierClosedError(TierError, ValueError):
+    """A tier was used after it had been closed."""

@@ -1,0 +1,17 @@
+"""Suites that parts of a cache prove themselves with; they need the extra `testing`.
+
+A tier of your own is proved by a subclass in a test module, which pytest then runs:
+
+    class TestMyTier(TierSuite):
+        @staticmethod
+        def open_tier(directory, clock):
+            return MyTier(directory, clock=clock)
+"""
+
+from __future__ import annotations
+
+from scrubjay.testing.history import Operation, unexplained
+from scrubjay.testing.shared import SharedTierSuite
+from scrubjay.testing.tiers import TierSuite
+
+__all__ = ["Operation", "SharedTierSuite", "TierSuite", "unexplained"]

@@ -1,0 +1,21 @@
+"""Where values are kept outside of the process's own objects: bytes under bytes.
+
+A tier never decides. It stores, fetches, and says honestly what went wrong.
+"""
+
+from __future__ import annotations
+
+from scrubjay.tiers.disk import DiskTier
+from scrubjay.tiers.events import TierEvent, TierEventKind
+from scrubjay.tiers.memory import MemoryTier
+from scrubjay.tiers.protocol import Tier, TierRecord, TierSize
+
+__all__ = [
+    "DiskTier",
+    "MemoryTier",
+    "Tier",
+    "TierEvent",
+    "TierEventKind",
+    "TierRecord",
+    "TierSize",
+]

@@ -1,0 +1,1 @@
+"""The parts of the disk tier; `scrubjay.tiers.disk` puts them together."""
