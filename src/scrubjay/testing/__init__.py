@@ -10,8 +10,15 @@ A tier of your own is proved by a subclass in a test module, which pytest then r
 
 from __future__ import annotations
 
+from scrubjay.testing.awaited import Awaited
 from scrubjay.testing.history import Operation, unexplained
 from scrubjay.testing.shared import SharedTierSuite
 from scrubjay.testing.tiers import TierSuite
 
-__all__ = ["Operation", "SharedTierSuite", "TierSuite", "unexplained"]
+__all__ = [
+    "Awaited",
+    "Operation",
+    "SharedTierSuite",
+    "TierSuite",
+    "unexplained",
+]
