@@ -37,8 +37,9 @@ class FaultProxy:
         self._server = (host, port)
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
+        self._held: set[socket.socket] = set()
+        self._released = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._closed = False
         self._listener: socket.socket | None = None
         self.port = 0
         self.accept()
@@ -70,9 +71,21 @@ class FaultProxy:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
 
+    def hold(self) -> None:
+        """Keep what comes from clients on the connections of now, until `release`."""
+        with self._lock:
+            self._released = threading.Event()
+            self._held = set(self._open)
+
+    def release(self) -> None:
+        """Pass on what was kept, even from clients that have hung up since."""
+        with self._lock:
+            self._held = set()
+            self._released.set()
+
     def close(self) -> None:
         """Cut every connection and end all threads."""
-        self._closed = True
+        self.release()
         self.refuse()
         for thread in self._threads:
             thread.join()
@@ -116,6 +129,8 @@ class FaultProxy:
             while data := source.recv(_CHUNK):
                 if self.black_hole:
                     continue
+                if not answers and source in self._held:
+                    self._released.wait()
                 if answers:
                     if self.delay_seconds:
                         time.sleep(self.delay_seconds)

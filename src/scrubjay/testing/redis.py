@@ -37,7 +37,7 @@ class RedisServer:
     def __init__(self, directory: Path, options: Sequence[str] = ()) -> None:
         self.directory = directory
         self.socket = directory / "server.sock"
-        self.port = free_port()
+        self.port = self.free_port()
         self._options = [*options]
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
@@ -46,6 +46,14 @@ class RedisServer:
     def program() -> str | None:
         """Return where the server's program is, None if it is not installed."""
         return next(filter(None, map(shutil.which, _PROGRAMS)), None)
+
+    @staticmethod
+    def free_port() -> int:
+        """Return a port of the loopback that nobody listens on."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+            return port
 
     @property
     def url(self) -> str:
@@ -113,11 +121,3 @@ class RedisServer:
     def _listens(self) -> bool:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             return probe.connect_ex(str(self.socket)) == 0
-
-
-def free_port() -> int:
-    """Return a port of the loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -21,6 +21,7 @@ from scrubjay.tiers import forks
 from scrubjay.tiers._redis import address, wire
 from scrubjay.tiers._redis.aio import LoopLink
 from scrubjay.tiers._redis.exchange import Request
+from scrubjay.tiers._redis.failures import CutOffError, UnsentError
 from scrubjay.tiers._redis.operations import Names, Operations
 from scrubjay.tiers._redis.settings import Settings
 from scrubjay.tiers._redis.threads import ThreadLink
@@ -175,15 +176,18 @@ class RedisTier:
         """Return the values of keys; see `get_many`."""
         keys = checked_keys(keys)
         link = self._loops.get(asyncio.get_running_loop())
+        deadline = monotonic() + self._timeout
         if link is not None and link.session is not None and keys:
             # The usual case, the short way; `Operations.get` is the long one.
             session = link.session
-            request = Request(self._reading(keys), len(keys), monotonic() + self._timeout)
+            request = Request(self._reading(keys), len(keys), deadline)
             replies = await session.carrier.submit(request)
             generation = session.generation
             if type(replies) is list and generation is not None:
                 return self._values(keys, replies, generation)
-        return await self._link().run(self._operations.get(keys))
+            if not isinstance(replies, (list, UnsentError, CutOffError)):
+                raise replies
+        return await self._link().run(self._operations.get(keys), deadline)
 
     async def aput_many(self, records: Iterable[TierRecord]) -> list[bool]:
         """Store records; see `put_many`."""

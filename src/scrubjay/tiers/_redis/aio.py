@@ -127,9 +127,10 @@ class LoopLink:
         """Whether its loop runs no more."""
         return self._loop.is_closed()
 
-    async def run(self, operation: Operation[_T]) -> _T:
-        """Carry an operation out; return what it returns."""
-        deadline = monotonic() + self._timeout
+    async def run(self, operation: Operation[_T], deadline: float | None = None) -> _T:
+        """Carry an operation out, until a monotonic time; return what it returns."""
+        if deadline is None:
+            deadline = monotonic() + self._timeout
         answer: Any = None
         failure: BaseException | None = None
         session: Any = None

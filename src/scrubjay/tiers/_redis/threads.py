@@ -227,10 +227,13 @@ class ThreadLink:
                 return
 
     def _lose(self, error: TierError) -> None:
-        session, own = self._session, self._socket
+        if self._session is not None:
+            self._session.exchange.lose(lambda: type(error)(str(error)))
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        own = self._socket
         self._unwritten, self._socket = b"", None
-        if session is not None:
-            session.exchange.lose(lambda: type(error)(str(error)))
         if own is not None:
             with contextlib.suppress(OSError):
                 own.shutdown(socket.SHUT_RDWR)  # wakes who reads for all
@@ -272,8 +275,8 @@ class ThreadLink:
                     self._backoff.failed(monotonic())
                 else:
                     self._backoff.succeeded()
+                    self._hang_up()
                     self._session, self._socket = opened
-                    self._unwritten = b""
                     if self._closed:
                         self._lose(settings.closed())
                 self._changed.notify_all()
