@@ -131,11 +131,19 @@ def test_a_read_after_a_clear_judges_by_the_new_generation(script):
     script.end(OK)
     script.begin(script.operations.get([b"a", b"a"]))
     new = old[:8] + (8).to_bytes(8, "little") + old[16:]
-    asked = script.answer(
-        b"$%d\r\n%b\r\n" % (len(old), old) + CLEARED + b"$%d\r\n%b\r\n" % (len(new), new)
-    )
+    both = b"".join([b"$%d\r\n%b\r\n" % (len(one), one) for one in (old, new)])
+    asked = script.answer(CLEARED + b"*2\r\n" + both)
     assert asked[1] == [b"GET", b"sj:x:g"]
     assert script.end(LEARNED) == [None, b"A"]
+
+
+def test_many_are_read_in_commands_of_a_bounded_size(script):
+    keys = [b"%d" % number for number in range(300)]
+    sent = script.begin(script.operations.get(keys))
+    assert [len(command) - 1 for command in sent] == [128, 128, 44]
+    assert [name for command in sent for name in command[1:]] == [b"sj:x:r:" + key for key in keys]
+    nothing = b"".join([b"*%d\r\n" % count + NONE * count for count in (128, 128, 44)])
+    assert script.end(nothing) == [None] * 300
 
 
 def test_a_generation_that_changes_while_it_is_asked_for_is_asked_for_again(script):
@@ -203,6 +211,7 @@ def test_no_memory_leaves_nothing_out_of_date(script):
         (b"-OOM command not allowed\r\n", TierUnavailableError),
         (b"-ERR something new\r\n", TierError),
         (b"*0\r\n", TierError),
+        (b"$3\r\nabc\r\n", TierError),
     ],
 )
 def test_replies_that_are_errors(script, reply, error):

@@ -32,6 +32,8 @@ from scrubjay.tiers.protocol import TierRecord
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+_running_loop = asyncio.get_running_loop
+
 # Links to event loops of the parent of this process: collecting them would touch its loops.
 _of_parent: list[object] = []
 
@@ -174,13 +176,17 @@ class RedisTier:
 
     async def aget_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Return the values of keys; see `get_many`."""
-        keys = checked_keys(keys)
-        link = self._loops.get(asyncio.get_running_loop())
+        try:
+            payload, count = self._reading(keys)
+        except TypeError:
+            keys = checked_keys(keys)
+            payload, count = self._reading(keys)
+        link = self._loops.get(_running_loop())
         deadline = monotonic() + self._timeout
         if link is not None and link.session is not None and keys:
             # The usual case, the short way; `Operations.get` is the long one.
             session = link.session
-            request = Request(self._reading(keys), len(keys), deadline)
+            request = Request(payload, count, deadline)
             replies = await session.carrier.submit(request)
             generation = session.generation
             if type(replies) is list and generation is not None:

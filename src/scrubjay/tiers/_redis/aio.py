@@ -38,8 +38,12 @@ class Wire(asyncio.Protocol):
 
     def submit(self, request: Request) -> asyncio.Future[Any]:
         """Send a request; return the future of its replies, or of an error."""
-        future = self._loop.create_future()
-        self._exchange.submit(request, future)
+        future = request.waiter = self._loop.create_future()
+        exchange = self._exchange
+        if exchange.lost:
+            exchange.submit(request, future)
+        else:
+            exchange.unsent.append(request)  # what submit does, without the call
         if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush)

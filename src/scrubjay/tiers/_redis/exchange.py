@@ -64,23 +64,21 @@ class Exchange:
         self._reader = wire.reader()
         self._push = wire.hiredis().PushNotification
         self._on_push = on_push
-        self._unsent: list[Request] = []
+        #: what has to be written yet
+        self.unsent: list[Request] = []
         self._sent: deque[Request] = deque()
         self._failure: Failure | None = None
+        #: whether the connection is of no more use
+        self.lost = False
         #: whether somebody may have stopped to wait for what is not written yet
         self.abandoned = False
         #: when something last came, or was first awaited
         self.heard = now
 
     @property
-    def lost(self) -> bool:
-        """Whether the connection is of no more use."""
-        return self._failure is not None
-
-    @property
     def idle(self) -> bool:
         """Whether no reply is awaited."""
-        return not self._sent and not self._unsent
+        return not self._sent and not self.unsent
 
     @property
     def unanswered(self) -> bool:
@@ -93,19 +91,19 @@ class Exchange:
             waiter.set_result(_unsent(self._failure))
             return
         request.waiter = waiter
-        self._unsent.append(request)
+        self.unsent.append(request)
 
     def take(self, now: float) -> bytes:
         """Return what is to be written next; it counts as written from now on.
 
         What nobody waits for any more is left out: it never happens.
         """
-        unsent = self._unsent
+        unsent = self.unsent
         if not unsent:
             return b""
         if not self._sent:
             self.heard = now  # nothing could be heard before
-        self._unsent = []
+        self.unsent = []
         if self.abandoned:
             self.abandoned = False
             unsent = [one for one in unsent if one.waiter is not None and not one.waiter.done()]
@@ -127,7 +125,7 @@ class Exchange:
                 replies = request.replies
                 replies.append(reply)
                 if len(replies) == request.count:
-                    del sent[0]
+                    sent.popleft()
                     if request.on_replies is not None:
                         request.on_replies(replies)
                     waiter = request.waiter
@@ -139,7 +137,7 @@ class Exchange:
 
     def cross(self) -> None:
         """Mark all requests under way: something happened between them and their replies."""
-        for waiting in (self._sent, self._unsent):
+        for waiting in (self._sent, self.unsent):
             for request in waiting:
                 if request.crossed is None:
                     request.crossed = len(request.replies)
@@ -155,7 +153,7 @@ class Exchange:
             The next deadline; None if nobody waits.
         """
         soonest: float | None = None
-        for waiting in (list(self._sent), self._unsent):
+        for waiting in (list(self._sent), self.unsent):
             for request in waiting:
                 waiter = request.waiter
                 if waiter is None or waiter.done():
@@ -181,8 +179,9 @@ class Exchange:
         if self._failure is not None:
             return
         self._failure = failure
-        sent, unsent = self._sent, self._unsent
-        self._sent, self._unsent = deque(), []
+        self.lost = True
+        sent, unsent = self._sent, self.unsent
+        self._sent, self.unsent = deque(), []
         for request in sent:
             _tell(request, _cut_off(failure))
         for request in unsent:

@@ -10,6 +10,7 @@ that may have been done is not: done twice, it might undo another's in between.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import struct
@@ -24,6 +25,7 @@ from scrubjay.tiers._redis.exchange import Request
 from scrubjay.tiers._redis.failures import CutOffError, UnsentError, error_of, word
 from scrubjay.tiers._redis.session import Session
 from scrubjay.tiers._redis.wire import Command
+from scrubjay.tiers.checks import checked_keys
 from scrubjay.tiers.protocol import TierRecord
 
 CONNECT: Final = None
@@ -36,7 +38,9 @@ _CHUNK_BYTES = 4 << 20  # of values in one request
 _HEADER = struct.Struct("<B3xIQd")
 _HEADER_BYTES = _HEADER.size
 _LAST_OF_HEADER = b"%d" % (_HEADER_BYTES - 1)
+_MOST_KEYS = 128  # in one command
 _FORMAT = 1
+_END = b"\r\n"
 _NEVER = math.inf
 _unpack = _HEADER.unpack_from
 _crc32 = zlib.crc32
@@ -45,8 +49,8 @@ _crc32 = zlib.crc32
 class Names:
     """The keys of a namespace on the server: `sj:NAMESPACE:` and one of three letters.
 
-    Each record and each counter has a key of its own, and no command has two keys, so that
-    they may lie in any slots of a cluster.
+    Each record and each counter has a key of its own. Only MGET has several keys, to be
+    quick (2.5 times for 50); in a cluster it would have to be one of each slot.
 
     Args:
         namespace: letters, digits, `.`, `_` and `-`; nothing that a pattern of an access
@@ -83,20 +87,19 @@ class Operations:
         self._time = clock.time
         self._largest = max_value_bytes
         self._damaged = damaged
-        get = b"*2\r\n$3\r\nGET\r\n$%d\r\n" + names.record + b"%b\r\n"
-        self._get = get
-        self._before = len(names.record)
+        # What comes before a key in the command that reads it, by the key's length.
+        self._heads: dict[int, bytes] = {}
 
     def get(self, keys: Sequence[bytes]) -> Operation[list[bytes | None]]:
         """Read records; return their values."""
         if not keys:
             return []
-        payload = self.reading(keys)
+        payload, count = self.reading(keys)
         repeated = False
         while True:
             session: Session = yield CONNECT
             try:
-                replies = yield Request(payload, len(keys))
+                replies = yield Request(payload, count)
                 generation = session.generation
                 if generation is None:
                     generation = yield from session.learn()
@@ -147,8 +150,8 @@ class Operations:
         if not names:
             return []
         keys = [self._names.counter + name for name in names]
-        _, _, replies = yield from _send(lambda _: [(b"GET", key) for key in keys])
-        found = dict(zip(keys, replies, strict=True))
+        _, _, replies = yield from _send(lambda _: _together(keys))
+        found = dict(zip(keys, _apart(replies), strict=True))
         missing = [key for key, reply in found.items() if reply is None]
         if missing:
             # A counter that was dropped for want of room must not begin where it once began.
@@ -176,13 +179,26 @@ class Operations:
         )
         _number(replies[-1])
 
-    def reading(self, keys: Sequence[bytes]) -> bytes:
-        """Return the commands that read records."""
-        get, before = self._get, self._before
+    def reading(self, keys: Sequence[bytes]) -> tuple[bytes, int]:
+        """Return the commands that read records, and how many they are.
+
+        Raises:
+            TypeError: `keys` is no list of bytes.
+            InvalidArgumentError: it is not, or a key is empty or too long.
+        """
         if len(keys) == 1:
-            key = keys[0]
-            return get % (before + len(key), key)
-        return b"".join([get % (before + len(key), key) for key in keys])
+            head = self._heads.get(len(keys[0])) or self._head(keys)
+            return head + keys[0] + _END, 1
+        prefix = self._names.record
+        commands = _together([prefix + key for key in checked_keys(keys)])
+        return wire.encode(commands), len(commands)
+
+    def _head(self, keys: Sequence[bytes]) -> bytes:
+        (key,) = checked_keys(keys)
+        prefix = self._names.record
+        head = b"*2\r\n$3\r\nGET\r\n$%d\r\n%b" % (len(prefix) + len(key), prefix)
+        self._heads[len(key)] = head
+        return head
 
     def values(
         self, keys: Sequence[bytes], replies: list[Any], generation: int
@@ -193,25 +209,32 @@ class Operations:
             TierError: the server has answered with an error.
         """
         values: list[bytes | None] = []
+        if len(keys) > 1:
+            replies = _apart(replies)
         for key, reply in zip(keys, replies):  # noqa: B905 - a keyword costs here
-            value = None
-            if type(reply) is bytes:
-                try:
-                    form, checksum, of_generation, expires_at = _unpack(reply)
-                except struct.error:
-                    form = checksum = of_generation = expires_at = 0
-                if form != _FORMAT or checksum != _crc32(key):
-                    self._damaged("the server has a value that is no record of this key")
-                elif of_generation == generation and (
-                    expires_at == _NEVER or expires_at > self._time()
-                ):
-                    value = reply[_HEADER_BYTES:]
-            elif reply is not None:
-                if word(reply) != "WRONGTYPE":
-                    raise error_of(reply)
-                self._damaged("the server has something that is no record under a key")
-            values.append(value)
+            if reply is None:
+                values.append(None)
+                continue
+            try:
+                form, checksum, of_generation, expires_at = _unpack(reply)
+            except (struct.error, TypeError):
+                form = checksum = of_generation = expires_at = 0
+            if form != _FORMAT or checksum != _crc32(key):
+                self._no_record(reply)
+                values.append(None)
+            elif of_generation == generation and (
+                expires_at == _NEVER or expires_at > self._time()
+            ):
+                values.append(reply[_HEADER_BYTES:])
+            else:
+                values.append(None)
         return values
+
+    def _no_record(self, reply: Any) -> None:
+        """Tell of something under a key that no tier has written."""
+        if type(reply) is not bytes and word(reply) != "WRONGTYPE":
+            raise error_of(reply)
+        self._damaged("the server has something under a key that is no record of it")
 
     def _holds(self, key: bytes, header: Any, generation: int) -> bool:
         """Tell whether this is the header of a record that is not void."""
@@ -287,6 +310,21 @@ def _send(
         repeated = True
 
 
+def _together(names: list[bytes]) -> list[Command]:
+    """Return the commands that read many keys; not too many each, as others wait meanwhile."""
+    return [(b"MGET", *names[at : at + _MOST_KEYS]) for at in range(0, len(names), _MOST_KEYS)]
+
+
+def _apart(replies: list[Any]) -> list[Any]:
+    """Return what the replies to these commands have, one after the other."""
+    found: list[Any] = []
+    for reply in replies:
+        if type(reply) is not list:
+            raise error_of(reply)
+        found += reply
+    return found
+
+
 def _first(key: bytes, session: Session) -> Command:
     """Return the command that makes a counter, larger than it can have been, if it is missing."""
     return (b"SET", key, b"%d" % session.now_us(), b"NX")
@@ -298,5 +336,6 @@ def _raise(keys: Sequence[bytes], session: Session) -> list[Command]:
 
 def _number(reply: Any) -> int:
     if isinstance(reply, (int, bytes)):
-        return int(reply)
+        with contextlib.suppress(ValueError):
+            return int(reply)
     raise error_of(reply)
