@@ -8,7 +8,7 @@ import pytest
 from scrubjay.clock import ManualClock
 from scrubjay.errors import TierError, TierFullError, TierUnavailableError
 from scrubjay.tiers import TierRecord
-from scrubjay.tiers._redis.exchange import Request
+from scrubjay.tiers._redis.exchange import NOBODY, Request
 from scrubjay.tiers._redis.failures import CutOffError, UnsentError
 from scrubjay.tiers._redis.operations import CONNECT, Names, Operations
 from scrubjay.tiers._redis.session import Session
@@ -187,6 +187,21 @@ def test_nothing_is_repeated_after_a_timeout(script, name):
     script.begin(operation() if name == "clear" else operation([A] if name == "put" else [b"a"]))
     with pytest.raises(TierUnavailableError):
         script.operation.throw(TierUnavailableError("late"))
+
+
+def test_the_generation_is_read_now_and_then_or_the_server_would_evict_it(script):
+    session = script.session
+    assert session.touch_at == float("inf")  # not before the connection is ready
+    request = session.touch(50.0)
+    assert session.touch_at == 51.0
+    session.exchange.submit(request, NOBODY)
+    session.exchange.take(0.0)
+    session.exchange.receive(OK + b"$1\r\n9\r\n", 0.0)
+    assert session.generation == 9
+    session.exchange.submit(session.touch(60.0), NOBODY)
+    session.exchange.take(0.0)
+    session.exchange.receive(OK + NONE, 0.0)
+    assert session.generation is None
 
 
 def test_no_memory_leaves_nothing_out_of_date(script):

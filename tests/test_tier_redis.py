@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import threading
 import time
@@ -184,6 +185,36 @@ def test_puts_race_with_clears(tier, redis_server):
     for thread in threads:
         thread.join()
     assert problems == []
+
+
+def test_reads_touch_the_generation_now_and_then(tier, client):
+    def gets():
+        (line,) = [one for one in client("INFO", "commandstats").split() if b"_get:" in one]
+        return int(line.partition(b"calls=")[2].partition(b",")[0])
+
+    async def work():
+        await tier.aget_many([b"a"])
+        (link,) = tier._loops.values()
+        link.session.touch_at = math.inf
+        before = gets()
+        for _ in range(10):
+            await tier.aget_many([b"a"])
+        assert gets() - before == 10
+        link.session.touch_at = 0.0
+        await tier.aget_many([b"a"])
+        assert gets() - before == 12
+        await tier.aclose()
+
+    tier.get_many([b"a"])
+    tier._threads._session.touch_at = math.inf
+    before = gets()
+    for _ in range(10):
+        tier.get_many([b"a"])
+    assert gets() - before == 10
+    tier._threads._session.touch_at = 0.0
+    tier.get_many([b"a"])
+    assert gets() - before == 12
+    asyncio.run(work())
 
 
 # ---- faces

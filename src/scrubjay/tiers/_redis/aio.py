@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from scrubjay.errors import TierError
 from scrubjay.tiers._redis.backoff import Backoff
-from scrubjay.tiers._redis.exchange import Exchange, Request
+from scrubjay.tiers._redis.exchange import NOBODY, Request
 from scrubjay.tiers._redis.operations import Operation
 from scrubjay.tiers._redis.session import Session
 from scrubjay.tiers._redis.settings import STALL_FACTOR, Settings
@@ -24,9 +24,10 @@ class Wire(asyncio.Protocol):
     What is submitted within one turn of the loop is written together at its end.
     """
 
-    def __init__(self, settings: Settings, exchange: Exchange) -> None:
+    def __init__(self, settings: Settings, session: Session) -> None:
         self._settings = settings
-        self._exchange = exchange
+        self._session = session
+        self._exchange = session.exchange
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._flushing = False
@@ -44,6 +45,8 @@ class Wire(asyncio.Protocol):
             exchange.submit(request, future)
         else:
             exchange.unsent.append(request)  # what submit does, without the call
+        if request.deadline > self._session.touch_at:
+            exchange.submit(self._session.touch(request.deadline), NOBODY)
         if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush)
@@ -221,7 +224,7 @@ class LoopLink:
     async def _connect(self) -> None:
         settings, address = self._settings, self._settings.address
         session = Session(settings.generation_key)
-        wired = session.carrier = Wire(settings, session.exchange)
+        wired = session.carrier = Wire(settings, session)
         try:
             if address.path:
                 await self._loop.create_unix_connection(lambda: wired, address.path)

@@ -29,6 +29,20 @@ class Waiter(Protocol):
         """Take the outcome: the list of replies, or an error."""
 
 
+class Nobody:
+    """Waits for a request whose replies are taken as they come."""
+
+    def done(self) -> bool:
+        """Tell that the request is wanted."""
+        return False
+
+    def set_result(self, result: Any, /) -> None:
+        """Do nothing."""
+
+
+NOBODY = Nobody()
+
+
 class Request:
     """Commands that are sent together, and their replies.
 
@@ -39,6 +53,7 @@ class Request:
     """
 
     # Of the class, as most requests leave them as they are: it makes one quicker to make.
+    replies: list[Any] = []  # noqa: RUF012 - that of one command stays empty
     waiter: Waiter | None = None
     #: called with the replies as they come, in wire order, even if nobody waits any more
     on_replies: Callable[[list[Any]], object] | None = None
@@ -49,7 +64,8 @@ class Request:
         self.payload = payload
         self.count = count
         self.deadline = deadline
-        self.replies: list[Any] = []
+        if count > 1:
+            self.replies = []
 
 
 class Exchange:
@@ -122,15 +138,19 @@ class Exchange:
                     self._on_push(reply)
                     continue
                 request = sent[0]
-                replies = request.replies
-                replies.append(reply)
-                if len(replies) == request.count:
-                    sent.popleft()
-                    if request.on_replies is not None:
-                        request.on_replies(replies)
-                    waiter = request.waiter
-                    if waiter is not None and not waiter.done():
-                        waiter.set_result(replies)
+                if request.count == 1:
+                    replies = [reply]
+                else:
+                    replies = request.replies
+                    replies.append(reply)
+                    if len(replies) < request.count:
+                        continue
+                sent.popleft()
+                if request.on_replies is not None:
+                    request.on_replies(replies)
+                waiter = request.waiter
+                if waiter is not None and not waiter.done():
+                    waiter.set_result(replies)
         except Exception as error:  # hiredis.ProtocolError, or a reply that nobody asked for
             reason = f"{type(error).__name__}: {error}"
             self.lose(lambda: TierUnavailableError(f"the server does not speak RESP3: {reason}"))

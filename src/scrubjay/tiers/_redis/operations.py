@@ -208,27 +208,26 @@ class Operations:
         Raises:
             TierError: the server has answered with an error.
         """
-        values: list[bytes | None] = []
-        if len(keys) > 1:
-            replies = _apart(replies)
-        for key, reply in zip(keys, replies):  # noqa: B905 - a keyword costs here
-            if reply is None:
-                values.append(None)
-                continue
-            try:
-                form, checksum, of_generation, expires_at = _unpack(reply)
-            except (struct.error, TypeError):
-                form = checksum = of_generation = expires_at = 0
-            if form != _FORMAT or checksum != _crc32(key):
-                self._no_record(reply)
-                values.append(None)
-            elif of_generation == generation and (
-                expires_at == _NEVER or expires_at > self._time()
-            ):
-                values.append(reply[_HEADER_BYTES:])
-            else:
-                values.append(None)
-        return values
+        value = self._value
+        if len(keys) == 1:
+            return [value(keys[0], replies[0], generation)]
+        found = zip(keys, _apart(replies), strict=True)
+        return [value(key, reply, generation) for key, reply in found]
+
+    def _value(self, key: bytes, reply: Any, generation: int) -> bytes | None:
+        if reply is None:
+            return None
+        try:
+            form, checksum, of_generation, expires_at = _unpack(reply)
+        except (struct.error, TypeError):
+            form = checksum = of_generation = expires_at = 0
+        if form != _FORMAT or checksum != _crc32(key):
+            self._no_record(reply)
+            return None
+        if of_generation != generation or (expires_at != _NEVER and expires_at <= self._time()):
+            return None
+        value: bytes = reply[_HEADER_BYTES:]
+        return value
 
     def _no_record(self, reply: Any) -> None:
         """Tell of something under a key that no tier has written."""

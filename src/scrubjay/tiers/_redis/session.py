@@ -8,6 +8,7 @@ its message before the replies to all commands that came after the change.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Generator
 from typing import Any
@@ -21,6 +22,7 @@ from scrubjay.tiers._redis.wire import Command
 
 Handshake = Generator[Request, list[Any], None]  # is sent the replies
 
+_TOUCH_SECONDS = 1.0
 _TRACK = (b"CLIENT", b"CACHING", b"YES")  # the server tells of changes to what is read next
 
 
@@ -41,6 +43,8 @@ class Session:
         self.client_id = 0
         #: what carries it, if that is for its driver to know
         self.carrier: Any = None
+        #: a request with a later deadline than this brings `touch` with it
+        self.touch_at = math.inf
         self._key = generation_key
         self._server_time = 0.0  # minus the monotonic time, in seconds
 
@@ -77,6 +81,22 @@ class Session:
         if before is not None and before.run_id and before.run_id == self.run_id:
             yield _request([(b"CLIENT", b"KILL", b"ID", str(before.client_id).encode())])
         yield from self.learn()
+        self.touch_at = 0.0
+
+    def touch(self, deadline: float) -> Request:
+        """Return a request that reads the generation, for nobody in particular.
+
+        Nothing else reads it while it does not change. A server that evicts what is read
+        least would take it for the least useful key of all, and all records would be void.
+
+        Args:
+            deadline: of the request that it goes with.
+        """
+        self.touch_at = deadline + _TOUCH_SECONDS
+        request = _request(self._question())
+        request.deadline = deadline
+        request.on_replies = self._learned
+        return request
 
     def learn(self) -> Generator[Request, list[Any], int]:
         """Ask for the generation that holds; return it."""

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from scrubjay.errors import TierError
 from scrubjay.tiers._redis.backoff import Backoff
-from scrubjay.tiers._redis.exchange import Request
+from scrubjay.tiers._redis.exchange import NOBODY, Request
 from scrubjay.tiers._redis.operations import Operation
 from scrubjay.tiers._redis.session import Session
 from scrubjay.tiers._redis.settings import STALL_FACTOR, Settings
@@ -121,6 +121,8 @@ class ThreadLink:
                 if session is self._session and exchange.idle and not self._reading:
                     self._receive(session)  # a server that hung up is noticed before writing
                 exchange.submit(request, ticket)
+                if request.deadline > session.touch_at:
+                    exchange.submit(session.touch(request.deadline), NOBODY)
                 self._write(session)
                 if self._reading:
                     self._waiting[ticket] = None
