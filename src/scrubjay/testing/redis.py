@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["RedisServer"]
 
 _PROGRAMS = ("redis-server", "valkey-server")
+_HIGHEST_PORT = 55_535  # a member of a cluster uses the one 10,000 above as well
 _PATIENCE = 20.0  # seconds to come up
 
 
@@ -50,10 +51,12 @@ class RedisServer:
     @staticmethod
     def free_port() -> int:
         """Return a port of the loopback that nobody listens on."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-            return port
+        while True:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port: int = probe.getsockname()[1]
+            if port <= _HIGHEST_PORT:
+                return port
 
     @property
     def url(self) -> str:
