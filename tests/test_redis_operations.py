@@ -8,6 +8,7 @@ import pytest
 from scrubjay.clock import ManualClock
 from scrubjay.errors import TierError, TierFullError, TierUnavailableError
 from scrubjay.tiers import TierRecord
+from scrubjay.tiers._redis.address import Address
 from scrubjay.tiers._redis.exchange import NOBODY, Request
 from scrubjay.tiers._redis.failures import CutOffError, UnsentError
 from scrubjay.tiers._redis.operations import CONNECT, Names, Operations
@@ -156,6 +157,27 @@ def test_a_generation_that_changes_while_it_is_asked_for_is_asked_for_again(scri
     assert asked[0][-1] == b"NX"
     (command,) = script.answer(OK + OK + b"$2\r\n30\r\n")
     assert generation_of(command) == 30
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (OK * 5, "no server of Redis"),
+        (b"-ERR unknown command `HELLO`\r\n" + OK * 4, "Redis 6"),
+        (b"-NOPROTO unsupported protocol version\r\n" + OK * 4, "Redis 6"),
+        (b"-LOADING Redis is loading\r\n" * 5, "LOADING"),
+        (OK + b"-ERR DB index is out of range\r\n" + OK * 3, "refuses: ERR DB"),
+    ],
+)
+def test_servers_that_do_not_let_us_begin(reply, expected):
+    session = Session(b"sj:x:g")
+    handshake = session.begin(Address("h", database=1), "me", None)
+    waiting = Waiting()
+    session.exchange.submit(next(handshake), waiting)
+    session.exchange.take(0.0)
+    session.exchange.receive(reply, 0.0)
+    with pytest.raises(TierUnavailableError, match=expected):
+        handshake.send(waiting.result)
 
 
 @pytest.mark.parametrize("name", ["get", "counters", "bump"])

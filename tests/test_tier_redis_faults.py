@@ -402,6 +402,20 @@ def test_a_replica_that_is_read_only(open_tier, server):
     assert tier.get_many([b"a"]) == [b"3"]
 
 
+def test_a_name_that_leads_to_another_primary_now(open_tier, server, redis_server):
+    with FaultProxy("127.0.0.1", server.port) as proxy:
+        tier = open_tier(url_of(proxy), timeout_seconds=PATIENCE)
+        put(tier, b"a", b"1")
+        with Client(server.socket) as client:
+            client("REPLICAOF", "127.0.0.1", "1")
+        proxy.server = ("127.0.0.1", redis_server.port)
+        accepted = proxy.accepted
+        # Nobody cuts the connection to the old one, which refuses every write.
+        assert recovers(lambda: put(tier, b"a", b"2")) == [True]
+        assert proxy.accepted == accepted + 1
+        assert tier.get_many([b"a"]) == [b"2"]
+
+
 def test_a_busy_server(open_tier, server):
     tier = open_tier(server.url)
     put(tier, b"a", b"1")
@@ -441,8 +455,8 @@ def certificates(directory):
 
     now = dt.datetime.now(dt.timezone.utc)
 
-    def sign(name, key, issuer, issuer_key, extension):
-        return (
+    def sign(name, key, issuer, issuer_key, *extensions):
+        builder = (
             x509.CertificateBuilder()
             .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]))
             .issuer_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, issuer)]))
@@ -450,16 +464,39 @@ def certificates(directory):
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - dt.timedelta(days=1))
             .not_valid_after(now + dt.timedelta(days=1))
-            .add_extension(extension, critical=True)
-            .sign(issuer_key, hashes.SHA256())
         )
+        for extension, critical in extensions:
+            builder = builder.add_extension(extension, critical=critical)
+        return builder.sign(issuer_key, hashes.SHA256())
 
+    # With all that Python 3.13 is strict about.
     authority_key = ec.generate_private_key(ec.SECP256R1())
     own_key = ec.generate_private_key(ec.SECP256R1())
-    of_authority = x509.BasicConstraints(ca=True, path_length=None)
-    loopback = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    authority = sign("authority", authority_key, "authority", authority_key, of_authority)
-    own = sign("server", own_key, "authority", authority_key, loopback)
+    public = authority_key.public_key()
+    signs = dict.fromkeys(
+        (
+            *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment"),
+            *("key_agreement", "crl_sign", "encipher_only", "decipher_only"),
+        ),
+        False,
+    )
+    authority = sign(
+        "authority",
+        authority_key,
+        "authority",
+        authority_key,
+        (x509.BasicConstraints(ca=True, path_length=None), True),
+        (x509.KeyUsage(key_cert_sign=True, **signs), True),
+        (x509.SubjectKeyIdentifier.from_public_key(public), False),
+    )
+    own = sign(
+        "server",
+        own_key,
+        "authority",
+        authority_key,
+        (x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False),
+        (x509.AuthorityKeyIdentifier.from_issuer_public_key(public), False),
+    )
     files = {}
     for name, data in {
         "ca": authority.public_bytes(serialization.Encoding.PEM),

@@ -34,7 +34,8 @@ class FaultProxy:
         self.cut_after: int | None = None
         #: how many connections have been accepted
         self.accepted = 0
-        self._server = (host, port)
+        #: where connections that are accepted from now on lead to
+        self.server = (host, port)
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._held: set[socket.socket] = set()
@@ -114,7 +115,7 @@ class FaultProxy:
                 return
             self.accepted += 1
             try:
-                server = socket.create_connection(self._server)
+                server = socket.create_connection(self.server)
             except OSError:
                 client.close()
                 continue

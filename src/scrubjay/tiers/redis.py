@@ -156,9 +156,11 @@ class RedisTier:
 
     def close(self) -> None:
         """Close the connections; those of event loops as soon as these come to it."""
-        self._closed = True
+        with self._opening:
+            self._closed = True
+            links = list(self._loops.values())
         self._threads.close()
-        for link in list(self._loops.values()):
+        for link in links:
             link.close_soon()
 
     def __enter__(self) -> Self:

@@ -151,7 +151,7 @@ class LoopLink:
             try:
                 if step is None:
                     session = self.session
-                    if session is None or session.exchange.lost:
+                    if session is None or session.exchange.lost or session.outdated:
                         session = await self._connected(deadline)
                     answer = session
                     continue
@@ -190,6 +190,8 @@ class LoopLink:
     async def _connected(self, deadline: float) -> Session:
         """Return a session that is ready."""
         settings = self._settings
+        if self.session is not None and self.session.outdated:
+            self.session.carrier.lose(settings.gone("the server is a replica now"))
         while self.session is None or self.session.exchange.lost:
             if self._closed:
                 raise settings.closed()

@@ -299,7 +299,10 @@ def _send(
                 continue
             commands = make(session)
             request = Request(wire.encode(commands), len(commands))
-            return session, request, (yield request)
+            replies = yield request
+            if any(word(reply) == "READONLY" for reply in replies):
+                session.demoted()
+            return session, request, replies
         except UnsentError:
             if repeated:
                 raise

@@ -13,7 +13,7 @@ import time
 from collections.abc import Generator
 from typing import Any
 
-from scrubjay.errors import TierDeniedError, TierUnavailableError
+from scrubjay.errors import TierUnavailableError
 from scrubjay.tiers._redis import wire
 from scrubjay.tiers._redis.address import Address
 from scrubjay.tiers._redis.exchange import Exchange, Request
@@ -23,6 +23,7 @@ from scrubjay.tiers._redis.wire import Command
 Handshake = Generator[Request, list[Any], None]  # is sent the replies
 
 _TOUCH_SECONDS = 1.0
+_DEMOTED_SECONDS = 1.0
 _TRACK = (b"CLIENT", b"CACHING", b"YES")  # the server tells of changes to what is read next
 
 
@@ -39,6 +40,8 @@ class Session:
         self.generation: int | None = None
         #: the server's name for itself since its start; b"" if it does not say
         self.run_id = b""
+        #: whether another connection might find a better server
+        self.outdated = False
         #: the server's number for this connection
         self.client_id = 0
         #: what carries it, if that is for its driver to know
@@ -46,11 +49,20 @@ class Session:
         #: a request with a later deadline than this brings `touch` with it
         self.touch_at = math.inf
         self._key = generation_key
+        self._since = time.monotonic()
         self._server_time = 0.0  # minus the monotonic time, in seconds
 
     def now_us(self) -> int:
         """Return the server's time in microseconds, as far as it can be known from here."""
         return int((self._server_time + time.monotonic()) * 1e6)
+
+    def demoted(self) -> None:
+        """Note that the server has refused a write, as it is a replica now.
+
+        Its name may lead to the new primary already, so the next operation connects again;
+        not more than once a second, as it may lead to this one still.
+        """
+        self.outdated = time.monotonic() - self._since > _DEMOTED_SECONDS
 
     def begin(self, address: Address, name: str, before: Session | None) -> Handshake:
         """Introduce ourselves, and make sure that the connection before this is dead.
@@ -70,14 +82,19 @@ class Session:
             commands.append((b"SELECT", str(address.database).encode()))
         commands += [(b"TIME",), (b"CLIENT", b"TRACKING", b"ON", b"OPTIN"), (b"INFO", b"server")]
         replies = yield _request(commands)
-        hello_reply, time_reply, info = replies[0], replies[-3], replies[-1]
+        if word(replies[0]) in {"NOPROTO", "ERR"}:
+            reason = str(error_of(replies[0]))
+            raise TierUnavailableError(f"Redis 6 or newer, or Valkey, is needed: {reason}")
         for reply in replies[:-1]:
             if isinstance(reply, Exception):
-                raise _refused(reply)
-        self.client_id = int(hello_reply[b"id"])
-        seconds, microseconds = map(int, time_reply)
+                raise _refusal(reply)
+        try:
+            self.client_id = int(replies[0][b"id"])
+            seconds, microseconds = map(int, replies[-3])
+        except (KeyError, TypeError, ValueError):
+            raise TierUnavailableError("what answers is no server of Redis or Valkey") from None
         self._server_time = seconds + microseconds / 1e6 - time.monotonic()
-        self.run_id = _run_id(info)
+        self.run_id = _run_id(replies[-1])
         if before is not None and before.run_id and before.run_id == self.run_id:
             yield _request([(b"CLIENT", b"KILL", b"ID", str(before.client_id).encode())])
         yield from self.learn()
@@ -106,7 +123,7 @@ class Session:
                 request.on_replies = self._learned
                 replies = yield request
                 if isinstance(replies[-1], Exception):
-                    raise error_of(replies[-1])
+                    raise _refusal(replies[-1])
                 if self.generation is not None:
                     return self.generation
                 if replies[-1] is not None:
@@ -149,7 +166,7 @@ def _run_id(info: Any) -> bytes:
     return b""
 
 
-def _refused(reply: Exception) -> Exception:
-    if word(reply) in {"NOPROTO", "ERR"} and not isinstance(error_of(reply), TierDeniedError):
-        return TierUnavailableError(f"Redis 6 or Valkey, or newer, is needed: {reply}"[:200])
-    return error_of(reply)
+def _refusal(reply: Exception) -> TierUnavailableError:
+    """Return the error for a server that cannot be used as it is, whatever the reason."""
+    error = error_of(reply)
+    return error if isinstance(error, TierUnavailableError) else TierUnavailableError(str(error))

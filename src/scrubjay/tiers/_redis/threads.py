@@ -17,6 +17,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from scrubjay.errors import TierError
+from scrubjay.tiers._redis.address import Address
 from scrubjay.tiers._redis.backoff import Backoff
 from scrubjay.tiers._redis.exchange import NOBODY, Request
 from scrubjay.tiers._redis.operations import Operation
@@ -247,9 +248,11 @@ class ThreadLink:
         """Return a session that is ready."""
         settings = self._settings
         session = self._session
-        if session is not None and not session.exchange.lost:
+        if session is not None and not (session.exchange.lost or session.outdated):
             return session
         with self._lock:
+            if self._session is not None and self._session.outdated:
+                self._lose(settings.gone("the server is a replica now"))
             while True:
                 if self._closed:
                     raise settings.closed()
@@ -335,7 +338,7 @@ def _connect(settings: Settings, deadline: float) -> Any:
             own.close()
             raise
         return own
-    own = socket.create_connection((address.host, address.port), left)
+    own = _dial(address, deadline)
     try:
         own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -346,6 +349,23 @@ def _connect(settings: Settings, deadline: float) -> Any:
         own.close()
         raise
     return own
+
+
+def _dial(address: Address, deadline: float) -> Any:
+    """Connect to the first address of a host that answers, within the time for all of them."""
+    failure = OSError("it has no address")
+    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    for family, kind, protocol, _, where in found:
+        own = socket.socket(family, kind, protocol)
+        try:
+            own.settimeout(max(0.001, deadline - monotonic()))
+            own.connect(where)
+        except OSError as error:
+            own.close()
+            failure = error
+        else:
+            return own
+    raise failure
 
 
 def _introduce(session: Session, own: Any, request: Request, deadline: float) -> list[Any]:
