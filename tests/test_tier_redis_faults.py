@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import ipaddress
+import math
+import random
 import ssl
 import tempfile
 import threading
@@ -19,7 +21,7 @@ from scrubjay.errors import (
     TierFullError,
     TierUnavailableError,
 )
-from scrubjay.testing import Awaited, FaultProxy, RedisServer
+from scrubjay.testing import Awaited, FaultProxy, Operation, RedisServer, unexplained
 from scrubjay.tiers import RedisTier, TierRecord
 from tests.redis_servers import Client
 
@@ -303,6 +305,80 @@ def test_many_at_once_through_a_network_that_is_cut_again_and_again(open_tier, p
     assert problems == []
     assert len(served) > 100
     assert recovers(lambda: tier.get_many([b"1"])) == [b"1" * 100]
+
+
+def test_histories_through_a_bad_network_are_linearizable(server, proxy):
+    """Each read sees the last write, whatever is cut, held back or given up.
+
+    A write that failed may have been done at any time later. Its key is left alone then, or
+    every order would soon explain every history.
+    """
+    proxies = [proxy, FaultProxy("127.0.0.1", server.port)]
+    tiers = [
+        RedisTier(url_of(one), timeout_seconds=TIMEOUT, connect_timeout_seconds=TIMEOUT)
+        for one in proxies * 2
+    ]
+    faces = [*tiers[:2], *map(Awaited, tiers[2:])]
+    history, failures, left = {}, [], {}
+    stop = threading.Event()
+
+    def work(number):
+        draw = random.Random(number)
+        turn = 0
+        while not stop.is_set():
+            turn += 1
+            slot = draw.randrange(4)
+            key = b"%d.%d" % (slot, left.get(slot, 0))
+            value = None if draw.random() < 0.6 else b"%d:%d" % (number, turn)
+            removes = value is not None and draw.random() < 0.2
+            start = time.monotonic()
+            try:
+                if value is None:
+                    (seen,) = faces[number].get_many([key])
+                    done = Operation(start, time.monotonic(), False, seen)
+                elif removes:
+                    faces[number].delete_many([key])
+                    done = Operation(start, time.monotonic(), True, None)
+                else:
+                    put(faces[number], key, value)
+                    done = Operation(start, time.monotonic(), True, value)
+            except TierUnavailableError:
+                failures.append(key)
+                time.sleep(0.002)
+                if value is None:
+                    continue
+                done = Operation(start, math.inf, True, None if removes else value)
+                left[slot] = left.get(slot, 0) + 1
+            history.setdefault(key, []).append(done)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    draw = random.Random(0)
+    for _ in range(40):
+        one = draw.choice(proxies)
+        fault = draw.choice(["cut", "cut", "cut", "hold", "delay"])
+        if fault == "cut":
+            one.cut()
+        elif fault == "hold":
+            one.hold()
+        elif fault == "delay":
+            one.delay_seconds = 0.03
+        stop.wait(TIMEOUT * draw.choice([0.05, 0.1, 0.1, 1.2]))
+        one.delay_seconds = 0.0
+        one.release()
+    stop.set()
+    for thread in threads:
+        thread.join(PATIENCE)
+    for tier in faces:
+        tier.close()
+    proxies[1].close()
+    count = sum(map(len, history.values()))
+    print(f"{count} operations on {len(history)} keys, {len(failures)} failures")
+    assert count > 500
+    assert failures
+    for key, operations in history.items():
+        assert unexplained(operations) is None, key
 
 
 def test_threads_wait_no_longer_than_their_deadline(open_tier, server):
