@@ -3,7 +3,8 @@
 A server is started for each case, on a Unix socket. By the wall clock: the server's share is
 part of each figure, and the same for all. The bare loop is what the tier's connection comes
 down to with everything left out: requests in one write a turn of the event loop, replies
-matched in order. It has no deadlines, no reconnecting, and takes any bytes for a value.
+matched in order. It has no deadlines, no reconnecting, and takes any bytes for a value. The
+connection alone is the tier's, without what makes its replies values.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import random
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
-from time import perf_counter_ns
+from time import monotonic, perf_counter_ns
 from typing import Any
 
 from benchmarks.cases._setup import SEED
@@ -24,6 +25,7 @@ from benchmarks.timing import Measure, Outcome, Scale, Subject, interleave
 
 BARE = "bare loop"
 THREADS = f"{SCRUBJAY}, blocking"
+CONNECTION = f"{SCRUBJAY}, connection alone"
 REDIS_PY = "redis-py"
 REDIS_PY_ASYNC = "redis-py asyncio"
 ROUNDS = 15
@@ -134,6 +136,7 @@ def _gets(scale: Scale, tasks: int) -> Outcome:
             Subject(SCRUBJAY, lambda: awaited(lambda key: tier.aget_many([key]))),
             Subject(BARE, lambda: awaited(lambda key: place.bare.get(stored[key]))),
         ]
+        subjects.append(Subject(CONNECTION, lambda: awaited(_connection(place))))
         if tasks == 1:
             subjects.append(Subject(THREADS, lambda: blocking(lambda key: tier.get_many([key]))))
         if client is not None:
@@ -149,6 +152,16 @@ def _gets(scale: Scale, tasks: int) -> Outcome:
                     Subject(REDIS_PY, lambda: blocking(lambda key: client.get(stored[key])))
                 )
         return interleave(subjects, scale.of(ROUNDS, 1))
+
+
+def _connection(place: _Place) -> Get:
+    """Return what sends the tier's own requests, and takes the replies as they come."""
+    place.loop.run_until_complete(place.tier.aget_many(place.keys[:1]))
+    (link,) = place.tier._loops.values()
+    submit = link.session.carrier.submit
+    reading = place.tier._operations.reading
+    request = load("scrubjay.tiers._redis.exchange").Request
+    return lambda key: submit(request(*reading([key]), monotonic() + 60.0))
 
 
 class _Place:
