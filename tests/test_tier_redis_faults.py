@@ -221,7 +221,7 @@ def test_a_black_hole(open_tier, proxy):
     for _ in range(4):
         fails(lambda: tier.get_many([b"a"]))
     proxy.black_hole = False
-    # What was swallowed is gone, so that connection would be silent for ever.
+    # That connection is silent for ever.
     assert recovers(lambda: tier.get_many([b"a"])) == [b"1"]
     assert put(tier, b"a", b"2") == [True]
 

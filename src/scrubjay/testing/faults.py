@@ -28,7 +28,8 @@ class FaultProxy:
     def __init__(self, host: str, port: int) -> None:
         #: seconds that each piece from the server is held back
         self.delay_seconds = 0.0
-        #: whether nothing gets through, in either direction; what comes then is lost
+        #: whether nothing gets through, in either direction. A connection on which something
+        #: came meanwhile stays open and silent for ever: a stream does not go on with a gap
         self.black_hole = False
         #: bytes from the server after which every connection is cut; None for never
         self.cut_after: int | None = None
@@ -121,14 +122,23 @@ class FaultProxy:
                 continue
             with self._lock:
                 self._open |= {client, server}
-            self._run(self._pump, client, server, False)
-            self._run(self._pump, server, client, True)
+            silent = threading.Event()
+            self._run(self._pump, client, server, False, silent)
+            self._run(self._pump, server, client, True, silent)
 
-    def _pump(self, source: socket.socket, target: socket.socket, answers: bool) -> None:
+    def _pump(
+        self,
+        source: socket.socket,
+        target: socket.socket,
+        answers: bool,
+        silent: threading.Event,
+    ) -> None:
         passed = 0
         try:
             while data := source.recv(_CHUNK):
                 if self.black_hole:
+                    silent.set()
+                if silent.is_set():
                     continue
                 if not answers and source in self._held:
                     self._released.wait()
