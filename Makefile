@@ -18,7 +18,7 @@ SOURCES := $(shell find src -type f \( -name '*.py' -o -name '*.pxd' -o -name py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-pure test-compiled test-all lint format types docs bench clean FORCE
+.PHONY: help demo test test-pure test-compiled test-all lint format types docs bench clean server FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,14 +32,14 @@ test: ## run the whole suite on the uncompiled build, with coverage, and on the 
 	@$(MAKE) --no-print-directory test-pure
 	@$(MAKE) --no-print-directory test-compiled
 
-test-pure: $(PURE)/.extra-test ## run the suite on the uncompiled build, with coverage
+test-pure: $(PURE)/.extra-test | server ## run the suite on the uncompiled build, with coverage
 	@echo "==> the suite on the uncompiled build"
 	@rm -f $(PURE)/.coverage*
 	COVERAGE_FILE=$(PURE)/.coverage $(PURE)/bin/python -m coverage run -m pytest $(ARGS)
 	@COVERAGE_FILE=$(PURE)/.coverage $(PURE)/bin/python -m coverage combine -q
 	@COVERAGE_FILE=$(PURE)/.coverage $(PURE)/bin/python -m coverage report $(if $(ARGS),--fail-under=0)
 
-test-compiled: $(VENV)/.mode ## run the suite on the compiled build, if there is a compiler
+test-compiled: $(VENV)/.mode | server ## run the suite on the compiled build, if there is a compiler
 	@if [ "$$(cat $(VENV)/.mode)" = compiled ]; then \
 		$(MAKE) --no-print-directory $(VENV)/.extra-test && \
 		echo "==> the suite on the compiled build" && \
@@ -67,16 +67,20 @@ format: $(DEV)/.ready ## bring the code into format
 types: $(DEV)/.ready ## check the types, strictly
 	$(DEV)/bin/mypy
 
-docs: $(VENV)/.extra-test ## run every Python snippet of the documentation
+docs: $(VENV)/.extra-test | server ## run every Python snippet of the documentation
 	$(VENV)/bin/python -m pytest tests/test_docs.py $(ARGS)
 
-bench: $(VENV)/.extra-bench ## compare with other caches (the compiled build, if possible)
+bench: $(VENV)/.extra-bench | server ## compare with other caches (the compiled build, if possible)
 	$(VENV)/bin/python -m benchmarks.run $(ARGS)
 
 clean: ## remove everything that was made
 	rm -rf .venv .venv-pure .venv-dev .venv-3.* .venv-pure-3.* build dist .coverage*
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# For the tests of the Redis tier.
+server:
+	@$(ENVIRONMENT) server
 
 FORCE:
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.cases.disk import DISKCACHE
 from benchmarks.cases.memoize import PLAIN_AWAIT
+from benchmarks.cases.redis import BARE, REDIS_PY_ASYNC
 from benchmarks.cases.threads import ALL, ONE
 from benchmarks.cases.zipf import HIT_RATIO
 from benchmarks.peers import DICT, LRU_CACHE, SCRUBJAY, stores
@@ -134,6 +135,13 @@ GOALS = (
     Goal("on disk, put over, 100 KB / diskcache", "disk-put-100k", 0.1, _ratio(DISKCACHE)),
     Goal("on disk, get, 1 KB, 4 processes / diskcache", "disk-get-4", 1 / 3, _ratio(DISKCACHE)),
     Goal("on disk, put over, 1 KB, 4 processes / diskcache", "disk-put-4", 0.1, _ratio(DISKCACHE)),
+    Goal("on a server, get, 64 tasks / bare loop", "redis-get-64", 1 / 0.9, _ratio(BARE)),
+    Goal(
+        "on a server, get, 64 tasks / redis-py asyncio",
+        "redis-get-64",
+        0.2,
+        _ratio(REDIS_PY_ASYNC),
+    ),
 )
 
 

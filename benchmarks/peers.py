@@ -31,6 +31,8 @@ PACKAGES = {
     "lru": "lru-dict",
     "async_lru": "async-lru",
     "diskcache": "diskcache",
+    "hiredis": "hiredis",
+    "redis": "redis",
 }
 """Import name to distribution name."""
 

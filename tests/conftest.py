@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 import scrubjay
+from scrubjay.testing import RedisServer
 from tests.models import EFFORT
+from tests.redis_servers import URL
 
 settings.register_profile(
     "scrubjay",
@@ -52,3 +57,17 @@ def no_collecting():
     gc.disable()
     yield
     gc.enable()
+
+
+@pytest.fixture(scope="session")
+def redis_server():
+    """Start a Redis or Valkey server of this session's own."""
+    if RedisServer.program() is None:
+        if os.environ.get("CI") and os.name == "posix":
+            pytest.fail("no redis-server here, and CI leaves nothing out")
+        pytest.skip("no redis-server here; on Debian: apt-get install redis-server")
+    # Not pytest's own directory: the name of a socket must be short.
+    with tempfile.TemporaryDirectory(prefix="sj") as at, RedisServer(Path(at)) as server:
+        os.environ[URL] = server.url
+        yield server
+        del os.environ[URL]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PEERS = ("cachebox", "theine", "cachetools", "moka_py", "lru", "async_lru", "diskcache")
+PEERS = ("cachebox", "theine", "cachetools", "moka_py", "lru", "async_lru", "diskcache", "redis")
 DISTRIBUTIONS = (
     "cachebox",
     "theine",
@@ -20,6 +20,7 @@ DISTRIBUTIONS = (
     "lru-dict",
     "async-lru",
     "diskcache",
+    "redis",
 )
 
 pytestmark = pytest.mark.skipif(
@@ -38,6 +39,7 @@ def without_peers(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path}
 
 
+@pytest.mark.usefixtures("redis_server")
 def test_a_quick_run_needs_no_peer(tmp_path: Path, without_peers: dict[str, str]) -> None:
     output = tmp_path / "results"
     command = [sys.executable, "-m", "benchmarks.run", "--quick", "--output", str(output)]
@@ -59,8 +61,9 @@ def test_a_quick_run_needs_no_peer(tmp_path: Path, without_peers: dict[str, str]
     # Some goals compare with a peer; the others have a figure without any.
     unmeasured = [one["goal"] for one in written["goals"] if one["figure"] is None]
     assert unmeasured[0] == "zipf(0.99) get or put / theine"
-    assert all(goal.endswith("/ diskcache") for goal in unmeasured[1:])
-    assert len(unmeasured) == 7
+    assert unmeasured[-1] == "on a server, get, 64 tasks / redis-py asyncio"
+    assert all(goal.endswith("/ diskcache") for goal in unmeasured[1:-1])
+    assert len(unmeasured) == 8
 
 
 def test_results_name_neither_the_machine_nor_its_paths(

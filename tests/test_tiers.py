@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from scrubjay.testing import SharedTierSuite, TierSuite
 from scrubjay.tiers import DiskTier, MemoryTier
+from tests.redis_servers import open_awaited, open_blocking
 
 
 class TestMemoryTier(TierSuite):
@@ -16,3 +19,15 @@ class TestDiskTier(SharedTierSuite):
     @staticmethod
     def open_tier(directory, clock):
         return DiskTier(directory, 64 << 20, clock=clock)
+
+
+@pytest.mark.usefixtures("redis_server")
+class TestRedisTier(SharedTierSuite):
+    lists = False
+    open_tier = staticmethod(open_blocking)
+
+
+@pytest.mark.usefixtures("redis_server")
+class TestRedisTierAwaited(SharedTierSuite):
+    lists = False
+    open_tier = staticmethod(open_awaited)

@@ -4,6 +4,7 @@
     python tools/environment.py probe DIR            can this interpreter compile?
     python tools/environment.py install DIR MODE     build a wheel and install it
     python tools/environment.py extra DIR EXTRA      add the packages of an extra
+    python tools/environment.py server               a Redis server for the tests
     python tools/environment.py interpreters         the interpreters to test with
 
 Only the standard library is used, on any Python from 3.10 on. What is already right is
@@ -189,6 +190,15 @@ def extra(directory: Path, name: str) -> None:
     subprocess.run([python_of(directory), "-m", "pip", "install", "-q", requirement], check=True)
 
 
+def server() -> None:
+    """See to it that there is a Redis or Valkey server for the tests to start.
+
+    Without one they leave its tier out, and say so; where `CI` is set, they fail.
+    """
+    if not any(map(shutil.which, ("redis-server", "valkey-server"))):
+        debian_package("redis-server", "A Redis server, which tests of its tier need,")
+
+
 def interpreters() -> None:
     """Print one working interpreter per supported minor version, a line each."""
     for minor in range(OLDEST[1], NEWEST[1] + 1):
@@ -230,6 +240,8 @@ def main(arguments: list[str]) -> None:
                 install(Path(directory), mode)
             case ["extra", directory, name]:
                 extra(Path(directory), name)
+            case ["server"]:
+                server()
             case ["interpreters"]:
                 interpreters()
             case _:

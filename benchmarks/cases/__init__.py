@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.cases import codecs, disk, eviction, lookup, memoize, memory, threads, zipf
+from benchmarks.cases import (
+    codecs,
+    disk,
+    eviction,
+    lookup,
+    memoize,
+    memory,
+    redis,
+    threads,
+    zipf,
+)
 from benchmarks.peers import DICT, LRU_CACHE
 from benchmarks.timing import Outcome, Scale
 
 BY_DISK = (disk.DISKCACHE, disk.SQLITE)
+BY_SERVER = (redis.BARE, redis.REDIS_PY_ASYNC)
 
 
 @dataclass(frozen=True)
@@ -82,6 +93,15 @@ CASES = {
             BY_DISK,
             processes=1,
             pinned=False,
+        ),
+        *(
+            Case(name, title, run, BY_SERVER, processes=1, pinned=False)
+            for name, title, run in (
+                ("redis-get-1", "On a server: get, 1 KB", redis.get_1),
+                ("redis-get-16", "On a server: get, 1 KB, 16 tasks", redis.get_16),
+                ("redis-get-64", "On a server: get, 1 KB, 64 tasks", redis.get_64),
+                ("redis-get-many", "On a server: get, 50 of 1 KB at a time", redis.get_many),
+            )
         ),
     )
 }

@@ -11,6 +11,7 @@ __all__ = [
     "MissingExtraError",
     "ReentrantLoadError",
     "TierClosedError",
+    "TierDeniedError",
     "TierError",
     "TierFullError",
     "TierUnavailableError",
@@ -61,6 +62,10 @@ class TierError(CacheError):
 
 class TierUnavailableError(TierError, OSError):
     """A tier cannot be reached or used now; it may be later, and tries again by itself."""
+
+
+class TierDeniedError(TierUnavailableError):
+    """A tier refuses who asks: a password is wrong or a permission is missing."""
 
 
 class TierFullError(TierError, OSError):

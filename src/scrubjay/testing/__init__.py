@@ -10,8 +10,19 @@ A tier of your own is proved by a subclass in a test module, which pytest then r
 
 from __future__ import annotations
 
+from scrubjay.testing.awaited import Awaited
+from scrubjay.testing.faults import FaultProxy
 from scrubjay.testing.history import Operation, unexplained
+from scrubjay.testing.redis import RedisServer
 from scrubjay.testing.shared import SharedTierSuite
 from scrubjay.testing.tiers import TierSuite
 
-__all__ = ["Operation", "SharedTierSuite", "TierSuite", "unexplained"]
+__all__ = [
+    "Awaited",
+    "FaultProxy",
+    "Operation",
+    "RedisServer",
+    "SharedTierSuite",
+    "TierSuite",
+    "unexplained",
+]

@@ -65,8 +65,7 @@ class SharedTierSuite(TierSuite):
         with self.open_tier(tmp_path / "tier", clock) as tier:
             assert tier.get_many([b"a", b"b"]) == [b"1", b"2"]
             assert tier.counters([b"tag"]) == bumped
-            assert tier.size().entries == 2
-            assert {record.key for record in tier.scan()} == {b"a", b"b"}
+            self.check_entries(tier, {b"a", b"b"})
             clock.advance(10)
             assert tier.get_many([b"a", b"b"]) == [None, b"2"]
 
@@ -137,7 +136,7 @@ def _child(
 ) -> None:
     try:
         with open_tier(directory, SystemClock()) as tier:
-            tier.size()
+            tier.get_many(_KEYS)  # opened now
             gate.wait()
             done = work(tier, number, times)
             gate.wait()  # who closes first must not be waited for

@@ -8,11 +8,15 @@ from __future__ import annotations
 from scrubjay.tiers.disk import DiskTier
 from scrubjay.tiers.events import TierEvent, TierEventKind
 from scrubjay.tiers.memory import MemoryTier
-from scrubjay.tiers.protocol import Tier, TierRecord, TierSize
+from scrubjay.tiers.protocol import AsyncTier, ListedTier, Tier, TierRecord, TierSize
+from scrubjay.tiers.redis import RedisTier
 
 __all__ = [
+    "AsyncTier",
     "DiskTier",
+    "ListedTier",
     "MemoryTier",
+    "RedisTier",
     "Tier",
     "TierEvent",
     "TierEventKind",

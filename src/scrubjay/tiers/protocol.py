@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Tier", "TierRecord", "TierSize"]
+__all__ = ["AsyncTier", "ListedTier", "Tier", "TierRecord", "TierSize"]
 
 
 class TierRecord(NamedTuple):
@@ -92,6 +92,22 @@ class Tier(Protocol):
     def clear(self) -> None:
         """Remove every record. Generations stay."""
 
+    def close(self) -> None:
+        """Give back files and connections; calls that are running may still end well."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+
+class ListedTier(Tier, Protocol):
+    """A tier that knows what it holds. A server shared with others does not."""
+
     def scan(self, limit: int | None = None) -> Iterator[TierRecord]:
         """Yield records, those read most first, as far as that is known.
 
@@ -104,14 +120,30 @@ class Tier(Protocol):
     def size(self) -> TierSize:
         """Tell how full it is."""
 
-    def close(self) -> None:
-        """Give back files and connections; calls that are running may still end well."""
 
-    def __enter__(self) -> Self: ...
+class AsyncTier(Tier, Protocol):
+    """A tier that can also be awaited, with the same results and errors.
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
+    Its methods may be used by several event loops and by threads at the same time.
+    """
+
+    async def aget_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """See `get_many`."""
+
+    async def aput_many(self, records: Iterable[TierRecord]) -> list[bool]:
+        """See `put_many`."""
+
+    async def adelete_many(self, keys: Sequence[bytes]) -> int:
+        """See `delete_many`."""
+
+    async def acounters(self, names: Sequence[bytes]) -> list[int]:
+        """See `counters`."""
+
+    async def abump(self, names: Sequence[bytes]) -> list[int]:
+        """See `bump`."""
+
+    async def aclear(self) -> None:
+        """See `clear`."""
+
+    async def aclose(self) -> None:
+        """See `close`; the connection of the running loop is closed when it returns."""

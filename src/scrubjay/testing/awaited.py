@@ -1,0 +1,99 @@
+"""The awaitable methods of a tier, called as if they were blocking ones."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from scrubjay.errors import TierClosedError
+from scrubjay.tiers import AsyncTier, TierRecord
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["Awaited"]
+
+_T = TypeVar("_T")
+
+
+class Awaited:
+    """Run every operation of a tier by its awaitable method, on an event loop of its own.
+
+    With it the suites prove the other face of an `AsyncTier`.
+
+    Args:
+        tier: the tier; it is closed with this.
+    """
+
+    blocking = True
+
+    def __init__(self, tier: AsyncTier) -> None:
+        self.name = tier.name
+        self._tier = tier
+        self._loop = asyncio.new_event_loop()
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Await `aget_many`."""
+        return self._await(self._tier.aget_many(keys))
+
+    def put_many(self, records: Iterable[TierRecord]) -> list[bool]:
+        """Await `aput_many`."""
+        return self._await(self._tier.aput_many(records))
+
+    def delete_many(self, keys: Sequence[bytes]) -> int:
+        """Await `adelete_many`."""
+        return self._await(self._tier.adelete_many(keys))
+
+    def counters(self, names: Sequence[bytes]) -> list[int]:
+        """Await `acounters`."""
+        return self._await(self._tier.acounters(names))
+
+    def bump(self, names: Sequence[bytes]) -> list[int]:
+        """Await `abump`."""
+        return self._await(self._tier.abump(names))
+
+    def clear(self) -> None:
+        """Await `aclear`."""
+        self._await(self._tier.aclear())
+
+    def close(self) -> None:
+        """Await `aclose`; then stop the loop."""
+        with self._lock:
+            if self._loop.is_closed():
+                return
+            asyncio.run_coroutine_threadsafe(self._tier.aclose(), self._loop).result()
+            asyncio.run_coroutine_threadsafe(_rest(), self._loop).result()
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _await(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
+        with self._lock:
+            if self._loop.is_closed():
+                coroutine.close()
+                raise TierClosedError(f"tier {self.name} is closed")
+            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        return future.result()
+
+
+async def _rest() -> None:
+    """Let every other task of the loop come to its end."""
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(others)

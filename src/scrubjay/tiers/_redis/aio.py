@@ -1,0 +1,259 @@
+"""The driver for asyncio: one connection for each event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from time import monotonic
+from typing import Any, TypeVar
+
+from scrubjay.errors import TierError
+from scrubjay.tiers._redis.backoff import Backoff
+from scrubjay.tiers._redis.exchange import NOBODY, Request
+from scrubjay.tiers._redis.operations import Operation
+from scrubjay.tiers._redis.session import Session
+from scrubjay.tiers._redis.settings import STALL_FACTOR, Settings
+
+_T = TypeVar("_T")
+
+
+class Wire(asyncio.Protocol):
+    """A transport that carries an exchange.
+
+    What is submitted within one turn of the loop is written together at its end.
+    """
+
+    def __init__(self, settings: Settings, session: Session) -> None:
+        self._settings = settings
+        self._session = session
+        self._exchange = session.exchange
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._flushing = False
+        self._paused = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        #: done when the transport is
+        self.ended = self._loop.create_future()
+
+    def submit(self, request: Request) -> asyncio.Future[Any]:
+        """Send a request; return the future of its replies, or of an error."""
+        future = request.waiter = self._loop.create_future()
+        exchange = self._exchange
+        if exchange.lost:
+            exchange.submit(request, future)
+        else:
+            exchange.unsent.append(request)  # what submit does, without the call
+        if request.deadline > self._session.touch_at:
+            exchange.submit(self._session.touch(request.deadline), NOBODY)
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+        if self._timer is None or request.deadline < self._timer_at:
+            self._arm(request.deadline)
+        return future
+
+    def lose(self, error: TierError) -> None:
+        """Give the connection up."""
+        self._exchange.lose(lambda: type(error)(str(error)))
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        own = transport.get_extra_info("socket")
+        if own is not None and own.family != getattr(socket, "AF_UNIX", None):
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand bytes on."""
+        self._exchange.receive(data, monotonic())
+        if self._exchange.lost and self._transport is not None:
+            self._transport.abort()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Tell everyone who waits."""
+        self.lose(self._settings.gone(str(error) if error else "the server closed it"))
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    def pause_writing(self) -> None:
+        """Keep what is to be written."""
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        """Write it."""
+        self._paused = False
+        self._flush()
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if self._paused or self._transport is None:
+            return
+        payload = self._exchange.take(monotonic())
+        if payload:
+            self._transport.write(payload)
+
+    def _arm(self, deadline: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = deadline
+        self._timer = self._loop.call_later(max(0.0, deadline - monotonic()), self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        now = monotonic()
+        soonest = self._exchange.expire(now, self._settings.late)
+        if self._exchange.stalled(now, STALL_FACTOR * self._settings.timeout):
+            self.lose(self._settings.gone("the server does not answer"))
+        elif soonest is not None:
+            self._arm(max(soonest, now + 0.001))
+
+
+class LoopLink:
+    """The connection of one event loop, made anew whenever it is lost."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._timeout = settings.timeout
+        self._backoff = Backoff()
+        #: the connection that is open, or was open last
+        self.session: Session | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @property
+    def over(self) -> bool:
+        """Whether its loop runs no more."""
+        return self._loop.is_closed()
+
+    async def run(self, operation: Operation[_T], deadline: float | None = None) -> _T:
+        """Carry an operation out, until a monotonic time; return what it returns."""
+        if deadline is None:
+            deadline = monotonic() + self._timeout
+        answer: Any = None
+        failure: BaseException | None = None
+        session: Any = None
+        while True:
+            try:
+                step = operation.send(answer) if failure is None else operation.throw(failure)
+            except StopIteration as end:
+                result: _T = end.value
+                return result
+            answer = failure = None
+            try:
+                if step is None:
+                    session = self.session
+                    if session is None or session.exchange.lost or session.outdated:
+                        session = await self._connected(deadline)
+                    answer = session
+                    continue
+                step.deadline = deadline
+                answer = await session.carrier.submit(step)
+                if type(answer) is not list:
+                    answer, failure = None, answer
+            except TierError as error:
+                failure = error
+            except asyncio.CancelledError:
+                if session is not None:
+                    session.exchange.abandoned = True
+                raise
+
+    def close(self) -> None:
+        """Close the connection, on its own loop."""
+        self._closed = True
+        if self._opening is not None:
+            self._opening.cancel()
+        if self.session is not None:
+            self.session.carrier.lose(self._settings.closed())
+
+    async def closed(self) -> None:
+        """Wait until the connection is closed."""
+        if self._opening is not None:
+            await asyncio.wait((self._opening,))
+        if self.session is not None:
+            await self.session.carrier.ended
+
+    def close_soon(self) -> None:
+        """Have its loop close it; called from anywhere."""
+        self._closed = True
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self.close)
+
+    async def _connected(self, deadline: float) -> Session:
+        """Return a session that is ready."""
+        settings = self._settings
+        if self.session is not None and self.session.outdated:
+            self.session.carrier.lose(settings.gone("the server is a replica now"))
+        while self.session is None or self.session.exchange.lost:
+            if self._closed:
+                raise settings.closed()
+            now = monotonic()
+            if now >= deadline:
+                raise settings.late()
+            if self._opening is None:
+                left = self._backoff.left(now)
+                if left > 0:
+                    raise settings.waiting(left)
+                self._opening = self._loop.create_task(self._open())
+                self._opening.add_done_callback(_look_at)
+            opening = self._opening
+            await asyncio.wait((opening,), timeout=deadline - now)
+            if opening.done() and not opening.cancelled():
+                opening.result()
+        return self.session
+
+    async def _open(self) -> None:
+        try:
+            await asyncio.wait_for(self._connect(), self._settings.connect_timeout)
+            self._backoff.succeeded()
+        except TierError:
+            self._backoff.failed(monotonic())
+            raise
+        except (OSError, asyncio.TimeoutError) as error:
+            self._backoff.failed(monotonic())
+            raise self._settings.unreachable(error) from error
+        finally:
+            self._opening = None
+
+    async def _connect(self) -> None:
+        settings, address = self._settings, self._settings.address
+        session = Session(settings.generation_key)
+        wired = session.carrier = Wire(settings, session)
+        try:
+            if address.path:
+                await self._loop.create_unix_connection(lambda: wired, address.path)
+            else:
+                await self._loop.create_connection(
+                    lambda: wired, address.host, address.port, ssl=address.tls
+                )
+            handshake = session.begin(address, settings.client_name, self.session)
+            replies: Any = None
+            while True:
+                try:
+                    request = handshake.send(replies)
+                except StopIteration:
+                    break
+                request.deadline = monotonic() + settings.connect_timeout
+                replies = await wired.submit(request)
+                if isinstance(replies, TierError):
+                    raise replies  # noqa: TRY301 - what has been opened is closed below
+        except BaseException:
+            wired.lose(settings.gone("it was never complete"))
+            raise
+        self.session = session
+        if self._closed:
+            self.close()
+
+
+def _look_at(task: asyncio.Task[None]) -> None:
+    """See an error that nobody waits for any more."""
+    if not task.cancelled():
+        task.exception()

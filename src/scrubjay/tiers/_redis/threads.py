@@ -1,0 +1,385 @@
+"""The driver for threads: one connection that all of them share.
+
+Whoever waits and finds nobody reading reads for all, until his own replies have come, and
+then passes that on to another who waits. So a thread alone sends and receives by itself,
+with no change of threads in between. Nobody reads while nobody waits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import ssl
+import threading
+from time import monotonic
+from typing import Any, TypeVar
+
+from scrubjay.errors import TierError
+from scrubjay.tiers._redis.address import Address
+from scrubjay.tiers._redis.backoff import Backoff
+from scrubjay.tiers._redis.exchange import NOBODY, Request
+from scrubjay.tiers._redis.operations import Operation
+from scrubjay.tiers._redis.session import Session
+from scrubjay.tiers._redis.settings import STALL_FACTOR, Settings
+
+_T = TypeVar("_T")
+
+_CHUNK = 64 * 1024  # bytes read at a time
+
+
+class _Ticket:
+    """What a thread waits with; it is woken with a result, or to read for all."""
+
+    __slots__ = ("_woken", "gone", "reads", "result")
+
+    def __init__(self) -> None:
+        self._woken = threading.Lock()
+        self._woken.acquire()
+        self.result: Any = None
+        self.reads = False
+        self.gone = False
+
+    def done(self) -> bool:
+        return self.gone or self.result is not None
+
+    def set_result(self, result: Any, /) -> None:
+        self.result = result
+        if not self.reads:
+            self._woken.release()
+
+    def appoint(self) -> None:
+        """Have this one read."""
+        self.reads = True
+        self._woken.release()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait to be woken; return whether it was."""
+        return self._woken.acquire(timeout=max(0.0, seconds))
+
+
+class ThreadLink:
+    """The connection of all threads, made anew whenever it is lost."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()  # over everything below; nobody waits while holding it
+        self._changed = threading.Condition(self._lock)
+        self._backoff = Backoff()
+        self._session: Session | None = None
+        self._socket: Any = None
+        self._unwritten: bytes | memoryview = b""
+        self._waiting: dict[_Ticket, None] = {}
+        self._reading = False
+        self._opening = False
+        self._closed = False
+
+    def run(self, operation: Operation[_T]) -> _T:
+        """Carry an operation out; return what it returns."""
+        deadline = monotonic() + self._settings.timeout
+        answer: Any = None
+        failure: BaseException | None = None
+        session: Any = None
+        while True:
+            try:
+                step = operation.send(answer) if failure is None else operation.throw(failure)
+            except StopIteration as end:
+                result: _T = end.value
+                return result
+            answer = failure = None
+            try:
+                if step is None:
+                    answer = session = self._connected(deadline)
+                else:
+                    step.deadline = deadline
+                    answer = self._ask(session, step)
+            except TierError as error:
+                failure = error
+
+    def close(self) -> None:
+        """Close the connection; whoever waits is told."""
+        with self._lock:
+            self._closed = True
+            self._lose(self._settings.closed())
+            self._changed.notify_all()
+
+    def forget(self) -> None:
+        """In a child after a fork: leave the parent's connection alone."""
+        own, closed = self._socket, self._closed
+        self.__init__(self._settings)  # type: ignore[misc]
+        self._closed = closed
+        if own is not None:
+            os.close(own.detach())  # as it is: the server must not be told that it ends
+
+    # ---- requests
+
+    def _ask(self, session: Session, request: Request) -> list[Any]:
+        ticket = _Ticket()
+        try:
+            with self._lock:
+                exchange = session.exchange
+                if session is self._session and exchange.idle and not self._reading:
+                    self._receive(session)  # a server that hung up is noticed before writing
+                exchange.submit(request, ticket)
+                if request.deadline > session.touch_at:
+                    exchange.submit(session.touch(request.deadline), NOBODY)
+                self._write(session)
+                if self._reading:
+                    self._waiting[ticket] = None
+                elif ticket.result is None:
+                    self._reading = ticket.reads = True
+                stuck = not ticket.reads and bool(self._unwritten)
+            if stuck:
+                self._write_all(session, ticket, request.deadline)
+            if not ticket.reads:
+                ticket.wait(request.deadline - monotonic())
+            if ticket.reads:
+                self._read_for_all(session, ticket, request.deadline)
+        finally:
+            self._leave(session, ticket)
+        result = ticket.result
+        if result is None:
+            raise self._settings.late()
+        if type(result) is not list:
+            raise result
+        return result
+
+    def _write_all(self, session: Session, ticket: _Ticket, deadline: float) -> None:
+        """Write what the socket does not take at once, as who reads does not look for that."""
+        while ticket.result is None and not ticket.reads and (left := deadline - monotonic()) > 0:
+            with self._lock:
+                if session is not self._session or session.exchange.lost or not self._unwritten:
+                    return
+                descriptor = self._socket.fileno()
+            _wait(descriptor, left, reads=False, writes=True)
+            with self._lock:
+                self._write(session)
+
+    def _read_for_all(self, session: Session, ticket: _Ticket, deadline: float) -> None:
+        while ticket.result is None:
+            left = deadline - monotonic()
+            if left <= 0:
+                return
+            with self._lock:
+                own, writes = self._socket, bool(self._unwritten)
+                if session is not self._session or session.exchange.lost:
+                    return
+                descriptor = own.fileno()
+                buffered = isinstance(own, ssl.SSLSocket) and own.pending() > 0
+            if not buffered:
+                _wait(descriptor, left, reads=True, writes=writes)
+            with self._lock:
+                if session is self._session:
+                    self._receive(session)
+                    self._write(session)
+
+    def _leave(self, session: Session, ticket: _Ticket) -> None:
+        """Wait no more; have another read if this thread did."""
+        with self._lock:
+            ticket.gone = True
+            self._waiting.pop(ticket, None)
+            if ticket.result is None:
+                session.exchange.abandoned = True
+                now = monotonic()
+                stall = STALL_FACTOR * self._settings.timeout
+                if session is self._session and session.exchange.stalled(now, stall):
+                    self._lose(self._settings.gone("the server does not answer"))
+            if ticket.reads:
+                self._reading = False
+                for other in self._waiting:
+                    if other.result is None:
+                        self._reading = True
+                        del self._waiting[other]
+                        other.appoint()
+                        break
+
+    # ---- the socket; all of it under the lock, none of it waits
+
+    def _write(self, session: Session) -> None:
+        if session is not self._session:
+            return
+        payload = self._unwritten
+        if not payload:
+            payload = session.exchange.take(monotonic())
+        while payload:
+            try:
+                written = self._socket.send(payload)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                break
+            except OSError as error:
+                self._lose(self._settings.gone(str(error)))
+                return
+            payload = memoryview(payload)[written:] or session.exchange.take(monotonic())
+        self._unwritten = payload
+
+    def _receive(self, session: Session) -> None:
+        while not session.exchange.lost:
+            try:
+                data = self._socket.recv(_CHUNK)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return
+            except OSError as error:
+                self._lose(self._settings.gone(str(error)))
+                return
+            if not data:
+                self._lose(self._settings.gone("the server closed it"))
+                return
+            session.exchange.receive(data, monotonic())
+            if len(data) < _CHUNK and not isinstance(self._socket, ssl.SSLSocket):
+                return
+
+    def _lose(self, error: TierError) -> None:
+        if self._session is not None:
+            self._session.exchange.lose(lambda: type(error)(str(error)))
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        own = self._socket
+        self._unwritten, self._socket = b"", None
+        if own is not None:
+            with contextlib.suppress(OSError):
+                own.shutdown(socket.SHUT_RDWR)  # wakes who reads for all
+            own.close()
+
+    # ---- connecting
+
+    def _connected(self, deadline: float) -> Session:
+        """Return a session that is ready."""
+        settings = self._settings
+        session = self._session
+        if session is not None and not (session.exchange.lost or session.outdated):
+            return session
+        with self._lock:
+            if self._session is not None and self._session.outdated:
+                self._lose(settings.gone("the server is a replica now"))
+            while True:
+                if self._closed:
+                    raise settings.closed()
+                session = self._session
+                if session is not None and not session.exchange.lost:
+                    return session
+                now = monotonic()
+                if now >= deadline:
+                    raise settings.late()
+                if not self._opening:
+                    break
+                self._changed.wait(deadline - now)
+            left = self._backoff.left(now)
+            if left > 0:
+                raise settings.waiting(left)
+            self._opening = True
+        opened = None
+        try:
+            opened = self._open(min(deadline, now + settings.connect_timeout))
+            return opened[0]
+        finally:
+            with self._lock:
+                self._opening = False
+                if opened is None:
+                    self._backoff.failed(monotonic())
+                else:
+                    self._backoff.succeeded()
+                    self._hang_up()
+                    self._session, self._socket = opened
+                    if self._closed:
+                        self._lose(settings.closed())
+                self._changed.notify_all()
+
+    def _open(self, deadline: float) -> tuple[Session, Any]:
+        settings = self._settings
+        session = Session(settings.generation_key)
+        own = None
+        try:
+            own = _connect(settings, deadline)
+            handshake = session.begin(settings.address, settings.client_name, self._session)
+            replies: Any = None
+            while True:
+                try:
+                    request = handshake.send(replies)
+                except StopIteration:
+                    break
+                replies = _introduce(session, own, request, deadline)
+            own.setblocking(False)
+        except OSError as error:
+            if own is not None:
+                own.close()
+            if isinstance(error, TierError):
+                raise
+            raise settings.unreachable(error) from error
+        except BaseException:
+            if own is not None:
+                own.close()
+            raise
+        return session, own
+
+
+def _wait(descriptor: int, seconds: float, *, reads: bool, writes: bool) -> None:
+    """Wait until a socket can be read or written to, whichever is wanted."""
+    if hasattr(select, "poll"):
+        waits = select.poll()
+        waits.register(
+            descriptor, (select.POLLIN if reads else 0) | (select.POLLOUT if writes else 0)
+        )
+        waits.poll(seconds * 1000.0 + 1.0)
+    else:  # Windows
+        select.select([descriptor] if reads else [], [descriptor] if writes else [], [], seconds)
+
+
+def _connect(settings: Settings, deadline: float) -> Any:
+    address = settings.address
+    left = max(0.001, deadline - monotonic())
+    if address.path:
+        own = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            own.settimeout(left)
+            own.connect(address.path)
+        except BaseException:
+            own.close()
+            raise
+        return own
+    own = _dial(address, deadline)
+    try:
+        own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if address.tls is not None:
+            own.settimeout(max(0.001, deadline - monotonic()))
+            return address.tls.wrap_socket(own, server_hostname=address.host)
+    except BaseException:
+        own.close()
+        raise
+    return own
+
+
+def _dial(address: Address, deadline: float) -> Any:
+    """Connect to the first address of a host that answers, within the time for all of them."""
+    failure = OSError("it has no address")
+    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    for family, kind, protocol, _, where in found:
+        own = socket.socket(family, kind, protocol)
+        try:
+            own.settimeout(max(0.001, deadline - monotonic()))
+            own.connect(where)
+        except OSError as error:
+            own.close()
+            failure = error
+        else:
+            return own
+    raise failure
+
+
+def _introduce(session: Session, own: Any, request: Request, deadline: float) -> list[Any]:
+    """Send a request of the handshake and wait for its replies."""
+    ticket = _Ticket()
+    session.exchange.submit(request, ticket)
+    own.settimeout(max(0.001, deadline - monotonic()))
+    own.sendall(session.exchange.take(monotonic()))
+    while ticket.result is None:
+        own.settimeout(max(0.001, deadline - monotonic()))
+        data = own.recv(_CHUNK)
+        if not data:
+            raise ConnectionResetError("the server closed the connection")
+        session.exchange.receive(data, monotonic())
+    if type(ticket.result) is not list:
+        raise ticket.result
+    return ticket.result

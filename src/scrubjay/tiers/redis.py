@@ -1,0 +1,250 @@
+"""A tier on a Redis or Valkey server, shared by processes and machines.
+
+One connection carries the operations of all threads, and one those of each event loop;
+requests are pipelined, replies are matched in order. See
+`docs/decisions/0017-redis-connection.md`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Iterable, Sequence
+from time import monotonic
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from scrubjay import arguments
+from scrubjay.clock import Clock, SystemClock
+from scrubjay.tiers import forks
+from scrubjay.tiers._redis import address, wire
+from scrubjay.tiers._redis.aio import LoopLink
+from scrubjay.tiers._redis.exchange import Request
+from scrubjay.tiers._redis.failures import CutOffError, UnsentError
+from scrubjay.tiers._redis.operations import Names, Operations
+from scrubjay.tiers._redis.settings import Settings
+from scrubjay.tiers._redis.threads import ThreadLink
+from scrubjay.tiers.checks import checked_keys, checked_records
+from scrubjay.tiers.events import Announcer, OnEvent, TierEventKind
+from scrubjay.tiers.protocol import TierRecord
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_running_loop = asyncio.get_running_loop
+
+# Links to event loops of the parent of this process: collecting them would touch its loops.
+_of_parent: list[object] = []
+
+
+class RedisTier:
+    """Keep records on a Redis or Valkey server, for everyone who uses its namespace.
+
+    It connects at the first use, and again after a loss: at once the first time, then after
+    delays that double, in between which operations fail at once. A child of a fork opens
+    connections of its own. Every method has an awaitable twin that begins with an `a`.
+
+    An operation that fails may have been done or not; what had not been written when the
+    connection was lost, and reads, are tried once more by themselves within the timeout.
+
+    Args:
+        url: `redis://user:password@host:port/database`; `rediss://` for TLS; `unix://path`.
+        namespace: what its keys on the server begin with, after `sj:`; 1 to 64 letters,
+            digits, dots, dashes and underscores. Tenants have namespaces of their own.
+        tls: how to encrypt; None for `rediss://` to trust the system's authorities.
+        timeout_seconds: how long an operation may take.
+        connect_timeout_seconds: how long of that connecting may take.
+        max_value_bytes: the largest value that is kept.
+        name: names the tier in events and statistics.
+        client_name: names its connections in the server's lists.
+        on_event: called with a `TierEvent` when something damaged was found; None to log that.
+        clock: tells the wall time; None for the system's.
+
+    Raises:
+        InvalidArgumentError: an argument makes no sense.
+        TierError: hiredis is not installed.
+    """
+
+    blocking = True
+
+    def __init__(
+        self,
+        url: str = "redis://localhost:6379/0",
+        *,
+        namespace: str = "default",
+        tls: ssl.SSLContext | None = None,
+        timeout_seconds: float = 1.0,
+        connect_timeout_seconds: float = 1.0,
+        max_value_bytes: int = 64 << 20,
+        name: str = "redis",
+        client_name: str = "scrubjay",
+        on_event: OnEvent | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        wire.hiredis()
+        names = Names(namespace)
+        announcer = Announcer(name, arguments.function_or_none("on_event", on_event))
+        self.name = name
+        self._settings = Settings(
+            address.parse(url, tls),
+            name,
+            client_name,
+            names.generation,
+            arguments.positive("timeout_seconds", timeout_seconds),
+            arguments.positive("connect_timeout_seconds", connect_timeout_seconds),
+        )
+        self._operations = Operations(
+            names,
+            SystemClock() if clock is None else clock,
+            arguments.count("max_value_bytes", max_value_bytes),
+            lambda detail: announcer.tell(TierEventKind.CORRUPTION, detail),
+        )
+        self._reading, self._values = self._operations.reading, self._operations.values
+        self._timeout = self._settings.timeout
+        self._threads = ThreadLink(self._settings)
+        self._loops: dict[asyncio.AbstractEventLoop, LoopLink] = {}
+        self._opening = threading.Lock()
+        self._closed = False
+        forks.watch(self)
+
+    def after_fork(self) -> None:
+        """Open connections of one's own."""
+        _of_parent.append(self._loops)
+        self._loops = {}
+        self._opening = threading.Lock()
+        self._threads.forget()
+
+    # ---- blocking
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return the values of keys, in their order; None for a key that is not there.
+
+        Raises:
+            TierUnavailableError: the server cannot be reached or used now.
+        """
+        keys = checked_keys(keys)
+        return self._threads.run(self._operations.get(keys))
+
+    def put_many(self, records: Iterable[TierRecord]) -> list[bool]:
+        """Store records; return whether each was kept.
+
+        Raises:
+            TierFullError: the server has no memory left and gives up nothing.
+            TierUnavailableError: the server cannot be reached or used now.
+        """
+        return self._threads.run(self._operations.put(checked_records(records)))
+
+    def delete_many(self, keys: Sequence[bytes]) -> int:
+        """Remove keys; return how many were there."""
+        return self._threads.run(self._operations.delete(checked_keys(keys)))
+
+    def counters(self, names: Sequence[bytes]) -> list[int]:
+        """Return the generations of names, in their order."""
+        return self._threads.run(self._operations.counters(checked_keys(names, "names")))
+
+    def bump(self, names: Sequence[bytes]) -> list[int]:
+        """Begin new generations of names; return them."""
+        return self._threads.run(self._operations.bump(checked_keys(names, "names")))
+
+    def clear(self) -> None:
+        """Make every record of the namespace void. Generations of names stay.
+
+        The server keeps what is void until it expires, is overwritten or is evicted.
+        """
+        self._threads.run(self._operations.clear())
+
+    def close(self) -> None:
+        """Close the connections; those of event loops as soon as these come to it."""
+        with self._opening:
+            self._closed = True
+            links = list(self._loops.values())
+        self._threads.close()
+        for link in links:
+            link.close_soon()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # ---- awaited
+
+    async def aget_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return the values of keys; see `get_many`."""
+        try:
+            payload, count = self._reading(keys)
+        except TypeError:
+            keys = checked_keys(keys)
+            payload, count = self._reading(keys)
+        link = self._loops.get(_running_loop())
+        deadline = monotonic() + self._timeout
+        if link is not None and link.session is not None and keys:
+            # The usual case, the short way; `Operations.get` is the long one.
+            session = link.session
+            request = Request(payload, count, deadline)
+            replies = await session.carrier.submit(request)
+            generation = session.generation
+            if type(replies) is list and generation is not None:
+                return self._values(keys, replies, generation)
+            if not isinstance(replies, (list, UnsentError, CutOffError)):
+                raise replies
+        return await self._link().run(self._operations.get(keys), deadline)
+
+    async def aput_many(self, records: Iterable[TierRecord]) -> list[bool]:
+        """Store records; see `put_many`."""
+        return await self._link().run(self._operations.put(checked_records(records)))
+
+    async def adelete_many(self, keys: Sequence[bytes]) -> int:
+        """Remove keys; see `delete_many`."""
+        return await self._link().run(self._operations.delete(checked_keys(keys)))
+
+    async def acounters(self, names: Sequence[bytes]) -> list[int]:
+        """Return the generations of names; see `counters`."""
+        return await self._link().run(self._operations.counters(checked_keys(names, "names")))
+
+    async def abump(self, names: Sequence[bytes]) -> list[int]:
+        """Begin new generations of names; see `bump`."""
+        return await self._link().run(self._operations.bump(checked_keys(names, "names")))
+
+    async def aclear(self) -> None:
+        """Make every record of the namespace void; see `clear`."""
+        await self._link().run(self._operations.clear())
+
+    async def aclose(self) -> None:
+        """Close the connections; that of the running loop is closed when this returns."""
+        own = self._loops.pop(asyncio.get_running_loop(), None)
+        self.close()
+        if own is not None:
+            own.close()
+            await own.closed()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def _link(self) -> LoopLink:
+        """Return what the running loop is connected by."""
+        loop = asyncio.get_running_loop()
+        link = self._loops.get(loop)
+        if link is None:
+            with self._opening:
+                if self._closed:
+                    raise self._settings.closed()
+                for other in [one for one, its in self._loops.items() if its.over]:
+                    del self._loops[other]
+                link = self._loops[loop] = LoopLink(self._settings)
+        return link
