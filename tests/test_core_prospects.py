@@ -74,11 +74,11 @@ def test_kinds_are_apart_where_much_is_known_and_alike_where_little_is():
 requests = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 3)), max_size=300)
 
 
-@given(requests, st.integers(1, 12))
-def test_watched_keys_agree_with_a_model(asked, room):
+@given(requests, st.integers(1, 12), st.integers(0, 60))
+def test_watched_keys_agree_with_a_model(asked, room, most):
     prospects = Prospects()
     histories = Histories(prospects)
-    histories.grow(room)
+    histories.grow(room, most > 0)
     model = {}  # key: times asked, sessions, whether followed
     last = {}
     for number, (key, session) in enumerate(asked):
@@ -87,14 +87,17 @@ def test_watched_keys_agree_with_a_model(asked, room):
         times, asker, shared, _ = model.get(key, [0, session, False, False])
         if key not in kept:
             times, asker, shared = min(times, 3), session, False
-        assert histories.request(key, times + 1, room) == (key not in kept)
+        size = min(1 + key, most)
+        assert histories.request(key, times + 1, room, most, 1.0, size) == (key in kept)
         histories.ascribe(key, session)
         if last.get(session, key) != key and model[last[session]][1] == session:
             histories.follow(last[session])
             model[last[session]][3] = True
         last[session] = key
         model[key] = [times + 1, session, shared or asker != session, False]
+        held = [histories.hashes[histories.kept[at]] for at in range(histories.count)]
         assert histories.count <= room
+        assert histories.bytes == sum(min(1 + each, most) for each in held) <= most
         for at in range(histories.count):
             assert histories.place[histories.kept[at]] == at
     for key, (times, asker, shared, followed) in model.items():
@@ -107,10 +110,10 @@ def test_watched_keys_agree_with_a_model(asked, room):
 def test_the_key_asked_for_least_recently_is_forgotten():
     prospects = Prospects()
     histories = Histories(prospects)
-    histories.grow(1)
+    histories.grow(1, False)
     for key in range(histories.rows + 5):
         prospects.clock += 1
-        histories.request(key, 1, 1)
+        histories.request(key, 1, 1, 0, 1.0, 0)
     assert [histories.find(key) >= 0 for key in range(7)] == [False] * 5 + [True] * 2
     assert prospects.events == 5.0
 
