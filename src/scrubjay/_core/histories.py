@@ -143,7 +143,7 @@ class Histories:
         self.misses += 1.0
         if size > most:
             size = most  # as in `scrubjay._core.simulation`
-        while self.count >= room or (self.count > 0 and self.bytes + size > most):
+        while self.count >= room or (self.count > 0 and self.bytes > most - size):
             self.leave(self.worst())
         self.keep(row, worth, size)
         return False
@@ -178,7 +178,7 @@ class Histories:
         self.counts[row] = count
         self.marks[row] = known & 3
         self.sessions[row] = known >> 2
-        if self.count < room and self.bytes + size <= most:
+        if self.count < room and self.bytes <= most - size:
             self.keep(row, worth, size)
 
     def keep(self, row: int, worth: float, size: int) -> None:

@@ -146,18 +146,21 @@ class Ledger(Table):
         return float(self.clock.monotonic())
 
     def crowded(self, slot: int, size: int) -> bool:
-        """Tell whether an entry of `size` does not fit, replacing `slot` or new."""
+        """Tell whether an entry of `size` does not fit, replacing `slot` or new.
+
+        Two sizes are never added before it is known that they fit: the sum may overflow.
+        """
         if slot == NONE:
             return self.count >= self.entry_limit or (
-                self.weighted and self.bytes + size > self.byte_limit
+                self.weighted and self.bytes > self.byte_limit - size
             )
         return self.count > self.entry_limit or (
-            self.weighted and self.bytes - self.columns.size[slot] + size > self.byte_limit
+            self.weighted and self.bytes - self.columns.size[slot] > self.byte_limit - size
         )
 
     def declined(self, h: int, size: int, terms: Terms) -> bool:
         """Tell whether a newcomer is worth less than what would have to go for it."""
-        lacking = self.bytes + size - self.byte_limit
+        lacking = self.bytes - (self.byte_limit - size)
         return lacking > 0 and self.policy.declines(h, size, terms.priority, terms.cost, lacking)
 
     def choose(self, keep: int, now: float, stamp: int) -> int:

@@ -91,10 +91,10 @@ class Simulation:
             slot = self.after[slot]
         if size > most:
             size = most  # else what displaces much would seem to displace nothing
-        lacking = self.bytes + size - most
+        lacking = self.bytes - (most - size)
         if lacking > 0 and self.arrangement.declines(h, worth, size, lacking):
             return False
-        while self.arrangement.count >= room or self.bytes + size > most:
+        while self.arrangement.count >= room or self.bytes > most - size:
             self.drop(self.arrangement.victim())
         slot = self.free
         self.free = self.after[slot]
