@@ -15,3 +15,14 @@ def test_sizes_whose_sum_does_not_fit_into_64_bits_displace_one_another():
         assert list(cache) == [key]
     cache.put("small", 100)
     assert cache.bytes == sum(cache.values())
+
+
+def test_what_was_asked_for_twice_outlives_what_was_asked_for_once():
+    cache = Cache(max_entries=4)
+    cache.put("weighted", 0, priority=2.0)  # from now on values decide
+    cache.invalidate("weighted")
+    cache.put("twice", 0)
+    cache.invalidate("twice")
+    for key in ("twice", "a", "b", "c", "d"):
+        cache.put(key, 0)
+    assert set(cache) == {"twice", "b", "c", "d"}

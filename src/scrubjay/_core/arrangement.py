@@ -21,6 +21,7 @@ eviction" (SOSP 2023).
 from __future__ import annotations
 
 from array import array
+from math import sqrt  # `** 0.5` compiles to a power of complex numbers, which is less exact
 from typing import Any
 
 from scrubjay._core.columns import Columns, resized
@@ -79,7 +80,7 @@ class Arrangement:
         self.by_size = by_size
         self.segments = Links(VALUED + QUEUES)
         self.values = GreedyDual(self.segments, VALUED)
-        self.roots = array("d", [max(1, count) ** 0.5 for count in range(16)])
+        self.roots = array("d", [sqrt(max(1, count)) for count in range(16)])
         self.newest = NONE
         self.sketch = sketch
         self.reporting = reporting
