@@ -38,7 +38,22 @@ cdef class Histories:
     cdef double misses
     cdef int asked
     cdef int wait
-    @cython.locals(rows=int, length=int)
+    @cython.locals(
+        rows=int,
+        length=int,
+        hashes=cython.uint[::1],
+        first=cython.int[::1],
+        after=cython.int[::1],
+        since=cython.uint[::1],
+        counts=cython.uchar[::1],
+        marks=cython.uchar[::1],
+        sessions=cython.uint[::1],
+        order=Links,
+        place=cython.int[::1],
+        kept=cython.int[::1],
+        density=cython.double[::1],
+        sizes=cython.longlong[::1],
+    )
     cdef int grow(self, int entries, bint weighted) except -1
     @cython.locals(line=int)
     cdef void clear(self) noexcept

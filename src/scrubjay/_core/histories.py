@@ -68,23 +68,34 @@ class Histories:
         length = 8
         while length < rows:
             length *= 2
+        hashes = array("I", bytes(4 * rows))  # all that may fail comes first
+        first = array("i", [NONE]) * length
+        after = array("i", [NONE]) * rows
+        since = array("I", bytes(4 * rows))
+        counts = array("B", bytes(rows))
+        marks = array("B", bytes(rows))
+        sessions = array("I", bytes(4 * rows))
+        order = Links(1)
+        order.grow(rows)
+        place = array("i", [NONE]) * rows
+        kept = array("i", [NONE]) * max(entries, 1)
+        density = array("d", [1.0]) * (rows if weighted else 0)
+        sizes = array("q", bytes(8 * rows if weighted else 0))
+        self.hashes = hashes
+        self.first = first
+        self.after = after
+        self.since = since
+        self.counts = counts
+        self.marks = marks
+        self.sessions = sessions
+        self.order = order
+        self.place = place
+        self.kept = kept
+        self.density = density
+        self.sizes = sizes
         self.rows = rows
         self.mask = length - 1
-        self.hashes = array("I", bytes(4 * rows))
-        self.first = array("i", [NONE]) * length
-        self.after = array("i", [NONE]) * rows
-        self.since = array("I", bytes(4 * rows))
-        self.counts = array("B", bytes(rows))
-        self.marks = array("B", bytes(rows))
-        self.sessions = array("I", bytes(4 * rows))
-        self.order = Links(1)
-        self.order.grow(rows)
-        self.place = array("i", [NONE]) * rows
-        self.kept = array("i", [NONE]) * max(entries, 1)
         self.weighted = weighted
-        if weighted:
-            self.density = array("d", [1.0]) * rows
-            self.sizes = array("q", bytes(8 * rows))
         self.clear()
         return 0
 

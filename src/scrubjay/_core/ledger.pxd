@@ -58,6 +58,7 @@ cdef class Ledger(Table):
     cdef int due(self, double now, bint exactly) noexcept
     @cython.locals(before=int, slots=int, paused=bint)
     cdef int reserve(self) except -1
+    @cython.locals(paused=bint, wheel=Wheel)
     cdef int provide(self, Terms terms, bint versions) except -1
     @cython.locals(slot=int)
     cdef int collect_garbage(self, object slots, int cause, object garbage) except -1

@@ -255,34 +255,40 @@ class Ledger(Table):
     def provide(self, terms: Terms, versions: bool) -> int:
         """Allocate what an entry under these terms needs and others do not."""
         paused = self.pause()
-        if terms.priority != 1.0:
-            self.columns.want_priority()
-        if terms.cost != 0.0:
-            self.columns.want_cost()
-        if terms.ttl >= 0.0 or terms.idle >= 0.0:
-            self.columns.want_deadline()
-            if self.wheel is None:
-                self.wheel = Wheel(self.columns, self.last)
-                self.wheel.grow(self.slots)
-        if terms.idle >= 0.0:
-            self.columns.want_idle()
-        if versions:
-            self.columns.want_version(self.writes)
-        if terms.tags and self.labels is None:
-            self.labels = Labels()
-        if terms.dependencies and self.graph is None:
-            self.graph = Graph()
-        self.policy.heed()
-        self.resume(paused)
+        try:
+            if terms.priority != 1.0:
+                self.columns.want_priority()
+            if terms.cost != 0.0:
+                self.columns.want_cost()
+            if terms.ttl >= 0.0 or terms.idle >= 0.0:
+                wheel = self.wheel
+                if wheel is None:
+                    wheel = Wheel(self.columns, self.last)
+                    wheel.grow(self.slots)
+                self.columns.want_deadline()
+                self.wheel = wheel  # where there are deadlines, there is always a wheel
+            if terms.idle >= 0.0:
+                self.columns.want_idle()
+            if versions:
+                self.columns.want_version(self.writes)
+            if terms.tags and self.labels is None:
+                self.labels = Labels()
+            if terms.dependencies and self.graph is None:
+                self.graph = Graph()
+            self.policy.heed()
+        finally:
+            self.resume(paused)
         self.watch()
         return 0
 
     def heed_sessions(self) -> int:
         """Allocate what is known of the sessions that ask."""
         paused = self.pause()
-        self.policy.heed_sessions()
-        self.columns.want_session()
-        self.resume(paused)
+        try:
+            self.policy.heed_sessions()
+            self.columns.want_session()
+        finally:
+            self.resume(paused)
         return 0
 
     def forget_all(self, stamp: int) -> int:

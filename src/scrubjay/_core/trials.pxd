@@ -50,7 +50,7 @@ cdef class Trials:
     cdef int rows
     @cython.locals(rows=int)
     cdef int grow(self, int slots, bint weighted, bint sized) except -1
-    @cython.locals(simulation=Simulation)
+    @cython.locals(number=int, way=int, simulation=Simulation, simulations=list)
     cdef int allocate(self, int rows, bint weighted, bint sized) except -1
     @cython.locals(cell=int, horizon=int)
     cdef void forget(self) noexcept

@@ -40,6 +40,10 @@ CLEAR = array("d", (0.0, 0.15, 0.3))  # of the misses so counted: what a change 
 LONG = 0
 RISK = 0.02  # of the misses, by the long horizon: what leaving the rule ALWAYS must save
 MARGIN = 0.01  # likewise: what any other change must save
+BURDENS = tuple(
+    1.0 if rule == ALWAYS or way == FIRST_VALUED else 1.0 + RISK
+    for way, (_, rule, _) in enumerate(WAYS)
+)
 
 
 class Trials:
@@ -60,13 +64,7 @@ class Trials:
         self.asked = 0.0  # requests since then, by worth
         self.fresh = 0  # misses since then, of all ways
         self.seen = 0.0  # requests, with the long horizon
-        self.burdens = array(
-            "d",
-            [
-                1.0 if rule == ALWAYS or way == FIRST_VALUED else 1.0 + RISK
-                for way, (_, rule, _) in enumerate(WAYS)
-            ],
-        )
+        self.burdens = array("d", BURDENS)
         self.entries = 0  # of the cache
         self.entry_limit = MOST  # of the cache
         self.byte_limit = MOST
@@ -96,17 +94,24 @@ class Trials:
         if sized:
             rows *= 2  # of small entries there is room for more
         if rows > self.rows or weighted != self.weighted or sized != self.sized:
-            self.rows = max(rows, self.rows)
-            self.sketch.grow(self.rows)
-            if weighted and self.number == ALIKE:
-                self.simulations += [Simulation(self.sketch, way) for way in range(ALIKE, NUMBER)]
-                self.number = NUMBER
+            rows = max(rows, self.rows)
+            number = NUMBER if weighted else self.number
+            self.sketch.grow(rows)
+            simulations: list[Any] = []
+            for way in range(number):
+                simulation: Any = None
+                if way != BY_PROSPECTS:
+                    simulation = Simulation(self.sketch, way)
+                    simulation.grow(rows, weighted, sized)
+                simulations.append(simulation)
+            self.histories.grow(rows, weighted or sized)
+            # Only now, when nothing can fail any more: what is there always fits together.
+            self.simulations = simulations
+            self.rows = rows
+            if number != self.number:
+                self.number = number
                 self.way = FIRST_VALUED
                 self.forget()
-            for simulation in self.simulations:
-                if simulation is not None:
-                    simulation.grow(self.rows, weighted, sized)
-            self.histories.grow(self.rows, weighted or sized)
             self.weighted = weighted
             self.sized = sized
         return 0
