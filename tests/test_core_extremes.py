@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from scrubjay import Cache
 
 EXABYTES = 2.0**42  # in units of 1,048,576 bytes: the largest bound there is
@@ -26,3 +28,29 @@ def test_what_was_asked_for_twice_outlives_what_was_asked_for_once():
     for key in ("twice", "a", "b", "c", "d"):
         cache.put(key, 0)
     assert set(cache) == {"twice", "b", "c", "d"}
+
+
+def learned(**terms):
+    """Return a cache that has seen skewed traffic, of entries under these terms."""
+    random = Random(1)
+    cache = Cache(max_entries=50)
+    for _ in range(20_000):
+        key = int(random.paretovariate(0.7)) % 500
+        if cache.get(key) is None:
+            cache.put(key, 0, **terms)
+    return cache
+
+
+def test_entries_worth_less_than_nothing_are_kept_as_well_as_others():
+    # Misses of them would otherwise count as gains, and the worst way as the best.
+    cache = learned(priority=-1.0)
+    assert cache.statistics.hit_rate > 0.9
+    assert all(0.0 <= ratio <= 1.0 for ratio in cache.describe_policy()["hit_ratios"].values())
+
+
+def test_what_is_measured_stays_finite():
+    cache = Cache(max_entries=50, objective="cost")
+    for key in range(1000):
+        cache.put(key, 0, priority=1e308, cost=1e-300 if key < 10 else 1e300)
+    assert cache.describe_policy()["hit_ratios"]
+    assert all(0.0 <= ratio <= 1.0 for ratio in cache.describe_policy()["hit_ratios"].values())

@@ -24,6 +24,7 @@ cdef unsigned int COUNT
 cdef int PROSPECTS
 cdef int LOOKS
 cdef double COSTS
+cdef double MOST_WORTH
 cdef double UNPROVEN
 cdef double RETURNED
 

@@ -47,6 +47,7 @@ from scrubjay._core.ways import (
 
 COSTS = 100.0  # how many costs the usual one is the mean of, about
 PATIENCE = 64  # entries looked at before one must go: bounds the time of one eviction
+MOST_WORTH = 1e18  # of a hit: sums of any number of them are finite
 SWEPT = 4  # protected entries per eviction that are looked at after a change
 CONVERTED = 4  # entries per eviction that a change to or from an order by value moves
 UNPROVEN = 0.25  # a newcomer's part of the value of what was asked for once
@@ -164,13 +165,15 @@ class Arrangement:
         return self.columns.has_priority or self.columns.has_cost or self.columns.has_size
 
     def price(self, priority: float, cost: float, size: int) -> float:
-        """Return what a hit is worth: the priority times what is to be saved."""
+        """Return what a hit is worth, never less than 0: the priority times what is to be saved."""
+        if priority <= 0.0:
+            return 0.0  # misses worth less than nothing would be sought
         worth = priority
         if self.by_cost and cost > 0.0 and self.usual_cost > 0.0:
             worth *= cost / self.usual_cost
         if self.by_size and size > 0:
             worth *= size
-        return worth
+        return worth if worth < MOST_WORTH else MOST_WORTH
 
     def worth(self, slot: int) -> float:
         """Return what a hit of `slot` is worth."""
