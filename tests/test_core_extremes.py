@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from scrubjay import Cache
+from scrubjay.clock import ManualClock
 
 EXABYTES = 2.0**42  # in units of 1,048,576 bytes: the largest bound there is
 
@@ -54,3 +55,16 @@ def test_what_is_measured_stays_finite():
         cache.put(key, 0, priority=1e308, cost=1e-300 if key < 10 else 1e300)
     assert cache.describe_policy()["hit_ratios"]
     assert all(0.0 <= ratio <= 1.0 for ratio in cache.describe_policy()["hit_ratios"].values())
+
+
+def test_nothing_is_declined_for_the_sake_of_expired_entries():
+    random, clock = Random(0), ManualClock()
+    cache = Cache(0.01, sizer=lambda value: value, clock=clock, max_value_fraction=1.0)
+    declined = 0
+    for _ in range(6000):
+        key = int(random.paretovariate(0.6)) % 900
+        if cache.get(key) is None:
+            declined += not cache.put(key, 10 if key % 3 else 1500, ttl_seconds=60.0)
+    assert declined > 0
+    clock.advance(1000)
+    assert cache.put("new", 1500)

@@ -50,7 +50,7 @@ cdef class Ledger(Table):
     cdef void take(self, int slot) noexcept
     cdef int take_if(self, int slot, int cause, long long stamp) except -1
     @cython.locals(lacking=cython.longlong)
-    cdef bint declined(self, unsigned int h, long long size, Terms terms) noexcept
+    cdef bint declined(self, unsigned int h, long long size, Terms terms, double now) noexcept
     @cython.locals(slot=int)
     cdef int choose(self, int keep, double now, long long stamp) noexcept
     @cython.locals(cause=int)

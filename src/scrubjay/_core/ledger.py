@@ -158,10 +158,21 @@ class Ledger(Table):
             self.weighted and self.bytes - self.columns.size[slot] > self.byte_limit - size
         )
 
-    def declined(self, h: int, size: int, terms: Terms) -> bool:
-        """Tell whether a newcomer is worth less than what would have to go for it."""
+    def declined(self, h: int, size: int, terms: Terms, now: float) -> bool:
+        """Tell whether a newcomer is worth less than what would have to go for it.
+
+        Nothing is worth more than room that an expired entry will leave.
+        """
         lacking = self.bytes - (self.byte_limit - size)
-        return lacking > 0 and self.policy.declines(h, size, terms.priority, terms.cost, lacking)
+        if lacking <= 0:
+            return False
+        if (
+            self.wheel is not None
+            and self.wheel.count > 0
+            and self.wheel.advance(now, False) != NONE
+        ):
+            return False
+        return self.policy.declines(h, size, terms.priority, terms.cost, lacking)
 
     def choose(self, keep: int, now: float, stamp: int) -> int:
         """Return what must go next and is not `keep`: an expired entry, or the policy's victim.

@@ -193,7 +193,7 @@ class Operations(Removal):
                     continue
                 if size > self.value_limit:
                     return REFUSED
-                if self.weighted and slot == NONE and self.declined(h, size, terms):
+                if self.weighted and slot == NONE and self.declined(h, size, terms, now):
                     return REFUSED
                 if terms is IF_ABSENT and slot != NONE:
                     if self.contains(key):
