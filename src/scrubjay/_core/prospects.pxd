@@ -17,6 +17,7 @@ cdef class Prospects:
     cdef readonly double[::1] worth
     cdef double[::1] widths
     cdef unsigned char[::1] kinds
+    cdef unsigned char[::1] bins
     cdef double[::1] all_returned
     cdef double[::1] all_lost
     cdef double[::1] some_returned
@@ -25,7 +26,7 @@ cdef class Prospects:
     cdef double[::1] time
     cdef int[::1] until
     @cython.final
-    @cython.locals(age=cython.uint, line=cython.uint, octave=cython.uint)
+    @cython.locals(age=cython.uint, line=cython.uint)
     cdef inline int cell(self, unsigned char count, int marks, unsigned int since) noexcept
     @cython.final
     cdef void came_back(self, unsigned char count, int marks, unsigned int since) noexcept

@@ -45,6 +45,9 @@ class Prospects:
         self.widths = array("d", [max(1.0, _middle(b + 1) - _middle(b)) for b in range(BINS)])
         kinds = [min(n - 1 if n < 4 else n.bit_length(), COUNTS - 1) for n in range(1, 256)]
         self.kinds = array("B", [0, *kinds])  # by how often
+        octaves = (age.bit_length() - 1 for age in range(2, 512))
+        bins = [2 * octave + (age >> (octave - 1) & 1) for age, octave in enumerate(octaves, 2)]
+        self.bins = array("B", [0, 1, *bins])  # by age, seven octaves at a time
         self.all_returned = array("d", bytes(8 * BINS))
         self.all_lost = array("d", bytes(8 * BINS))
         self.some_returned = array("d", bytes(8 * BINS))
@@ -56,26 +59,13 @@ class Prospects:
     def cell(self, count: int, marks: int, since: int) -> int:
         """Return where the figures are of a kind, left alone since a time of the clock."""
         age = (self.clock - since) & 0x7FFFFFFF
-        line = age
-        if age >= 2:
-            octave = 0
-            if line >= 65536:
-                line >>= 16
-                octave += 16
-            if line >= 256:
-                line >>= 8
-                octave += 8
-            if line >= 16:
-                line >>= 4
-                octave += 4
-            if line >= 4:
-                line >>= 2
-                octave += 2
-            if line >= 2:
-                octave += 1
-            line = 2 * octave + ((age >> (octave - 1)) & 1)
-            if line >= BINS:
-                line = BINS - 1
+        line = BINS - 1
+        if age < 512:
+            line = self.bins[age]
+        elif age < 65536:
+            line = self.bins[age >> 7] + 14
+        elif age < 4194304:
+            line = self.bins[age >> 15] + 30
         return (self.kinds[count] * MARKS + marks) * BINS + line
 
     def came_back(self, count: int, marks: int, since: int) -> None:
