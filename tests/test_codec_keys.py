@@ -215,6 +215,7 @@ def local_class():
         Decimal("1E+999999999"), Decimal("1E-999999999"), 1j, Shout("a"), ("a", object()),
         frozenset({object()}), deep(40), deep(100_000), local_class().A, local_class(),
         dt.time(1, tzinfo=dt.timezone.utc), np.bool_(1), memoryview(b"a"), ...,
+        np.timedelta64(1, "D"), np.timedelta64(1, "ns"), np.datetime64("2026-01-01"),
         dt.datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Berlin")),  # twice that day
     ],
     ids=lambda key: type(key).__name__,

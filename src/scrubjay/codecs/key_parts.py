@@ -19,6 +19,7 @@ from decimal import Decimal
 from enum import Enum, Flag
 from fractions import Fraction
 from numbers import Integral, Real
+from operator import index
 from typing import Any
 from uuid import UUID
 
@@ -59,10 +60,13 @@ def write(key: Any, depth: int = 0) -> bytes:
         return _framed(b"c", _name_of(key))
     if isinstance(key, Mark):
         return _mark(key)
-    if isinstance(key, Integral) and int(key) == key:  # numpy's
-        return _integer(int(key), depth)
-    if isinstance(key, Real) and float(key) == key:
-        return _float(float(key), depth)
+    try:
+        if isinstance(key, Integral) and index(key) == key:  # numpy's, but no span of time
+            return _integer(index(key), depth)
+        if isinstance(key, Real) and float(key) == key:
+            return _float(float(key), depth)
+    except (TypeError, ValueError, ArithmeticError):
+        pass  # it calls itself a number, and is none
     raise InvalidKeyError(
         f"key: a {type(key).__qualname__} cannot be written for a lower tier; "
         "use strings, numbers, or a tuple of what tells it from others"
