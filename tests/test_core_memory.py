@@ -43,8 +43,9 @@ def play(cache, keys):
         (8, lambda cache: cache.get(0, context={"session_id": "a"})),
         (64, lambda cache: cache.put("x", 1)),
         (64, lambda cache: cache.advise()),
+        (64, lambda cache: cache.clear()),
     ],
-    ids=["priority", "cost", "time to live", "session", "growth", "advice"],
+    ids=["priority", "cost", "time to live", "session", "growth", "advice", "clearing"],
 )
 def test_whatever_allocation_fails_the_cache_works_and_garbage_is_collected(entries, change):
     failed = 0
@@ -59,8 +60,8 @@ def test_whatever_allocation_fails_the_cache_works_and_garbage_is_collected(entr
         elif allocation > 100:
             break
         cache.resize(max_entries=entries)
-        play(cache, 25)
-        play(cache, 150)
+        for keys in (25, 80, 150):
+            play(cache, keys)
         assert len(cache) == entries
         cache.describe_policy()
     assert failed

@@ -68,9 +68,11 @@ class Ledger(Table):
         self.lay_out()
 
     def lay_out(self) -> None:
-        """Give the empty table its columns: those that it had before."""
-        columns = Columns()
-        columns.grow(self.slots)
+        """Empty the table and give it its columns: those that it had before."""
+        wheel = self.wheel
+        labels = self.labels
+        columns = Columns()  # all that may fail comes first
+        columns.grow(8)
         if self.weighted:
             columns.want_size()
         if self.columns.has_priority:
@@ -79,28 +81,30 @@ class Ledger(Table):
             columns.want_cost()
         if self.columns.has_deadline:
             columns.want_deadline()
-            self.wheel = Wheel(columns, self.last)
-            self.wheel.grow(self.slots)
+            wheel = Wheel(columns, self.last)
+            wheel.grow(8)
         if self.columns.has_idle:
             columns.want_idle()
         if self.columns.has_version:
             columns.want_version(self.writes)
         if self.columns.has_session:
             columns.want_session()
-        if self.labels is not None:
-            self.labels = Labels()
+        if labels is not None:
+            labels = Labels()
+        self.reset_table(8)
+        self.policy.clear()
+        self.bytes = 0
+        self.wheel = wheel
+        self.labels = labels
         self.columns = columns
         self.policy.attach(columns)
         self.policy.grow(self.slots, self.hashes)
 
     def reset(self) -> None:
         """Empty everything after a torn step."""
-        self.policy.clear()
-        self.reset_table(8)
-        self.bytes = 0
+        self.lay_out()
         if self.graph is not None:
             self.graph = Graph()
-        self.lay_out()
 
     def watch(self) -> int:
         """Find out whether a hit needs more than its counter raised."""
@@ -310,16 +314,16 @@ class Ledger(Table):
         if self.stamp != stamp:
             return False
         paused = self.pause()
-        self.removed[CLEARED] += self.count
-        for flight in self.flights.values():
-            flight.void = True
-        if self.graph is not None:
-            self.graph.clear()
-        self.policy.clear()
-        self.reset_table(8)
-        self.bytes = 0
-        self.lay_out()
-        self.resume(paused)
+        try:
+            for flight in self.flights.values():
+                flight.void = True
+            count = self.count
+            self.lay_out()
+            self.removed[CLEARED] += count
+            if self.graph is not None:
+                self.graph.clear()
+        finally:
+            self.resume(paused)
         return True
 
     def reconsider(self) -> int:
