@@ -30,7 +30,9 @@ cdef class Table:
     cdef int locate(self, object key) except -3
     @cython.locals(cells=list)
     cdef object cell(self, int line)
-    @cython.locals(length=int, line=int)
+    @cython.locals(cells=list, hashes=cython.uint[::1], index=cython.uint[::1], length=int)
+    cdef object reset_table(self, int slots)
+    @cython.locals(hashes=cython.uint[::1], index=cython.uint[::1], length=int, line=int)
     cdef int enlarge(self, int slots) except -1
     @cython.locals(slot=int, position=cython.uint)
     cdef void build_index(self) noexcept
