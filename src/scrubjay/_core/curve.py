@@ -175,10 +175,8 @@ class Curve:
         if self.counting:
             self.simulated += 1
             self.off += expected - missed
-        wide = h
-        wide = (wide ^ (wide >> 15)) * 0x2C1B3C6D  # as `Trials.samples`, whose bits are others
-        wide = ((wide ^ (wide >> 29)) & 0x7FFFFFFF) * 0x297A2D39
-        group = (wide >> 40) & (GROUPS - 1)
+        trials = self.trials[0]
+        group = (trials.mixed(h) >> 40) & (GROUPS - 1)  # bits that `Trials.samples` does not use
         for size in range(SIZES):
             trials = self.trials[size]
             if trials.samples(h):

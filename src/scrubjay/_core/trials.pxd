@@ -76,6 +76,8 @@ cdef class Trials:
     cdef inline int full(self) noexcept
     @cython.final
     @cython.locals(wide=cython.ulonglong)
+    cdef inline unsigned long long mixed(self, unsigned int h) noexcept
+    @cython.final
     cdef inline bint samples(self, unsigned int h) noexcept
     cdef void trust_prospects(self) noexcept
     @cython.locals(way=int, room=int, missed=int, hit=bint, count=cython.uint, simulation=Simulation)

@@ -223,12 +223,15 @@ class Trials:
         entries = self.entries >> self.shift
         return entries if entries > 1 else 1
 
-    def samples(self, h: int) -> bool:
-        """Tell whether the key with hash `h` is in the sample."""
+    def mixed(self, h: int) -> int:
+        """Return 61 bits for the hash `h`, of which those from the eighth on sample keys."""
         wide = h
         wide = (wide ^ (wide >> 15)) * 0x2C1B3C6D
-        wide = ((wide ^ (wide >> 29)) & 0x7FFFFFFF) * 0x297A2D39
-        return (wide >> 8) & self.skip == 0
+        return ((wide ^ (wide >> 29)) & 0x7FFFFFFF) * 0x297A2D39
+
+    def samples(self, h: int) -> bool:
+        """Tell whether the key with hash `h` is in the sample."""
+        return (self.mixed(h) >> 8) & self.skip == 0
 
     def request(self, h: int, worth: float, size: int) -> int:
         """Let every simulation see a request for a key of the sample.
