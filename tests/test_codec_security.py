@@ -296,6 +296,16 @@ def test_deep_nesting_is_a_miss(codec, declared):
         assert reason(found) is Reason.VALUE
 
 
+def loaded_with_peak(reader, blob):
+    """Load a blob; return what came of it and the most memory that took, in bytes."""
+    tracemalloc.start()
+    try:
+        found = reader.load(KEY, blob)
+        return found, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize(
     "body",
     ["ddffffffff", "dd7fffffff", "dfffffffff", "c6ffffffff", "dbffffffff", "c9ffffffff01",
@@ -306,12 +316,7 @@ def test_deep_nesting_is_a_miss(codec, declared):
 def test_nothing_is_allocated_by_a_length_that_is_merely_claimed(body, declared):
     reader = Serializer(type=declared)
     blob = unprotected(bytes.fromhex(body))
-    tracemalloc.start()
-    try:
-        found = reader.load(KEY, blob)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    found, peak = loaded_with_peak(reader, blob)
     assert reason(found) is Reason.VALUE
     assert peak < 1_000_000
 
@@ -322,12 +327,7 @@ def test_a_decompression_bomb_is_stopped_at_the_bound():
     assert len(bomb) < 20_000
     reader = Serializer("bytes", max_bytes=1_000_000)
     blob = unprotected(bomb, codec=3, flags=1)
-    tracemalloc.start()
-    try:
-        found = reader.load(KEY, blob)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    found, peak = loaded_with_peak(reader, blob)
     assert reason(found) is Reason.COMPRESSION
     assert peak < 4_000_000
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, time, timedelta, timezone, tzinfo
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from scrubjay.errors import EncodeError
+
+_T = TypeVar("_T", datetime, time)
 
 
 def write_datetime(value: datetime) -> bytes:
@@ -14,8 +17,7 @@ def write_datetime(value: datetime) -> bytes:
     Raises:
         EncodeError: its zone is of an unknown class.
     """
-    plain = value.replace(tzinfo=None, fold=0).isoformat()
-    return f"{plain} {value.fold} {_zone(value.tzinfo)}".encode()
+    return _write(value)
 
 
 def read_datetime(data: bytes) -> datetime:
@@ -24,8 +26,7 @@ def read_datetime(data: bytes) -> datetime:
     Raises:
         ValueError: it did not write this.
     """
-    plain, fold, zone = data.decode("ascii").split(" ")
-    return datetime.fromisoformat(plain).replace(tzinfo=_zone_of(zone), fold=int(fold))
+    return _read(datetime, data)
 
 
 def write_time(value: time) -> bytes:
@@ -34,8 +35,7 @@ def write_time(value: time) -> bytes:
     Raises:
         EncodeError: its zone is of an unknown class.
     """
-    plain = value.replace(tzinfo=None, fold=0).isoformat()
-    return f"{plain} {value.fold} {_zone(value.tzinfo)}".encode()
+    return _write(value)
 
 
 def read_time(data: bytes) -> time:
@@ -44,8 +44,17 @@ def read_time(data: bytes) -> time:
     Raises:
         ValueError: it did not write this.
     """
+    return _read(time, data)
+
+
+def _write(value: datetime | time) -> bytes:
+    plain = value.replace(tzinfo=None, fold=0).isoformat()
+    return f"{plain} {value.fold} {_zone(value.tzinfo)}".encode()
+
+
+def _read(kind: type[_T], data: bytes) -> _T:
     plain, fold, zone = data.decode("ascii").split(" ")
-    return time.fromisoformat(plain).replace(tzinfo=_zone_of(zone), fold=int(fold))
+    return kind.fromisoformat(plain).replace(tzinfo=_zone_of(zone), fold=int(fold))
 
 
 def _zone(zone: tzinfo | None) -> str:
