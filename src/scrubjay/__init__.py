@@ -24,6 +24,7 @@ from scrubjay.errors import (
     UnpicklableCacheError,
     UnsupportedStrategyError,
 )
+from scrubjay.events import Event, EventKind, Events
 from scrubjay.types import (
     CacheConsistencyLevel,
     CacheEntry,
@@ -51,6 +52,9 @@ __all__ = [
     "Clock",
     "ConsistencyManager",
     "EncodeError",
+    "Event",
+    "EventKind",
+    "Events",
     "EvictionPolicy",
     "Ignore",
     "InvalidArgumentError",

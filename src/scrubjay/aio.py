@@ -19,6 +19,7 @@ from scrubjay.clock import Clock
 from scrubjay.consistency.manager import ConsistencyManager
 from scrubjay.decorators import CachedFunction, Decorator, shared
 from scrubjay.errors import UnpicklableCacheError
+from scrubjay.events import EventCallback, EventKind, Events
 from scrubjay.observe.advice import Advice
 from scrubjay.observe.explanation import Explanation
 from scrubjay.observe.listeners import RemovalListener
@@ -349,6 +350,16 @@ class AdaptiveCache(Generic[K, V]):
         """Have ``callback(key, value, cause)`` called after each removal."""
         return self._sync.on_removal(callback, causes)
 
+    def on_event(
+        self,
+        callback: EventCallback,
+        kinds: Iterable[EventKind | str] | EventKind | str | None = None,
+        *,
+        queued: bool = False,
+    ) -> Callable[[], None]:
+        """Have ``callback(event)`` called after whatever happens; see `Cache.on_event`."""
+        return self._sync.on_event(callback, kinds, queued=queued)
+
     def explain(self) -> Explanation:
         """Return what the cache does at present, why, and what else it might do."""
         return self._sync.explain()
@@ -423,6 +434,11 @@ class AdaptiveCache(Generic[K, V]):
     def optimization_history(self) -> list[dict[str, Any]]:
         """What each round of the optimization loop noted, oldest first, 100 at most."""
         return self._sync.optimization_history
+
+    @property
+    def events(self) -> Events:
+        """The hub, to which every part of the cache tells what happens."""
+        return self._sync.events
 
     @property
     def name(self) -> str | None:

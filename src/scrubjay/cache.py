@@ -19,6 +19,7 @@ from scrubjay.errors import (
     UnpicklableCacheError,
     UnsupportedStrategyError,
 )
+from scrubjay.events import REMOVALS, Event, EventCallback, EventKind
 from scrubjay.foundation import Foundation
 from scrubjay.observe import entries
 from scrubjay.observe.advice import Advice, advise
@@ -47,6 +48,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _HISTORY = 100  # optimization cycles remembered
+_REMOVALS = frozenset(REMOVALS.values())
 
 
 class Cache(Foundation[K, V]):
@@ -330,6 +332,41 @@ class Cache(Foundation[K, V]):
 
     # Telling
 
+    def on_event(
+        self,
+        callback: EventCallback,
+        kinds: Iterable[EventKind | str] | EventKind | str | None = None,
+        *,
+        queued: bool = False,
+    ) -> Callable[[], None]:
+        """Have ``callback(event)`` called after whatever happens, hits in memory excepted.
+
+        It runs where the event happens, which waits for it, and may use the cache; it is
+        not told of what it causes itself. What it raises is logged.
+
+        Args:
+            callback: a plain function.
+            kinds: the kind, or kinds, that it wants to hear of: members of `EventKind` or
+                their values; None for all.
+            queued: whether it is called from a thread of its own instead. If it does not
+                keep up, events are dropped, and counted by `events.dropped`.
+
+        Returns:
+            A function that ends it.
+
+        Raises:
+            InvalidArgumentError: there is no such kind.
+        """
+        arguments.function("callback", callback)
+        wanted: Iterable[EventKind] = EventKind
+        if kinds is not None:
+            single = isinstance(kinds, (EventKind, str))
+            several = (kinds,) if single else arguments.several("kinds", kinds, "kinds")
+            wanted = [arguments.member("kinds", EventKind, kind) for kind in several]
+        if not _REMOVALS.isdisjoint(wanted):
+            self.listening = True
+        return self.events.subscribe(callback, wanted, queued=queued)
+
     def record(
         self, path: str | os.PathLike[str], *, sample: float = 0.1, secret: bytes | None = None
     ) -> Recording:
@@ -431,6 +468,8 @@ class Cache(Foundation[K, V]):
             }
         )
         del self.optimization_history[:-_HISTORY]
+        if EventKind.TUNE in self.events.wanted:
+            self.events.publish(Event(EventKind.TUNE, detail=self.explain().reason))
 
     @overload
     def cached(self, function: Callable[P, R], /) -> decorators.CachedFunction[P, R]: ...

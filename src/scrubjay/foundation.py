@@ -20,6 +20,7 @@ from scrubjay._flow.sweeper import sweeper
 from scrubjay.clock import Clock, SystemClock
 from scrubjay.consistency.manager import ConsistencyManager
 from scrubjay.errors import InvalidArgumentError
+from scrubjay.events import REMOVALS, Event, EventKind, Events
 from scrubjay.mapping import StoreMapping
 from scrubjay.observe.latency import Latency
 from scrubjay.observe.listeners import CAUSES, Listeners
@@ -50,6 +51,7 @@ class Foundation(StoreMapping[K, V]):
     """A store with all that a door needs. The arguments are those of `Cache`.
 
     Attributes:
+        events: the hub, to which every part of the cache tells what happens.
         on_creation: called with each cache once it is complete; None for nobody. Only
             `scrubjay record` sets it, in a process that it starts a program in.
     """
@@ -109,6 +111,7 @@ class Foundation(StoreMapping[K, V]):
         self.optimization_history: list[dict[str, Any]] = []
         self._way = self.describe_policy().get("way")  # as of the last round of optimization
         self._asked: tuple[int, int] | None = None  # requests and misses before advice was
+        self.events = Events()
         self._listeners = Listeners()
         self._estimate = Estimate()
         self._loads = Loading(
@@ -118,6 +121,7 @@ class Foundation(StoreMapping[K, V]):
             self._registered,
             self._latency.record_wait,
             self.objective is not CacheObjective.COST,
+            self.events,
         )
         self.defaults = self._conditions.present or manager.keeps_sessions
         if manager.consistency_level is not CacheConsistencyLevel.EVENTUAL:
@@ -132,10 +136,14 @@ class Foundation(StoreMapping[K, V]):
         """Return the flow that loads a key which was missed."""
         if context is not None and self._is_too_old(key, arguments.session(context)):
             return self.refreshing(key, loader, terms)
+        if EventKind.MISS in self.events.wanted:
+            self.events.publish(Event(EventKind.MISS, key))
         return load.read_through(self._loads, key, terms, self._loader_for(key, loader))
 
     def refreshing(self, key: Any, loader: Any, terms: Terms) -> Flow:
         """Return the flow that loads a key whether it is there or not."""
+        if EventKind.REFRESH in self.events.wanted:
+            self.events.publish(Event(EventKind.REFRESH, key))
         return load.refresh(self._loads, key, terms, self._loader_for(key, loader))
 
     def _loader_for(self, key: Any, loader: Any) -> Loader:
@@ -211,7 +219,11 @@ class Foundation(StoreMapping[K, V]):
         if session is None or not manager.keeps_sessions:
             return False
         facts = self.facts(key)
-        return facts is not None and not manager.validate_read(key, facts["version"], session)
+        if facts is None or manager.validate_read(key, facts["version"], session):
+            return False
+        if EventKind.CONFLICT in self.events.wanted:
+            self.events.publish(Event(EventKind.CONFLICT, key))
+        return True
 
     def overtake(self, key: Any) -> None:
         """Void what is being loaded for `key`, and for what depends on it."""
@@ -243,6 +255,9 @@ class Foundation(StoreMapping[K, V]):
         if kind in _CHANGES:
             self.consistency_manager.tell(key, self.writes)
         self._listeners.announce(key, value, kind)
+        told = REMOVALS[kind]
+        if told in self.events.wanted:
+            self.events.publish(Event(told, key, cause=kind))
 
     def _tell_subscribers(self) -> None:
         """Let no write and no removal pass unnoticed from now on."""

@@ -10,7 +10,7 @@ from contextvars import copy_context
 from time import perf_counter
 from typing import Any
 
-from scrubjay._flow.effects import Call, Flow, Start
+from scrubjay._flow.effects import Call, Flow, Start, Wait
 from scrubjay._flow.flight import Flight, Loader, blocked, enter, leave, under_way
 from scrubjay.errors import InvalidArgumentTypeError
 
@@ -68,10 +68,13 @@ def run(flow: Flow) -> Any:
                 if failure is None and _is_awaitable(answer):
                     answer, failure = None, _refusal(answer)
             else:
+                start = perf_counter()
                 try:
                     _block(effect.flight)
                 except BaseException as error:
                     failure = error
+                if effect.joined:
+                    effect.flight.owner.joined(effect.flight, perf_counter() - start)
         answer.owner.waited(perf_counter() - began)
         return answer.result()
     finally:
@@ -170,7 +173,7 @@ async def _drive(flow: Flow, flight: Flight | None = None) -> Any:
                 elif isinstance(effect, Call):
                     answer = await _call(effect.flight)
                 else:
-                    await _await(effect.flight)
+                    await _wait(effect)
             except BaseException as error:
                 failure = error
     finally:
@@ -249,6 +252,16 @@ def _conclude(task: asyncio.Task[Any], start: Start) -> None:
     if not task.cancelled():
         task.exception()  # it has reached those who wait: it is not lost
     start.flight.task = None
+
+
+async def _wait(effect: Wait) -> None:
+    """Wait for a flight on this event loop, and tell for how long if another began it."""
+    start = perf_counter()
+    try:
+        await _await(effect.flight)
+    finally:
+        if effect.joined:
+            effect.flight.owner.joined(effect.flight, perf_counter() - start)
 
 
 async def _await(flight: Flight) -> None:

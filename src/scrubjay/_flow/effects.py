@@ -23,9 +23,10 @@ class Start(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """Wait until the flight is done."""
+    """Wait until the flight is done, and say for how long if somebody else began it."""
 
     flight: Flight
+    joined: bool
 
 
 Effect = Call | Start | Wait

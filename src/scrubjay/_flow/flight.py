@@ -92,6 +92,7 @@ class Flight:
     value: Any = MISSING
     error: BaseException | None = None
     seconds = 0.0  # that the loader took
+    number = 0  # told to those who listen for events; 0 if nobody did
     loop: Any = None  # the event loop that runs it, if one does
     task: Any = None  # that runs it, on that loop
     pinned: tuple[Any, ...] | list[Any] = ()  # nodes in the dependency graph, its own first

@@ -33,8 +33,17 @@ class Loading(Protocol):
     def keep(self, flight: Flight, value: Any) -> None:
         """Store a loaded value unless the flight was overtaken."""
 
+    def calling(self, flight: Flight) -> None:
+        """Tell that a loader is about to be called."""
+
     def count(self, flight: Flight, error: Exception | None) -> None:
         """Count a call of a loader; remember its failure if failures are remembered."""
+
+    def cancelled(self, flight: Flight, error: BaseException) -> None:
+        """Tell that a loader was stopped, which is no failure of it."""
+
+    def joined(self, flight: Flight, seconds: float) -> None:
+        """Tell that somebody waited for a load of somebody else."""
 
 
 def read_through(cache: Loading, key: Any, terms: Terms, loader: Loader) -> Flow:
@@ -111,7 +120,7 @@ def _await(flight: Flight, own: Flight, anew: bool) -> Flow:
         if not flight.done:
             if flight is not own:
                 flight.refuse_circle()
-            yield Wait(flight)
+            yield Wait(flight, flight is not own)
     finally:
         for one in waiting:
             one.waits_for.remove(flight)
@@ -128,10 +137,14 @@ def _carry_out(cache: Loading, flight: Flight, anew: bool) -> Flow:
     try:
         value = MISSING if anew else cache.present(flight.key)
         if value is MISSING:
+            cache.calling(flight)
             try:
                 value = yield Call(flight)
             except Exception as error:
                 cache.count(flight, error)
+                raise
+            except BaseException as error:
+                cache.cancelled(flight, error)
                 raise
             cache.count(flight, None)
             cache.keep(flight, value)

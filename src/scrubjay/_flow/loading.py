@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 from scrubjay._core.claims import Claims
@@ -11,9 +12,12 @@ from scrubjay._core.store import Store
 from scrubjay._core.terms import Terms
 from scrubjay._flow.failures import Failures
 from scrubjay._flow.flight import Flight
+from scrubjay.events import Event, EventKind, Events
 from scrubjay.observe.loads import Loads
 
 _MEASURABLE = 1e-3  # seconds: what loads faster than this is noise, not cost
+
+_numbers = count(1)  # of the loads of this process
 
 
 class Loading:
@@ -26,6 +30,7 @@ class Loading:
         stored: called with a key whose loaded value was stored.
         waited: called with the seconds for which somebody waited for a load.
         measured: whether the time that a load took is its cost, unless one was given.
+        events: the hub that loads are told to.
     """
 
     def __init__(
@@ -36,6 +41,7 @@ class Loading:
         stored: Callable[[Any], object],
         waited: Callable[[float], object],
         measured: bool,
+        events: Events,
     ) -> None:
         self.loads = Loads()
         self.waited = waited
@@ -44,6 +50,7 @@ class Loading:
         self._of_one = of_one
         self._stored = stored
         self._measured = measured
+        self._events = events
         self._flights: Claims = store.flights
         store.attentive = failures is not None
 
@@ -105,6 +112,33 @@ class Loading:
         self.loads.record(flight.seconds, error is not None)
         if error is not None and self._failures is not None:
             self._failures.remember(flight, error)
+        if self._events.wanted:
+            self._tell(EventKind.LOAD if error is None else EventKind.LOAD_ERROR, flight, error)
+
+    # What loads tell of
+
+    def calling(self, flight: Flight) -> None:
+        """Tell that a loader is about to be called."""
+        if self._events.wanted:
+            flight.number = next(_numbers)
+            self._tell(EventKind.LOAD_START, flight)
+
+    def cancelled(self, flight: Flight, error: BaseException) -> None:
+        """Tell that a loader was stopped, which is no failure of it."""
+        if self._events.wanted:
+            self._tell(EventKind.LOAD_CANCEL, flight, error)
+
+    def joined(self, flight: Flight, seconds: float) -> None:
+        """Tell that somebody waited for a load of somebody else."""
+        if EventKind.WAIT in self._events.wanted:
+            self._events.publish(
+                Event(EventKind.WAIT, flight.key, seconds=seconds, load=flight.number)
+            )
+
+    def _tell(self, kind: EventKind, flight: Flight, error: BaseException | None = None) -> None:
+        self._events.publish(
+            Event(kind, flight.key, seconds=flight.seconds, error=error, load=flight.number)
+        )
 
     # What overtakes loads
 
