@@ -24,6 +24,7 @@ from scrubjay.observe.advice import Advice
 from scrubjay.observe.explanation import Explanation
 from scrubjay.observe.listeners import RemovalListener
 from scrubjay.observe.recorder import Recording
+from scrubjay.observe.statistics import DetailedStatistics
 from scrubjay.types import (
     CacheConsistencyLevel,
     CacheEntry,
@@ -379,8 +380,8 @@ class AdaptiveCache(Generic[K, V]):
         """The counts so far."""
         return self._sync.statistics
 
-    def get_detailed_statistics(self) -> dict[str, Any]:
-        """Return counts, memory, configuration and optimization, ready for JSON."""
+    def get_detailed_statistics(self) -> DetailedStatistics:
+        """Return everything that is counted, in groups, ready for JSON."""
         return self._sync.get_detailed_statistics()
 
     @overload

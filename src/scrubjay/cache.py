@@ -27,6 +27,7 @@ from scrubjay.observe.explanation import Explanation, explain
 from scrubjay.observe.listeners import RemovalListener
 from scrubjay.observe.recorder import Recording, start_recording
 from scrubjay.observe.report import detailed, snapshot
+from scrubjay.observe.statistics import DetailedStatistics
 from scrubjay.types import (
     CacheConsistencyLevel,
     CacheEntry,
@@ -405,8 +406,8 @@ class Cache(Foundation[K, V]):
         """The counts so far."""
         return snapshot(self, self._latency, self._loads.loads, self.consistency_manager)
 
-    def get_detailed_statistics(self) -> dict[str, Any]:
-        """Return counts, memory, configuration and optimization, ready for JSON."""
+    def get_detailed_statistics(self) -> DetailedStatistics:
+        """Return everything that is counted, in groups, ready for JSON."""
         return detailed(self)
 
     def explain(self) -> Explanation:

@@ -25,6 +25,7 @@ from scrubjay.mapping import StoreMapping
 from scrubjay.observe.latency import Latency
 from scrubjay.observe.listeners import CAUSES, Listeners
 from scrubjay.observe.memory import Estimate
+from scrubjay.observe.statistics import TierGroup
 from scrubjay.types import (
     CacheConsistencyLevel,
     CacheEvictionStrategy,
@@ -264,6 +265,10 @@ class Foundation(StoreMapping[K, V]):
         self.keep_versions()
         self.defaults = True
         self.listening = True
+
+    def lower_tiers(self) -> dict[str, TierGroup]:
+        """Return what is counted of the tiers below memory, by their names, top to bottom."""
+        return {}
 
     def memory_in_use(self) -> int:
         """Return the bytes that entries take: exact with a bound on size, else estimated."""
