@@ -25,6 +25,7 @@ from scrubjay.errors import (
     UnsupportedStrategyError,
 )
 from scrubjay.events import Event, EventKind, Events
+from scrubjay.layers import Disk, Layer, Memory, Redis
 from scrubjay.types import (
     CacheConsistencyLevel,
     CacheEntry,
@@ -51,6 +52,7 @@ __all__ = [
     "CachedFunction",
     "Clock",
     "ConsistencyManager",
+    "Disk",
     "EncodeError",
     "Event",
     "EventKind",
@@ -60,8 +62,11 @@ __all__ = [
     "InvalidArgumentError",
     "InvalidArgumentTypeError",
     "InvalidKeyError",
+    "Layer",
     "ManualClock",
+    "Memory",
     "MissingExtraError",
+    "Redis",
     "ReentrantLoadError",
     "RemovalCause",
     "UnpicklableCacheError",

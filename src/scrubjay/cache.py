@@ -20,7 +20,7 @@ from scrubjay.errors import (
     UnsupportedStrategyError,
 )
 from scrubjay.events import REMOVALS, Event, EventCallback, EventKind
-from scrubjay.foundation import Foundation
+from scrubjay.foundation import REFUSED, Foundation
 from scrubjay.observe import entries
 from scrubjay.observe.advice import Advice, advise
 from scrubjay.observe.explanation import Explanation, explain
@@ -85,6 +85,11 @@ class Cache(Foundation[K, V]):
         negative_errors: the kinds of errors that are remembered.
         clock: where the time comes from; None for the system's.
         name: for people to tell caches apart.
+        tiers: `Memory`, `Disk`, `Redis`, or any tier, the nearest first: what is not in
+            memory is looked for there, and what is stored or removed is so there, too.
+        namespace: tells this cache's records from those of others in the same tiers.
+        tenant: tells one tenant's records from another's in the namespace.
+        serializer: turns values into bytes for the tiers; MessagePack by default.
 
     Raises:
         InvalidArgumentError: an argument makes no sense; the message names it.
@@ -184,9 +189,12 @@ class Cache(Foundation[K, V]):
         Returns:
             False if the key is not there.
         """
-        ttl = arguments.positive_or_none("ttl_seconds", ttl_seconds)
-        idle = arguments.positive_or_none("idle_seconds", idle_seconds)
-        return self.renewed(key, -1.0 if ttl is None else ttl, -1.0 if idle is None else idle)
+        ttl, idle = self.renewal(ttl_seconds, idle_seconds)
+        if self.layered:
+            if not self.contains(key):
+                drivers.run(self.finding(key))
+            return bool(drivers.run(self.touching(key, ttl, idle)))
+        return self.renewed(key, ttl, idle)
 
     # Reading
 
@@ -234,8 +242,8 @@ class Cache(Foundation[K, V]):
             ReentrantLoadError: the loader needs, directly or not, the key that it loads.
             Exception: whatever the loader raises.
         """
-        value: V = self.get(key, MISSING, context=context)
-        if value is not MISSING:
+        value: V = self.request_in_context(key, context)
+        if value is not MISSING and value is not REFUSED:
             return value
         terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
         loaded: V = drivers.run(self.reading(key, loader, terms, context))
@@ -282,13 +290,14 @@ class Cache(Foundation[K, V]):
         """Remove a key and all that depends on it, directly or not.
 
         Returns:
-            How many entries are gone: 0 if there was nothing to remove.
+            How many entries are gone: 0 if there was nothing to remove. Of those that are
+            in lower tiers alone, only the one of the key itself is counted.
         """
-        return self.remove(key)
+        return drivers.run(self.forgetting(key)) if self.layered else self.remove(key)
 
     def invalidate_many(self, keys: Iterable[K]) -> int:
         """Remove several keys and all that depends on them; return how many are gone."""
-        return sum(self.remove(key) for key in arguments.keys("keys", keys))
+        return sum(self.invalidate(key) for key in arguments.keys("keys", keys))
 
     def invalidate_by_tags(self, tags: Iterable[str]) -> int:
         """Remove what carries at least one of the tags, and all that depends on it.
@@ -299,11 +308,17 @@ class Cache(Foundation[K, V]):
         Returns:
             How many entries are gone.
         """
-        return self.remove_by_tags(arguments.tags(tags))
+        checked = arguments.tags(tags)
+        if self.layered:
+            return int(drivers.run(self.forgetting_tags(checked)))
+        return self.remove_by_tags(checked)
 
     def clear(self) -> None:
-        """Remove everything. Counts and configuration stay."""
-        self.empty()
+        """Remove everything, in lower tiers, too. Counts and configuration stay."""
+        if self.layered:
+            drivers.run(self.forgetting_all())
+        else:
+            self.empty()
 
     def on_removal(
         self,

@@ -5,27 +5,28 @@ What people call is in `scrubjay.cache`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, ClassVar, TypeVar
 
-from scrubjay import arguments, settings
+from scrubjay import arguments, layers, settings
+from scrubjay._core.constants import MISSING
 from scrubjay._core.strategies import make_policy, strategy_name
 from scrubjay._core.terms import Terms
-from scrubjay._flow import load
+from scrubjay._flow import drivers, load
 from scrubjay._flow.effects import Flow
 from scrubjay._flow.failures import Failures
 from scrubjay._flow.flight import Loader
 from scrubjay._flow.loading import Loading
 from scrubjay._flow.sweeper import sweeper
 from scrubjay.clock import Clock, SystemClock
+from scrubjay.codecs import Serializer
 from scrubjay.consistency.manager import ConsistencyManager
 from scrubjay.errors import InvalidArgumentError
 from scrubjay.events import REMOVALS, Event, EventKind, Events
-from scrubjay.mapping import StoreMapping
+from scrubjay.layered import Layered
 from scrubjay.observe.latency import Latency
 from scrubjay.observe.listeners import CAUSES, Listeners
 from scrubjay.observe.memory import Estimate
-from scrubjay.observe.statistics import TierGroup
 from scrubjay.types import (
     CacheConsistencyLevel,
     CacheEvictionStrategy,
@@ -35,6 +36,8 @@ from scrubjay.types import (
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+REFUSED: Any = object()  # what is there is too old for who asks
 
 _DEFAULT_MB = 1024.0
 _CHANGES = frozenset(  # removals after which what is known of a key is of the past
@@ -48,7 +51,7 @@ _CHANGES = frozenset(  # removals after which what is known of a key is of the p
 )
 
 
-class Foundation(StoreMapping[K, V]):
+class Foundation(Layered[K, V]):
     """A store with all that a door needs. The arguments are those of `Cache`.
 
     Attributes:
@@ -79,7 +82,15 @@ class Foundation(StoreMapping[K, V]):
         negative_errors: tuple[type[BaseException], ...] | type[BaseException] = (Exception,),
         clock: Clock | None = None,
         name: str | None = None,
+        tiers: Iterable[Any] | None = None,
+        namespace: str = "default",
+        tenant: str | None = None,
+        serializer: Serializer | None = None,
     ) -> None:
+        memory, lower = layers.split(() if tiers is None else tiers)
+        scope = layers.scope(namespace, tenant)
+        max_size_mb = settings.either("max_size_mb", max_size_mb, memory.max_size_mb)
+        max_entries = settings.either("max_entries", max_entries, memory.max_entries)
         if max_size_mb is None and max_entries is None:
             max_size_mb = _DEFAULT_MB
         bound = settings.entry_bound(max_entries)
@@ -107,6 +118,8 @@ class Foundation(StoreMapping[K, V]):
             self._latency,
         )
         self.name = name
+        self.namespace = namespace
+        self.tenant = tenant
         self.enable_prefetching = bool(enable_prefetching)
         self.consistency_manager = manager
         self.optimization_history: list[dict[str, Any]] = []
@@ -128,6 +141,8 @@ class Foundation(StoreMapping[K, V]):
         if manager.consistency_level is not CacheConsistencyLevel.EVENTUAL:
             self.keep_versions()
         manager.subscribed = self._tell_subscribers
+        if lower:
+            self.lay(lower, memory, scope, serializer, clock)
         if Foundation.on_creation is not None:
             Foundation.on_creation(self)
 
@@ -168,6 +183,13 @@ class Foundation(StoreMapping[K, V]):
         """Return checked conditions, the cache's defaults filled in."""
         return self._conditions.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
 
+    @staticmethod
+    def renewal(ttl_seconds: Any, idle_seconds: Any) -> tuple[float, float]:
+        """Return checked times for `touch`, negative where none is given."""
+        ttl = arguments.positive_or_none("ttl_seconds", ttl_seconds)
+        idle = arguments.positive_or_none("idle_seconds", idle_seconds)
+        return -1.0 if ttl is None else ttl, -1.0 if idle is None else idle
+
     # What the store asks of its door
 
     def put_with(
@@ -190,11 +212,25 @@ class Foundation(StoreMapping[K, V]):
     def _put_checked(
         self, key: Any, value: Any, terms: Terms, session: str | None, asker: int
     ) -> bool:
-        stored: bool = self.put_under(key, value, self._conditions.of_one(terms))
+        if self.layered:
+            stored: bool = drivers.run(self.storing(key, value, terms, session, asker))
+            return stored
+        return self._keep(key, value, self._conditions.of_one(terms), session, asker)
+
+    def _keep(self, key: Any, value: Any, terms: Terms, session: str | None, asker: int) -> bool:
+        stored: bool = self.put_under(key, value, terms)
         if stored:
             self._registered(key, session)
             self.ascribe(key, asker)
         return stored
+
+    def storing(self, key: Any, value: Any, terms: Terms, session: str | None, asker: int) -> Flow:
+        """Return the flow that stores a value in memory and below, on behalf of a session."""
+
+        def keep(own: Terms) -> bool:
+            return self._keep(key, value, own, session, asker)
+
+        return self.putting(key, value, self._conditions.of_one(terms), keep)
 
     def _registered(self, key: Any, session: str | None = None) -> None:
         """Note that a value was stored, where a session or a subscriber is concerned."""
@@ -206,11 +242,25 @@ class Foundation(StoreMapping[K, V]):
 
     def get_in_context(self, key: Any, default: Any, context: Any, consistency_check: bool) -> Any:
         """Read on behalf of a session; called by `get` where a context is given."""
+        value = self.request_in_context(key, context, consistency_check)
+        if value is MISSING and self.layered:
+            value = self.fetch_below(key, MISSING)
+            self.ascribe(key, arguments.asker(context))
+        return default if value is MISSING or value is REFUSED else value
+
+    def request_in_context(self, key: Any, context: Any, consistency_check: bool = True) -> Any:
+        """Answer a request from memory alone and count it.
+
+        Returns:
+            The value; MISSING if it is not there, REFUSED if it is too old for the session.
+        """
+        if context is None:
+            return self.request(key, MISSING)
         session = arguments.session(context)
         if consistency_check and self._is_too_old(key, session):
             self.count_conflict()
-            return default
-        value = self.fetch_in_session(key, default, session)
+            return REFUSED
+        value = self.fetch_in_session(key, MISSING, session)
         self.ascribe(key, arguments.asker(context))
         return value
 
@@ -266,10 +316,6 @@ class Foundation(StoreMapping[K, V]):
         self.defaults = True
         self.listening = True
 
-    def lower_tiers(self) -> dict[str, TierGroup]:
-        """Return what is counted of the tiers below memory, by their names, top to bottom."""
-        return {}
-
     def memory_in_use(self) -> int:
         """Return the bytes that entries take: exact with a bound on size, else estimated."""
         return self.bytes if self.weighted else self._estimate.total(self)
@@ -277,6 +323,7 @@ class Foundation(StoreMapping[K, V]):
     def forget_counts(self) -> None:
         """Begin to count requests anew."""
         super().forget_counts()
+        self.forget_lower_counts()
         self._latency.forget()
         self._gather_anew()
 

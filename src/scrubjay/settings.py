@@ -21,6 +21,13 @@ def entry_bound(max_entries: Any) -> int:
     return min(arguments.count("max_entries", max_entries), UNBOUNDED)
 
 
+def either(name: str, given: Any, in_memory: Any) -> Any:
+    """Return a bound that is given to the cache or to its memory layer, but not to both."""
+    if given is not None and in_memory is not None:
+        raise InvalidArgumentError(f"{name}: given to the cache and to its memory, too")
+    return in_memory if given is None else given
+
+
 def byte_bound(max_size_mb: Any) -> int:
     """Return the bound on sizes in bytes."""
     size = arguments.positive("max_size_mb", max_size_mb) * _MB

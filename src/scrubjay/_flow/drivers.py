@@ -10,7 +10,7 @@ from contextvars import copy_context
 from time import perf_counter
 from typing import Any
 
-from scrubjay._flow.effects import Call, Flow, Start, Wait
+from scrubjay._flow.effects import Ask, Call, Flow, Start, Wait
 from scrubjay._flow.flight import Flight, Loader, blocked, enter, leave, under_way
 from scrubjay.errors import InvalidArgumentTypeError
 
@@ -54,6 +54,11 @@ def run(flow: Flow) -> Any:
             if type(effect) is Start:
                 started += (effect.flight,)
                 flows.append((effect.flow, enter(effect.flight)))
+            elif type(effect) is Ask:
+                try:
+                    answer = getattr(effect.tier, effect.method)(*effect.arguments)
+                except BaseException as error:
+                    failure = error
             elif type(effect) is Call:
                 flight = effect.flight
                 loader: Any = flight.loader
@@ -170,6 +175,8 @@ async def _drive(flow: Flow, flight: Flight | None = None) -> Any:
             try:
                 if isinstance(effect, Start):
                     _begin(effect)
+                elif isinstance(effect, Ask):
+                    answer = await _ask(effect)
                 elif isinstance(effect, Call):
                     answer = await _call(effect.flight)
                 else:
@@ -178,6 +185,18 @@ async def _drive(flow: Flow, flight: Flight | None = None) -> Any:
                 failure = error
     finally:
         del flow, effect, answer, failure
+
+
+async def _ask(effect: Ask) -> Any:
+    """Call a method of a tier, awaiting it or in a worker thread where it may wait."""
+    tier, method, given = effect
+    awaitable = getattr(tier, "a" + method, None)
+    if awaitable is not None:
+        return await awaitable(*given)
+    call = getattr(tier, method)
+    if not tier.blocking:
+        return call(*given)
+    return await asyncio.get_running_loop().run_in_executor(None, call, *given)
 
 
 async def _call(flight: Flight) -> Any:

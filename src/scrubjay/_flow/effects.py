@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from typing import Any, NamedTuple
 
 from scrubjay._flow.flight import Flight
+from scrubjay.tiers.protocol import Tier
 
 
 class Call(NamedTuple):
@@ -29,5 +30,13 @@ class Wait(NamedTuple):
     joined: bool
 
 
-Effect = Call | Start | Wait
+class Ask(NamedTuple):
+    """Call a method of a tier with one argument, or with none; send back what it returns."""
+
+    tier: Tier
+    method: str
+    arguments: tuple[Any, ...]
+
+
+Effect = Call | Start | Wait | Ask
 Flow = Generator[Effect, Any, Any]

@@ -103,6 +103,7 @@ class Flight:
         self.key = key
         self.terms = terms
         self.loader = loader
+        self.loads = loader is not None  # or only looks into lower tiers
         self.waits_for: list[Flight] = []
         self._process = _process.number
         self._callbacks: list[Callable[[], object]] = []

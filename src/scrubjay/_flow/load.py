@@ -9,11 +9,17 @@ from scrubjay._core.constants import MISSING
 from scrubjay._core.terms import Terms
 from scrubjay._flow.effects import Call, Flow, Start, Wait
 from scrubjay._flow.flight import Flight, Loader, under_way
+from scrubjay._flow.lower import Counters
+from scrubjay._flow.stack import Stack
 from scrubjay.errors import ReentrantLoadError
+
+_PLAIN = Terms()
 
 
 class Loading(Protocol):
     """What a flow needs to know of the cache that it loads into."""
+
+    stack: Stack | None  # the tiers below, if there are any
 
     def begin(self, flight: Flight) -> Flight:
         """Claim the key; return the flight already under way, or `flight`."""
@@ -30,8 +36,8 @@ class Loading(Protocol):
     def failure(self, key: Any) -> Flight | None:
         """Return the remembered failure of loading `key`, if there is one."""
 
-    def keep(self, flight: Flight, value: Any) -> None:
-        """Store a loaded value unless the flight was overtaken."""
+    def keep(self, flight: Flight, value: Any) -> Terms:
+        """Store a loaded value unless the flight was overtaken; return the conditions."""
 
     def calling(self, flight: Flight) -> None:
         """Tell that a loader is about to be called."""
@@ -69,6 +75,32 @@ def read_through(cache: Loading, key: Any, terms: Terms, loader: Loader) -> Flow
         except BaseException:
             if own.task is None:  # a task goes on by itself
                 own.dead = True  # no call: it might fail, where the stack is at its end
+            raise
+        if _is_final(flight, own) and (flight.loads or flight.value is not MISSING):
+            return flight
+        cache.end(flight)
+
+
+def find(cache: Loading, key: Any) -> Flow:
+    """Return a completed flight with what lower tiers have of `key`, or MISSING.
+
+    It waits for others who look there, but for no loader.
+    """
+    while True:
+        own = Flight(cache, key, _PLAIN, None)
+        try:
+            flight = cache.begin(own)
+            if flight is not own and flight.done:
+                cache.end(flight)
+                continue
+            if flight.loads:
+                assert cache.stack is not None
+                own.complete((yield from cache.stack.glimpse(key)))
+                return own
+            yield from _await(flight, own, anew=False)
+        except BaseException:
+            if own.task is None:
+                own.dead = True  # as above
             raise
         if _is_final(flight, own):
             return flight
@@ -134,9 +166,15 @@ def _carry_out(cache: Loading, flight: Flight, anew: bool) -> Flow:
         flight: the load.
         anew: whether it is loaded even if it is there by now.
     """
+    stack = cache.stack
     try:
         value = MISSING if anew else cache.present(flight.key)
-        if value is MISSING:
+        if value is MISSING and stack is not None and not anew:
+            value = yield from stack.find(flight)
+        if value is MISSING and flight.loads:
+            counters: Counters = {}
+            if stack is not None:
+                counters = yield from stack.lower.counters(flight.terms)
             cache.calling(flight)
             try:
                 value = yield Call(flight)
@@ -147,7 +185,9 @@ def _carry_out(cache: Loading, flight: Flight, anew: bool) -> Flow:
                 cache.cancelled(flight, error)
                 raise
             cache.count(flight, None)
-            cache.keep(flight, value)
+            terms = cache.keep(flight, value)
+            if stack is not None:
+                yield from stack.deposit(flight, value, terms, counters, anew)
     except Exception as error:
         _finish(cache, flight, error=error)
     except BaseException as error:

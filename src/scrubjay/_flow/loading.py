@@ -12,6 +12,7 @@ from scrubjay._core.store import Store
 from scrubjay._core.terms import Terms
 from scrubjay._flow.failures import Failures
 from scrubjay._flow.flight import Flight
+from scrubjay._flow.stack import Stack
 from scrubjay.events import Event, EventKind, Events
 from scrubjay.observe.loads import Loads
 
@@ -51,6 +52,7 @@ class Loading:
         self._stored = stored
         self._measured = measured
         self._events = events
+        self.stack: Stack | None = None
         self._flights: Claims = store.flights
         store.attentive = failures is not None
 
@@ -98,14 +100,27 @@ class Loading:
         """Return the remembered failure of loading `key`, if there is one."""
         return None if self._failures is None else self._failures.of(key)
 
-    def keep(self, flight: Flight, value: Any) -> None:
-        """Store a loaded value unless the flight was overtaken."""
+    def keep(self, flight: Flight, value: Any) -> Terms:
+        """Store a loaded value unless the flight was overtaken; return the conditions."""
         cost = flight.seconds if self._measured and flight.seconds >= _MEASURABLE else 0.0
         terms = self._of_one(flight.terms, cost, flight)
-        if self._store.put_under(flight.key, value, terms):
+        own = terms if self.stack is None else self.stack.lower.in_memory(terms)
+        if self._store.put_under(flight.key, value, own):
             if self._failures is not None:
                 self._failures.forget(flight.key)
             self._stored(flight.key)
+        return terms
+
+    def pin(self, flight: Flight, keys: tuple[Any, ...]) -> None:
+        """Void a load, from now on, by what changes one of several further keys."""
+        graph = self._store.prepared_graph(Terms(dependencies=keys))
+        before = flight.pinned
+        pinned = graph.pin((flight.key, *(node.key for node in before[1:]), *keys))
+        self._store.declare(pinned[0], pinned[1:])
+        flight.pinned = pinned
+        pinned[0].flight = flight
+        if before:
+            graph.unpin(before)
 
     def count(self, flight: Flight, error: Exception | None) -> None:
         """Count a call of a loader; remember its failure if failures are remembered."""

@@ -22,7 +22,8 @@ def snapshot(cache: Any, latency: Latency, loads: Loads, manager: Any) -> CacheS
         loads: what loading has cost.
         manager: of its consistency.
     """
-    requests, misses = cache.requests, cache.misses
+    requests = cache.requests
+    misses = max(0, cache.misses - cache.lower_hits())
     removals = dict(zip((cause.value for cause in RemovalCause), cache.removals(), strict=True))
     return CacheStatistics(
         total_requests=requests,
@@ -132,10 +133,15 @@ def detailed(cache: Any) -> DetailedStatistics:
 
 def _memory(cache: Any, numbers: CacheStatistics) -> TierGroup:
     return {
-        "hits": numbers.cache_hits,
-        "misses": numbers.cache_misses,
+        "hits": cache.requests - cache.misses,
+        "misses": cache.misses,
         "entries": cache.count,
         "bytes": numbers.memory_usage_bytes,
         "capacity_bytes": cache.max_size_bytes,
         "state": "ok",
+        "writes": cache.writes,
+        "errors": 0,
+        "skipped": 0,
+        "undecodable": 0,
+        "owed": 0,
     }

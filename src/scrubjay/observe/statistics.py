@@ -90,6 +90,11 @@ class TierGroup(TypedDict):
     bytes: int | None
     capacity_bytes: int | None  # None: no bound
     state: str  # "ok", or what is wrong with it
+    writes: int  # records that it has kept
+    errors: int  # calls that failed
+    skipped: int  # calls that were not made, as it had failed before
+    undecodable: int  # records that could not be read
+    owed: int  # removals that it has not been told of yet
 
 
 class LoadsGroup(TypedDict):
