@@ -99,6 +99,11 @@ class AdaptiveCache(Generic[K, V]):
         namespace: str = "default",
         tenant: str | None = None,
         serializer: Serializer | None = None,
+        stale_while_revalidate_seconds: float | None = None,
+        stale_if_error_seconds: float | None = None,
+        soft_timeout_seconds: float | None = None,
+        hard_timeout_seconds: float | None = None,
+        early_refresh: float = 0.0,
     ) -> None:
         self._sync: Cache[K, V] = Cache(
             max_size_mb,
@@ -122,6 +127,11 @@ class AdaptiveCache(Generic[K, V]):
             namespace=namespace,
             tenant=tenant,
             serializer=serializer,
+            stale_while_revalidate_seconds=stale_while_revalidate_seconds,
+            stale_if_error_seconds=stale_if_error_seconds,
+            soft_timeout_seconds=soft_timeout_seconds,
+            hard_timeout_seconds=hard_timeout_seconds,
+            early_refresh=early_refresh,
         )
         self._optimizer: asyncio.Task[None] | None = None
 
@@ -286,6 +296,9 @@ class AdaptiveCache(Generic[K, V]):
             value = await drivers.arun(self._sync.reading(key, loader, terms, context))
             if context is not None:
                 self._sync.ascribe(key, arguments.asker(context))
+        elif self._sync.eager and self._sync.is_due(key):
+            terms = self._sync.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
+            await drivers.arun(self._sync.renewing(key, loader, terms))
         loaded: V = value
         return loaded
 

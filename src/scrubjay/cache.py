@@ -90,6 +90,15 @@ class Cache(Foundation[K, V]):
         namespace: tells this cache's records from those of others in the same tiers.
         tenant: tells one tenant's records from another's in the namespace.
         serializer: turns values into bytes for the tiers; MessagePack by default.
+        stale_while_revalidate_seconds: for how long after it has expired `get_or_load` and
+            decorated functions return a value at once, and have it loaded meanwhile.
+        stale_if_error_seconds: for how long they return it where loading fails.
+        soft_timeout_seconds: how long they wait for a load where there is such a value.
+        hard_timeout_seconds: how long they wait for a load at all. It goes on, and its value
+            is stored.
+        early_refresh: how eagerly `get_or_load` has an entry loaded before it expires: by
+            chance, the likelier the nearer that is and the longer the load took; 1.0 is the
+            usual, 0.0 never.
 
     Raises:
         InvalidArgumentError: an argument makes no sense; the message names it.
@@ -244,6 +253,9 @@ class Cache(Foundation[K, V]):
         """
         value: V = self.request_in_context(key, context)
         if value is not MISSING and value is not REFUSED:
+            if self.eager and self.is_due(key):
+                terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
+                drivers.run(self.renewing(key, loader, terms))
             return value
         terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
         loaded: V = drivers.run(self.reading(key, loader, terms, context))

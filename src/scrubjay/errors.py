@@ -8,6 +8,7 @@ __all__ = [
     "InvalidArgumentError",
     "InvalidArgumentTypeError",
     "InvalidKeyError",
+    "LoadTimeoutError",
     "MissingExtraError",
     "ReentrantLoadError",
     "TierClosedError",
@@ -42,6 +43,10 @@ class EncodeError(CacheError, ValueError):
 
 class MissingExtraError(CacheError, ImportError):
     """Something was asked for whose package is not installed; the message names the extra."""
+
+
+class LoadTimeoutError(CacheError, TimeoutError):
+    """A load takes longer than the cache may wait; it goes on, and its value is stored."""
 
 
 class ReentrantLoadError(CacheError, RuntimeError):

@@ -86,6 +86,11 @@ class Foundation(Layered[K, V]):
         namespace: str = "default",
         tenant: str | None = None,
         serializer: Serializer | None = None,
+        stale_while_revalidate_seconds: float | None = None,
+        stale_if_error_seconds: float | None = None,
+        soft_timeout_seconds: float | None = None,
+        hard_timeout_seconds: float | None = None,
+        early_refresh: float = 0.0,
     ) -> None:
         memory, lower = layers.split(() if tiers is None else tiers)
         scope = layers.scope(namespace, tenant)
@@ -106,6 +111,13 @@ class Foundation(Layered[K, V]):
         self._wall: Clock = settings.clock(clock) or SystemClock()
         remembered = arguments.positive_or_none("negative_ttl_seconds", negative_ttl_seconds)
         kinds = settings.errors(negative_errors)
+        rules = settings.rules(
+            stale_while_revalidate_seconds,
+            stale_if_error_seconds,
+            soft_timeout_seconds,
+            hard_timeout_seconds,
+            early_refresh,
+        )
         manager = ConsistencyManager(consistency_level)
         self._latency = Latency()
         super().__init__(
@@ -117,6 +129,9 @@ class Foundation(Layered[K, V]):
             arguments.function_or_none("sizer", sizer),
             self._latency,
         )
+        self.grace = rules.grace
+        self.eager = rules.early > 0.0  # whether a hit may begin a load
+        self._rules = rules
         self.name = name
         self.namespace = namespace
         self.tenant = tenant
@@ -136,6 +151,7 @@ class Foundation(Layered[K, V]):
             self._latency.record_wait,
             self.objective is not CacheObjective.COST,
             self.events,
+            rules,
         )
         self.defaults = self._conditions.present or manager.keeps_sessions
         if manager.consistency_level is not CacheConsistencyLevel.EVENTUAL:
@@ -155,6 +171,19 @@ class Foundation(Layered[K, V]):
         if EventKind.MISS in self.events.wanted:
             self.events.publish(Event(EventKind.MISS, key))
         return load.read_through(self._loads, key, terms, self._loader_for(key, loader))
+
+    def is_due(self, key: Any) -> bool:
+        """Tell, by chance, whether an entry that was hit is to be loaded before it expires."""
+        facts = self.facts(key)
+        if facts is None:
+            return False
+        return self._rules.is_due(facts["deadline"] - self.now_seconds(), facts["cost"])
+
+    def renewing(self, key: Any, loader: Any, terms: Terms) -> Flow:
+        """Return the flow that begins to load an entry before it expires, and does not wait."""
+        if EventKind.REFRESH in self.events.wanted:
+            self.events.publish(Event(EventKind.REFRESH, key, detail="early"))
+        return load.renew(self._loads, key, terms, self._loader_for(key, loader))
 
     def refreshing(self, key: Any, loader: Any, terms: Terms) -> Flow:
         """Return the flow that loads a key whether it is there or not."""
@@ -319,6 +348,10 @@ class Foundation(Layered[K, V]):
     def memory_in_use(self) -> int:
         """Return the bytes that entries take: exact with a bound on size, else estimated."""
         return self.bytes if self.weighted else self._estimate.total(self)
+
+    def stale_served(self) -> int:
+        """Return how many old values were served in place of a load."""
+        return self._loads.loads.stale
 
     def forget_counts(self) -> None:
         """Begin to count requests anew."""

@@ -63,6 +63,7 @@ class Layered(StoreMapping[K, V]):
             self,
             self.events,
             memory.ttl_seconds,
+            self.grace,
         )
         self._stack = self._loads.stack = Stack(self, below, self._loads.pin)
         self.layered = True

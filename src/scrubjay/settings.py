@@ -7,6 +7,7 @@ from typing import Any
 
 from scrubjay import arguments
 from scrubjay._core.terms import Terms
+from scrubjay._flow.resilience import Resilience
 from scrubjay.errors import InvalidArgumentError, InvalidArgumentTypeError
 
 UNBOUNDED = 1 << 62
@@ -73,6 +74,17 @@ def errors(negative_errors: Any) -> tuple[type[BaseException], ...]:
             f"negative_errors: {negative_errors!r} is not a class of errors, or several"
         )
     return tuple(kinds)
+
+
+def rules(revalidate: Any, if_error: Any, soft: Any, hard: Any, early: Any) -> Resilience:
+    """Return when old values are served, for how long loads are waited for, and the like."""
+    return Resilience(
+        arguments.positive_or_none("stale_while_revalidate_seconds", revalidate) or 0.0,
+        arguments.positive_or_none("stale_if_error_seconds", if_error) or 0.0,
+        arguments.positive_or_none("soft_timeout_seconds", soft),
+        arguments.positive_or_none("hard_timeout_seconds", hard),
+        arguments.not_negative("early_refresh", early),
+    )
 
 
 def clock(given: Any) -> Any:

@@ -16,18 +16,26 @@ class Call(NamedTuple):
 
 
 class Start(NamedTuple):
-    """Run a flow on its own, so that no waiter's cancellation stops it."""
+    """Run a flow on its own, so that no waiter's cancellation stops it.
+
+    If it is to run apart, whoever starts it goes on meanwhile.
+    """
 
     flow: Flow
     flight: Flight
     abandon: Callable[[Flight], object]  # for who cannot even begin
+    apart: bool = False
 
 
 class Wait(NamedTuple):
-    """Wait until the flight is done, and say for how long if somebody else began it."""
+    """Wait until the flight is done, and say for how long if somebody else began it.
+
+    The answer is whether it is done: it may not be if there is a bound in seconds.
+    """
 
     flight: Flight
     joined: bool
+    seconds: float | None = None
 
 
 class Ask(NamedTuple):

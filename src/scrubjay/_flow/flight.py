@@ -94,7 +94,8 @@ class Flight:
     seconds = 0.0  # that the loader took
     number = 0  # told to those who listen for events; 0 if nobody did
     loop: Any = None  # the event loop that runs it, if one does
-    task: Any = None  # that runs it, on that loop
+    task: Any = None  # what runs it apart from who began it
+    stale: Any = None  # an old value that a lower tier had
     pinned: tuple[Any, ...] | list[Any] = ()  # nodes in the dependency graph, its own first
     _traceback: TracebackType | None = None
 

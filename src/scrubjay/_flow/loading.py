@@ -12,12 +12,14 @@ from scrubjay._core.store import Store
 from scrubjay._core.terms import Terms
 from scrubjay._flow.failures import Failures
 from scrubjay._flow.flight import Flight
+from scrubjay._flow.resilience import Resilience, Stale
 from scrubjay._flow.stack import Stack
 from scrubjay.events import Event, EventKind, Events
 from scrubjay.observe.loads import Loads
 
 _MEASURABLE = 1e-3  # seconds: what loads faster than this is noise, not cost
 
+_NO_RULES = Resilience()
 _numbers = count(1)  # of the loads of this process
 
 
@@ -32,6 +34,7 @@ class Loading:
         waited: called with the seconds for which somebody waited for a load.
         measured: whether the time that a load took is its cost, unless one was given.
         events: the hub that loads are told to.
+        rules: when old values are served, and for how long loads are waited for.
     """
 
     def __init__(
@@ -43,7 +46,9 @@ class Loading:
         waited: Callable[[float], object],
         measured: bool,
         events: Events,
+        rules: Resilience = _NO_RULES,
     ) -> None:
+        self.rules = rules
         self.loads = Loads()
         self.waited = waited
         self._store = store
@@ -57,6 +62,20 @@ class Loading:
         store.attentive = failures is not None
 
     # What a flow asks for
+
+    def stale(self, key: Any) -> Stale | None:
+        """Return an old value of `key`, if memory still has one."""
+        facts = self._store.stale(key)
+        if facts is None:
+            return None
+        age = self._store.now_seconds() - facts["deadline"]
+        return Stale(facts["value"], age) if age >= 0.0 else None
+
+    def tell_stale(self, key: Any, why: str) -> None:
+        """Tell that an old value is served."""
+        self.loads.stale += 1
+        if EventKind.STALE_SERVED in self._events.wanted:
+            self._events.publish(Event(EventKind.STALE_SERVED, key, detail=why))
 
     def begin(self, flight: Flight) -> Flight:
         """Claim the key; return the flight already under way, or `flight`."""

@@ -16,6 +16,7 @@ from scrubjay._core.terms import Terms
 from scrubjay._flow.effects import Effect
 from scrubjay._flow.labels import Names
 from scrubjay._flow.level import Level
+from scrubjay._flow.resilience import Stale
 from scrubjay.clock import Clock
 from scrubjay.codecs import KeyEncoder, Meta, Reason, Serializer, Undecodable
 from scrubjay.errors import EncodeError, TierError
@@ -58,6 +59,7 @@ class Lower:
         store: the memory above them.
         events: where it is told what happens.
         memory_ttl: how long an entry lives in memory at most, in seconds.
+        grace: how long a record is kept after it has expired, in seconds.
     """
 
     def __init__(
@@ -69,8 +71,10 @@ class Lower:
         store: Store,
         events: Events,
         memory_ttl: float | None = None,
+        grace: float = 0.0,
     ) -> None:
         self.levels = tuple(levels)
+        self._grace = grace
         self._memory_ttl = math.inf if memory_ttl is None else memory_ttl
         self.names = Names(encode, encode.prefix)
         self.events = events
@@ -91,7 +95,10 @@ class Lower:
     # Looking
 
     def look(
-        self, key: Any, prepare: Callable[[Meta], object]
+        self,
+        key: Any,
+        prepare: Callable[[Meta], object],
+        expired: Callable[[Stale], object] = bool,
     ) -> Generator[Effect, Any, tuple[Found, Counters] | None]:
         """Return the nearest valid record of a key, with the counters of nearer tiers; or None.
 
@@ -99,6 +106,7 @@ class Lower:
             key: the key.
             prepare: called with the conditions of a record before it is asked whether its
                 tags and dependencies still hold.
+            expired: called with an old value that was found on the way, and still holds.
         """
         name = self._encode(key)
         for level in self.levels:
@@ -106,8 +114,12 @@ class Lower:
             if found is not None:
                 prepare(found.meta)
                 counters = yield from self._confirm(key, found)
-                if counters is not None:
+                if counters is None:
+                    continue
+                age = self._age(found.meta)
+                if age < 0.0:
                     return found, counters
+                expired(Stale(found.value, age))
         return None
 
     def _look_in(self, level: Level, key: Any, name: bytes) -> Generator[Effect, Any, Found | None]:
@@ -134,10 +146,13 @@ class Lower:
             level.counts.undecodable += 1
             self._tell(EventKind.UNDECODABLE, key, level, f"{loaded.reason.value}: {loaded.detail}")
             return loaded
-        value, meta = loaded
-        if meta.expires is not None and meta.expires <= self._wall.time():
-            return None
-        return Found(value, meta, level, name)
+        found = Found(loaded.value, loaded.meta, level, name)
+        age = self._age(found.meta)
+        return found if age < 0.0 or age < self._grace else None
+
+    def _age(self, meta: Meta) -> float:
+        """Return for how long something has expired, in seconds; negative if it has not."""
+        return -math.inf if meta.expires is None else self._wall.time() - meta.expires
 
     def _confirm(self, key: Any, found: Found) -> Generator[Effect, Any, Counters | None]:
         """Tell whether what was found holds; return the counters for tiers nearer than it.
@@ -160,8 +175,12 @@ class Lower:
                 found.level.counts.misses += 1
                 self._tell(EventKind.TIER_MISS, key, found.level)
                 return None
-        found.level.counts.hits += 1
-        self._tell(EventKind.TIER_HIT, key, found.level)
+        hit = self._age(found.meta) < 0.0
+        if hit:
+            found.level.counts.hits += 1
+        else:
+            found.level.counts.misses += 1
+        self._tell(EventKind.TIER_HIT if hit else EventKind.TIER_MISS, key, found.level)
         return counters
 
     def counters(self, terms: Terms) -> Generator[Effect, Any, Counters]:
@@ -256,7 +275,7 @@ class Lower:
         now = self._wall.time()
         until = now + level.ttl
         if meta.expires is not None:
-            until = min(until, meta.expires)
+            until = min(until, meta.expires + self._grace)
         if meta.idle_seconds is not None:
             until = min(until, now + meta.idle_seconds)  # nobody there sees it being read
         blob = self._serializer.dump(name, value, meta)
@@ -344,7 +363,7 @@ class Lower:
         name = self._encode(key)
         for level in reversed(self.levels):
             found = yield from self._look_in(level, key, name)
-            if found is None:
+            if found is None or self._age(found.meta) >= 0.0:
                 continue
             meta = found.meta
             if ttl >= 0.0:

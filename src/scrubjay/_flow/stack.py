@@ -16,6 +16,7 @@ from scrubjay._flow.effects import Effect, Flow, Wait
 from scrubjay._flow.flight import Flight
 from scrubjay._flow.labels import Named
 from scrubjay._flow.lower import Counters, Lower
+from scrubjay._flow.resilience import Stale
 from scrubjay._flow.turns import ALL_KEYS, Turns
 from scrubjay.codecs import Meta
 from scrubjay.events import Event, EventKind
@@ -55,7 +56,11 @@ class Stack:
             if named:
                 self._pin(flight, named)
 
-        found = yield from lower.look(key, prepare)
+        def expired(old: Stale) -> None:
+            if flight.stale is None or old.age < flight.stale.age:
+                flight.stale = old
+
+        found = yield from lower.look(key, prepare, expired)
         if found is None:
             flight.terms = terms
             return MISSING

@@ -59,13 +59,14 @@ class Turns:
         """Wait for one's turn; return the flight that holds it."""
         while True:
             own = Flight(self, key, _NONE, None)
-            other: Any = self._claims.claim(key, own)
+            other: Flight | None = self._claims.claim(key, own)
             if other is own:
                 # Whoever changes all keys claims that before it looks for other claims.
                 other = None if key is ALL_KEYS else self._claims.get(ALL_KEYS)
                 if other is None:
                     return own
                 self._finish(own, None, None)
+            assert other is not None
             if other.done:
                 self._claims.release(other.key, other)
                 continue

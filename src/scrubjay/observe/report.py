@@ -110,6 +110,7 @@ def detailed(cache: Any) -> DetailedStatistics:
             "errors": numbers.load_errors,
             "seconds": numbers.load_seconds,
             "under_way": cache.flights.count,
+            "stale_served": cache.stale_served(),
         },
         "latency": latency.described(),
         "prefetch": {

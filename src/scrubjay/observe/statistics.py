@@ -104,6 +104,7 @@ class LoadsGroup(TypedDict):
     errors: int
     seconds: float
     under_way: int
+    stale_served: int  # old values in place of a load that failed or was not waited for
 
 
 class Quantiles(TypedDict):
