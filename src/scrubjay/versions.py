@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
+from scrubjay.errors import ConsistencyUnavailableError
+
 __all__ = ["Changes", "Count", "Feed", "Fetched", "Lease", "Token", "Versioned", "Watch"]
 
 _log = logging.getLogger("scrubjay")
@@ -89,12 +91,33 @@ class Feed:
         self.epoch = epoch
         self.primary = primary
         self.failover = failover
+        #: whether strong reads are wanted nevertheless, until that happens
+        self.until_failover = False
         #: whether the connection is of use
         self.live = True
         #: a monotonic time up to which all changes have been told
         self.confirmed = now
         self._tell = tell
         self._watches: WeakValueDictionary[bytes, Watch] = WeakValueDictionary()
+
+    def check_strong(self) -> None:
+        """See that strong reads can be had.
+
+        Raises:
+            ConsistencyUnavailableError: they cannot.
+        """
+        reason = ""
+        if not self.primary:
+            reason = "the server is a replica"
+        elif not self.epoch:
+            reason = "the server does not let us read INFO server and INFO replication"
+        elif self.failover and not self.until_failover:
+            reason = (
+                "the server has replicas or Sentinels, so another may take its place and lack what "
+                'was acknowledged; strong="until-failover" accepts that'
+            )
+        if reason:
+            raise ConsistencyUnavailableError(f"no strong reads: {reason}")
 
     def watch(self, name: bytes) -> Watch:
         """Return the watch over what a reply that comes just now has told of."""
@@ -141,12 +164,14 @@ class Versioned(NamedTuple):
         value: None if there is none: it was removed, or somebody is making it.
         expires_at: wall time from which on it must not be returned; None for never.
         watch: ends when the record changes; None if nobody would tell.
+        feed: of the connection by which it came.
     """
 
     version: int
     value: bytes | None
     expires_at: float | None
     watch: Watch | None
+    feed: Feed
 
 
 class Count(NamedTuple):
@@ -154,11 +179,13 @@ class Count(NamedTuple):
 
     Args:
         value: the generation.
-        watch: ends when another begins.
+        watch: ends when another begins; None if nobody would tell.
+        feed: of the connection by which it came.
     """
 
     value: int
-    watch: Watch
+    watch: Watch | None
+    feed: Feed
 
 
 class Fetched(NamedTuple):

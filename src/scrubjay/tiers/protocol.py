@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from scrubjay.versions import Feed, Fetched, Lease, OnChanges, Token, Versioned, Watch
+from scrubjay.versions import Count, Feed, Fetched, Lease, OnChanges, Token, Versioned, Watch
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -181,8 +181,11 @@ class SharedTier(AsyncTier, Protocol):
             TierFullError: there is no room; what the key had before is gone.
         """
 
-    def delete(self, keys: Sequence[bytes]) -> list[int]:
-        """Remove records, and void leases, also of keys that have none; return the versions."""
+    def delete(self, keys: Sequence[bytes]) -> list[Versioned]:
+        """Remove records, and void leases, also of keys that have none; return what is left."""
+
+    def advance(self, names: Sequence[bytes]) -> list[Count]:
+        """Begin new generations of names, as `bump` does; return them, watched."""
 
     def lease(
         self,
@@ -247,8 +250,11 @@ class SharedTier(AsyncTier, Protocol):
     async def awrite(self, record: TierRecord) -> Versioned:
         """See `write`."""
 
-    async def adelete(self, keys: Sequence[bytes]) -> list[int]:
+    async def adelete(self, keys: Sequence[bytes]) -> list[Versioned]:
         """See `delete`."""
+
+    async def aadvance(self, names: Sequence[bytes]) -> list[Count]:
+        """See `advance`."""
 
     async def alease(
         self,

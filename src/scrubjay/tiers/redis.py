@@ -31,7 +31,7 @@ from scrubjay.tiers.checks import checked_keys, checked_records
 from scrubjay.tiers.events import Announcer, OnEvent, TierEventKind
 from scrubjay.tiers.protocol import TierRecord
 from scrubjay.tiers.watching import Listeners, ended, wait_for_end
-from scrubjay.versions import Changes, Feed, Fetched, Lease, Token, Versioned, Watch
+from scrubjay.versions import Changes, Count, Feed, Fetched, Lease, Token, Versioned, Watch
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -194,9 +194,13 @@ class RedisTier:
         (record,) = checked_records([record])
         return self._threads.run(self._coherence.write(record))
 
-    def delete(self, keys: Sequence[bytes]) -> list[int]:
-        """Remove records that have versions; return the versions of the removals."""
+    def delete(self, keys: Sequence[bytes]) -> list[Versioned]:
+        """Remove records that have versions; return what is left of them."""
         return self._threads.run(self._coherence.delete(checked_keys(keys)))
+
+    def advance(self, names: Sequence[bytes]) -> list[Count]:
+        """Begin new generations of names, and watch them; see `SharedTier`."""
+        return self._threads.run(self._coherence.advance(checked_keys(names, "names")))
 
     def lease(
         self,
@@ -318,9 +322,13 @@ class RedisTier:
         (record,) = checked_records([record])
         return await self._link().run(self._coherence.write(record))
 
-    async def adelete(self, keys: Sequence[bytes]) -> list[int]:
+    async def adelete(self, keys: Sequence[bytes]) -> list[Versioned]:
         """Remove records; see `delete`."""
         return await self._link().run(self._coherence.delete(checked_keys(keys)))
+
+    async def aadvance(self, names: Sequence[bytes]) -> list[Count]:
+        """Begin new generations of names; see `advance`."""
+        return await self._link().run(self._coherence.advance(checked_keys(names, "names")))
 
     async def alease(
         self,

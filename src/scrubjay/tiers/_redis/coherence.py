@@ -21,7 +21,6 @@ from typing import Any, Final
 
 from scrubjay.clock import Clock
 from scrubjay.errors import (
-    ConsistencyUnavailableError,
     InvalidArgumentError,
     TierError,
     TierFullError,
@@ -110,8 +109,10 @@ class Coherence:
             if generation is None:
                 generation = yield from session.learn()
             for key, reply, watch in zip(some, replies, watches, strict=False):
-                records.append(self._record(key, reply, generation, watch))
-            counts = yield from self._counts(names, replies[len(some) :], watches[len(some) :])
+                records.append(self._record(key, reply, generation, watch, session.feed))
+            counts = yield from self._counts(
+                now, replies[len(some) :], watches[len(some) :], session
+            )
         return Fetched(records, counts, session.feed)
 
     def _read(
@@ -129,7 +130,7 @@ class Coherence:
                 map(session.feed.watch, asked)
             )
             try:
-                yield from session.watching()
+                yield from session.watching(until_failover=self._until_failover)
                 replies = (yield request) if commands else []
             except (UnsentError, CutOffError):
                 if repeated:
@@ -140,7 +141,11 @@ class Coherence:
             return session, replies[1::2], watches
 
     def _counts(
-        self, names: Sequence[bytes], replies: list[Any], watches: list[Watch]
+        self,
+        names: Sequence[bytes],
+        replies: list[Any],
+        watches: list[Watch],
+        session: Session,
     ) -> Operation[list[Count]]:
         counts: list[Count] = []
         for name, reply, watch in zip(names, replies, watches, strict=True):
@@ -148,15 +153,15 @@ class Coherence:
             while value is None:
                 # It must not begin where it once began, see `operations`.
                 key = self._names.counter + name
-                session: Session = yield CONNECT
+                session = yield CONNECT
                 first = (b"SET", key, b"%d" % session.now_us(), b"NX")
                 yield Request(wire.encode([first]), 1)
-                _, (value,), (watched,) = yield from self._read((), (name,))
-            counts.append(Count(_number(value), watched))
+                session, (value,), (watched,) = yield from self._read((), (name,))
+            counts.append(Count(_number(value), watched, session.feed))
         return counts
 
     def _record(
-        self, key: bytes, reply: Any, generation: int, watch: Watch | None
+        self, key: bytes, reply: Any, generation: int, watch: Watch | None, feed: Feed
     ) -> Versioned | None:
         if reply is None:
             return None
@@ -170,12 +175,12 @@ class Coherence:
             self._damaged("the server has something under a key that is no record of it")
             return None
         if kind != scripts.VALUE or of_generation != generation:
-            return Versioned(version, None, None, watch)
+            return Versioned(version, None, None, watch, feed)
         if expires_at == _NEVER:
-            return Versioned(version, reply[_HEADER_BYTES:], None, watch)
+            return Versioned(version, reply[_HEADER_BYTES:], None, watch, feed)
         if expires_at <= self._time():
-            return Versioned(version, None, None, watch)
-        return Versioned(version, reply[_HEADER_BYTES:], expires_at, watch)
+            return Versioned(version, None, None, watch, feed)
+        return Versioned(version, reply[_HEADER_BYTES:], expires_at, watch, feed)
 
     # ---- writing
 
@@ -196,8 +201,8 @@ class Coherence:
             if token is not None:
                 yield from self.release(key, token)
                 return None
-            (version,) = yield from self.delete([key])
-            return Versioned(version, None, None, None)
+            (removed,) = yield from self.delete([key])
+            return removed
         name, staged = self._versioned(key), self._staging(key)
         end = _NEVER if expires_at is None else expires_at
         milliseconds = b"" if life is None else b"%d" % min(life, _MOST_MS)
@@ -216,13 +221,13 @@ class Coherence:
 
         watches: list[Watch] = []
         while True:
-            session, request, replies = yield from _send(
+            session, request, replies = yield from self._send(
                 make,
                 lambda session, _: watches.append(session.feed.watch(name)),
             )
             if word(replies[0]) == "OOM" or word(replies[1]) == "OOM" or replies[1] == -1:
                 # What the key had before is out of date. Removing takes no memory.
-                yield from _send(lambda _: [(b"UNLINK", name), (b"UNLINK", staged)])
+                yield from self._send(lambda _: [(b"UNLINK", name), (b"UNLINK", staged)])
                 raise TierFullError("the server has no memory left")
             _no_error(replies)
             version = _number(replies[1])
@@ -236,22 +241,24 @@ class Coherence:
                 continue  # all records were made void meanwhile, this one perhaps too: once more
             found = replies[3:] and replies[3]
             same = request.crossed is None and found == _VERSION.pack(version)
-            return Versioned(version, value, expires_at, watches[-1] if same else None)
+            return Versioned(
+                version, value, expires_at, watches[-1] if same else None, session.feed
+            )
 
     def _again(self, name: bytes) -> list[Command]:
         """Return the commands that begin to watch what was just written."""
         return [TRACK, (b"GETRANGE", name, b"0", _LAST_OF_VERSION)]
 
-    def delete(self, keys: Sequence[bytes]) -> Operation[list[int]]:
-        """Leave tombstones; return their versions."""
+    def delete(self, keys: Sequence[bytes]) -> Operation[list[Versioned]]:
+        """Leave tombstones; return them."""
         if not keys:
             return []
 
         def make(session: Session) -> list[Command]:
             return [self._bury(key, session) for key in keys]
 
-        _, _, replies = yield from _send(make, lambda session, _: None)
-        return [_number(reply) for reply in replies]
+        session, _, replies = yield from self._send(make)
+        return [Versioned(_number(one), None, None, None, session.feed) for one in replies]
 
     def _bury(self, key: bytes, session: Session) -> Command:
         return scripts.BURY.call(
@@ -293,7 +300,7 @@ class Coherence:
             watches[:] = map(session.feed.watch, (name, *asked))
 
         while True:
-            session, request, replies = yield from _send(make, watch, repeatable=True)
+            session, request, replies = yield from self._send(make, watch, repeatable=True)
             if request.crossed is not None:
                 continue
             _no_error(replies[1::2])
@@ -303,8 +310,8 @@ class Coherence:
             generation = session.generation
             if generation is None:
                 continue
-            found = self._record(key, replies[2], generation, watches[0])
-            counts = yield from self._counts(names, replies[4::2], watches[1:])
+            found = self._record(key, replies[2], generation, watches[0], session.feed)
+            counts = yield from self._counts(names, replies[4::2], watches[1:], session)
             token = None
             if state == 2:
                 token = Token(version, generation, owner)
@@ -318,8 +325,37 @@ class Coherence:
             tombstone = self._tombstone(key, session)
             return [scripts.RELEASE.call((name,), lease, tombstone, self._tombstone_ms)]
 
-        _, _, replies = yield from _send(make, lambda session, _: None, repeatable=True)
+        _, _, replies = yield from self._send(make, repeatable=True)
         return _number(replies[0]) == 1
+
+    # ---- generations
+
+    def advance(self, names: Sequence[bytes]) -> Operation[list[Count]]:
+        """Begin new generations, and watch them."""
+        if not names:
+            return []
+        keys = [self._names.counter + name for name in names]
+
+        def make(session: Session) -> list[Command]:
+            first = b"%d" % session.now_us()
+            commands: list[Command] = []
+            for key in keys:
+                # See `operations` for what the first must be.
+                commands += [(b"SET", key, first, b"NX"), (b"INCR", key), TRACK, (b"GET", key)]
+            return commands
+
+        watches: list[Watch] = []
+
+        def watch(session: Session, _: list[Any]) -> None:
+            watches[:] = map(session.feed.watch, keys)
+
+        # One generation too many does no harm.
+        session, _, replies = yield from self._send(make, watch, repeatable=True)
+        counts: list[Count] = []
+        for watched, raised, found in zip(watches, replies[1::4], replies[3::4], strict=True):
+            same = _number(raised) == _number(found)
+            counts.append(Count(_number(raised), watched if same else None, session.feed))
+        return counts
 
     # ---- order
 
@@ -335,8 +371,8 @@ class Coherence:
         while True:
             session: Session = yield CONNECT
             try:
-                yield from session.watching()
-                self._check(session.feed)
+                yield from session.watching(until_failover=self._until_failover)
+                session.feed.check_strong()
                 (reply,) = yield Shared(_PING, 1)
             except (UnsentError, CutOffError):
                 if repeated:
@@ -345,73 +381,61 @@ class Coherence:
                 continue
             if isinstance(reply, Exception):
                 raise error_of(reply)
-            self._check(session.feed)
+            session.feed.check_strong()
             return session.feed
 
     def feed(self) -> Operation[Feed]:
         """Return the feed of the connection, which is opened if need be."""
         session: Session = yield CONNECT
-        yield from session.watching()
+        yield from session.watching(until_failover=self._until_failover)
         return session.feed
 
-    def _check(self, feed: Feed) -> None:
-        reason = ""
-        if not feed.primary:
-            reason = "the server is a replica"
-        elif not feed.epoch:
-            reason = "the server does not let us read INFO server and INFO replication"
-        elif feed.failover and not self._until_failover:
-            reason = (
-                "the server has replicas or Sentinels, so that another may take its place and lose "
-                'what was acknowledged; strong="until-failover" accepts that'
-            )
-        if reason:
-            raise ConsistencyUnavailableError(f"no strong reads: {reason}")
+    def _send(
+        self,
+        make: Callable[[Session], list[Command]],
+        on_replies: OnReplies | None = None,
+        *,
+        repeatable: bool = False,
+    ) -> Operation[tuple[Session, Request, list[Any]]]:
+        """Send commands, of which some are scripts that the server may not know yet."""
+        repeated = loaded = False
+        while True:
+            session: Session = yield CONNECT
+            try:
+                yield from session.watching(until_failover=self._until_failover)
+                if session.generation is None:
+                    yield from session.learn()
+                    continue
+                commands = make(session)
+                request = Request(wire.encode(commands), len(commands))
+                if on_replies is not None:
+                    request.on_replies = lambda replies, session=session: on_replies(
+                        session, replies
+                    )
+                replies = yield request
+                words = {word(reply) for reply in replies}
+                if "NOSCRIPT" in words and not loaded:
+                    loaded = True
+                    loading = [script.loading for script in scripts.ALL]
+                    _no_error((yield Request(wire.encode(loading), len(loading))))
+                    continue
+                if "READONLY" in words:
+                    session.demoted()
+                    raise TierUnavailableError("the server is a replica and takes no writes")
+                return session, request, replies
+            except UnsentError:
+                if repeated:
+                    raise
+            except CutOffError:
+                if repeated or not repeatable:
+                    raise
+            repeated = True
 
     def _versioned(self, key: bytes) -> bytes:
         return b"%b%b}" % (self._names.versioned, key)
 
     def _staging(self, key: bytes) -> bytes:
         return b"%b%b}%b:%d" % (self._names.staging, key, self._stage_of, next(self._staged))
-
-
-def _send(
-    make: Callable[[Session], list[Command]],
-    on_replies: OnReplies | None = None,
-    *,
-    repeatable: bool = False,
-) -> Operation[tuple[Session, Request, list[Any]]]:
-    """Send commands, of which some are scripts that the server may not know yet."""
-    repeated = loaded = False
-    while True:
-        session: Session = yield CONNECT
-        try:
-            yield from session.watching()
-            if session.generation is None:
-                yield from session.learn()
-                continue
-            commands = make(session)
-            request = Request(wire.encode(commands), len(commands))
-            if on_replies is not None:
-                request.on_replies = lambda replies, session=session: on_replies(session, replies)
-            replies = yield request
-            words = {word(reply) for reply in replies}
-            if "NOSCRIPT" in words and not loaded:
-                loaded = True
-                loading = [script.loading for script in scripts.ALL]
-                _no_error((yield Request(wire.encode(loading), len(loading))))
-                continue
-            if "READONLY" in words:
-                session.demoted()
-                raise TierUnavailableError("the server is a replica and takes no writes")
-            return session, request, replies
-        except UnsentError:
-            if repeated:
-                raise
-        except CutOffError:
-            if repeated or not repeatable:
-                raise
-        repeated = True
 
 
 def _no_error(replies: Sequence[Any]) -> None:

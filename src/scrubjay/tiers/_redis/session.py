@@ -116,8 +116,12 @@ class Session:
         yield from self.learn()
         self.touch_at = 0.0
 
-    def watching(self) -> Handshake:
-        """Make sure that what is read can be watched, and silence be noticed."""
+    def watching(self, *, until_failover: bool = False) -> Handshake:
+        """Make sure that what is read can be watched, and silence be noticed.
+
+        Args:
+            until_failover: see `Feed`.
+        """
         if self.beating:
             return
         feed = self.feed
@@ -128,6 +132,7 @@ class Session:
             failover = True
         if not self.beating:  # nobody else has come before
             feed.epoch, feed.primary, feed.failover = epoch, primary, failover
+            feed.until_failover = until_failover
             self.beating = True
             if self.on_beating is not None:
                 self.on_beating()
