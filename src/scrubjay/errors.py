@@ -4,13 +4,18 @@ from __future__ import annotations
 
 __all__ = [
     "CacheError",
+    "ConsistencyError",
+    "ConsistencyUnavailableError",
     "EncodeError",
+    "EpochChangedError",
     "InvalidArgumentError",
     "InvalidArgumentTypeError",
     "InvalidKeyError",
+    "InvalidTokenError",
     "LoadTimeoutError",
     "MissingExtraError",
     "ReentrantLoadError",
+    "StaleReadError",
     "TierClosedError",
     "TierDeniedError",
     "TierError",
@@ -59,6 +64,26 @@ class UnpicklableCacheError(CacheError, TypeError):
 
 class UnsupportedStrategyError(CacheError, RuntimeError):
     """The eviction strategy of this cache cannot do what was asked for."""
+
+
+class ConsistencyError(CacheError):
+    """A read or write cannot be as fresh as it was asked to be."""
+
+
+class ConsistencyUnavailableError(ConsistencyError, RuntimeError):
+    """A level cannot be promised here, whatever is tried: the message says what stands against it."""
+
+
+class StaleReadError(ConsistencyError, RuntimeError):
+    """The shared tier itself has something older than what a session has seen or written."""
+
+
+class EpochChangedError(ConsistencyError, RuntimeError):
+    """A session's token is of another server, or of one that has lost its history since."""
+
+
+class InvalidTokenError(ConsistencyError, InvalidArgumentError):
+    """A session's token was damaged, forged, or is none."""
 
 
 class TierError(CacheError):
