@@ -235,6 +235,7 @@ class Cache(Foundation[K, V]):
         dependencies: Iterable[Hashable] | None = None,
         cost: float | None = None,
         context: Mapping[str, Any] | None = None,
+        consistency_level: CacheConsistencyLevel | str | None = None,
     ) -> V:
         """Return the value of a key, loading and storing it if it is not there.
 
@@ -246,19 +247,25 @@ class Cache(Foundation[K, V]):
             key: any hashable.
             loader: called with the key; None for the cache's own. The others are those of
                 `put` and apply to a value that is loaded; a hit does not look at them.
+            consistency_level: how fresh the value must be; None for the cache's level.
 
         Raises:
             ReentrantLoadError: the loader needs, directly or not, the key that it loads.
             Exception: whatever the loader raises.
         """
-        value: V = self.request_in_context(key, context)
+        demand = self.demand(context, consistency_level)
+        value: V
+        if demand is None:
+            value = self.request_in_context(key, context)
+        else:
+            value = self.request_at(key, context, demand)
         if value is not MISSING and value is not REFUSED:
             if self.eager and self.is_due(key):
                 terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
                 drivers.run(self.renewing(key, loader, terms))
             return value
         terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
-        loaded: V = drivers.run(self.reading(key, loader, terms, context))
+        loaded: V = drivers.run(self.reading(key, loader, terms, context, demand))
         if context is not None:
             self.ascribe(key, arguments.asker(context))
         return loaded
@@ -298,31 +305,38 @@ class Cache(Foundation[K, V]):
 
     # Removing
 
-    def invalidate(self, key: K) -> int:
+    def invalidate(self, key: K, *, context: Mapping[str, Any] | None = None) -> int:
         """Remove a key and all that depends on it, directly or not.
+
+        Args:
+            key: the key.
+            context: who does; the session reads no older value afterwards, on any node.
 
         Returns:
             How many entries are gone: 0 if there was nothing to remove. Of those that are
             in lower tiers alone, only the one of the key itself is counted.
         """
-        return drivers.run(self.forgetting(key)) if self.layered else self.remove(key)
+        return drivers.run(self.forgetting(key, context)) if self.layered else self.remove(key)
 
     def invalidate_many(self, keys: Iterable[K]) -> int:
         """Remove several keys and all that depends on them; return how many are gone."""
         return sum(self.invalidate(key) for key in arguments.keys("keys", keys))
 
-    def invalidate_by_tags(self, tags: Iterable[str]) -> int:
+    def invalidate_by_tags(
+        self, tags: Iterable[str], *, context: Mapping[str, Any] | None = None
+    ) -> int:
         """Remove what carries at least one of the tags, and all that depends on it.
 
         Args:
             tags: a set of strings.
+            context: who does, as for `invalidate`.
 
         Returns:
             How many entries are gone.
         """
         checked = arguments.tags(tags)
         if self.layered:
-            return int(drivers.run(self.forgetting_tags(checked)))
+            return int(drivers.run(self.forgetting_tags(checked, context)))
         return self.remove_by_tags(checked)
 
     def clear(self) -> None:

@@ -83,7 +83,8 @@ def _execute(flow: Flow, flight: Flight | None) -> Any:
                 flows.append((effect.flow, enter(effect.flight)))
             elif type(effect) is Ask:
                 try:
-                    answer = getattr(effect.tier, effect.method)(*effect.arguments)
+                    call = getattr(effect.tier, effect.method)
+                    answer = call(*effect.arguments, **effect.named)
                 except BaseException as error:
                     failure = error
             elif type(effect) is Call:
@@ -242,14 +243,14 @@ async def _drive(flow: Flow, flight: Flight | None = None) -> Any:
 
 async def _ask(effect: Ask) -> Any:
     """Call a method of a tier, awaiting it or in a worker thread where it may wait."""
-    tier, method, given = effect
+    tier, method, given, named = effect
     awaitable = getattr(tier, "a" + method, None)
     if awaitable is not None:
-        return await awaitable(*given)
+        return await awaitable(*given, **named)
     call = getattr(tier, method)
     if not tier.blocking:
-        return call(*given)
-    return await asyncio.get_running_loop().run_in_executor(None, call, *given)
+        return call(*given, **named)
+    return await asyncio.get_running_loop().run_in_executor(None, partial(call, *given, **named))
 
 
 async def _call(flight: Flight) -> Any:
