@@ -348,7 +348,9 @@ class Machine(RuleBasedStateMachine):
         self.patch = pytest.MonkeyPatch()
         self.nodes = Nodes()
         self.patch.setattr("scrubjay.verify.node.time", self.nodes.clock)
-        self.sessions = {level: [Session(most=1 if small else 9) for small in (0, 1)] for level in LEVELS}
+        self.sessions = {
+            level: [Session(most=1 if small else 9) for small in (0, 1)] for level in LEVELS
+        }
         self.floors = {}  # by session, of what it must not be shown older versions than
         self.values = {}  # by key: version, value, tag, generation
         self.generations = {}
