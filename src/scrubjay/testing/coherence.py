@@ -280,6 +280,18 @@ class CoherenceSuite:
         assert lease.token is not None
         assert one.fill(TierRecord(b"a", b"new"), lease.token) is not None
 
+    def test_what_has_expired_does_not_stand_in_the_way(
+        self, one: SharedTier, clock: ManualClock
+    ) -> None:
+        # By our clock, whatever that of the store says.
+        before = one.write(TierRecord(b"a", b"1", clock.time() + 10))
+        clock.advance(10)
+        lease = one.lease(b"a", b"me", _LONG)
+        assert lease.token is not None
+        filled = one.fill(TierRecord(b"a", b"2"), lease.token)
+        assert filled is not None
+        assert filled.version > before.version
+
     def test_an_owner_is_granted_it_anew(self, one: SharedTier) -> None:
         first = one.lease(b"a", b"me", _LONG).token
         second = one.lease(b"a", b"me", _LONG).token
