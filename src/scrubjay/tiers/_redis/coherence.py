@@ -312,6 +312,10 @@ class Coherence:
                 continue
             found = self._record(key, replies[2], generation, watches[0], session.feed)
             counts = yield from self._counts(names, replies[4::2], watches[1:], session)
+            expired = found is not None and found.value is None and state == 1
+            if expired and useless != _VERSION.pack(version):
+                useless = _VERSION.pack(version)  # by our clock, not yet by the server's
+                continue
             token = None
             if state == 2:
                 token = Token(version, generation, owner)
