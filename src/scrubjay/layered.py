@@ -79,10 +79,13 @@ class Layered(StoreMapping[K, V]):
         else:
             silence = arguments.positive("max_silence_seconds", last.max_silence_seconds)
             lease = arguments.positive("lease_seconds", last.lease_seconds)
-            self._shared = Coherent(self, below, shared, self._loads, time, silence, lease)
-            self._stack = self._shared
+            level = self.consistency_manager.consistency_level
+            forgiving = level is CacheConsistencyLevel.EVENTUAL
+            self._stack = self._shared = Coherent(
+                self, below, shared, self._loads, time, silence, lease, forgiving
+            )
             self.listening = True  # of what memory gives up, too
-            self.strict = self.consistency_manager.consistency_level is CacheConsistencyLevel.STRONG
+            self.strict = level is CacheConsistencyLevel.STRONG
         self._loads.stack = self._stack
         self.layered = True
         self.defaults = True  # no put goes past the tiers

@@ -49,6 +49,8 @@ class Coherent(Stack):
         clock: tells the time.
         silence_seconds: how long copies may be served after the shared tier was last heard of.
         lease_seconds: how long others wait for who loads a key, before they do themselves.
+        forgiving: whether a change which the shared tier was not told of is no error: it is
+            told later then.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Coherent(Stack):
         clock: Clock,
         silence_seconds: float,
         lease_seconds: float,
+        forgiving: bool,
     ) -> None:
         super().__init__(store, lower, loads)
         self.shared = shared
@@ -68,6 +71,7 @@ class Coherent(Stack):
         self._clock = clock
         self._silence = silence_seconds
         self._lease_seconds = lease_seconds
+        self._forgiving = forgiving
         self._owner = os.urandom(8)
         self._leases = itertools.count()
         tier: Any = shared.tier
@@ -294,6 +298,7 @@ class Coherent(Stack):
         name = self.lower.name_of(flight.key)
         own, inherited = self._labels(flight.terms)
         names = tuple({*own, *inherited})
+        level, session = flight.demand or (_EVENTUAL, None)
         try:
             for _ in range(_ATTEMPTS):
                 unfit = flight.unfit
@@ -313,7 +318,7 @@ class Coherent(Stack):
                     yield from self.shared.ask("until_changed", found.watch, lease.seconds)
                 flight.unfit = None
                 if not anew:
-                    value = yield from self._find_shared(flight, name, _EVENTUAL, None)
+                    value = yield from self._find_shared(flight, name, level, session)
                     if value is not MISSING:
                         return Ready(value)
         except TierError:
@@ -409,20 +414,23 @@ class Coherent(Stack):
         names = tuple({*own, *inherited})
         meta = self.lower.meta_of(terms)
         written: Versioned | None = None
+        counts: list[Count] = []
+        failure: TierError | None = None
         labels: Mapping[bytes, int] = {}
         # First without its labels, so that nothing has changed if it cannot be written as bytes.
         record = self.lower.sealed(self.shared, name, value, meta)
         try:
             try:
                 if names:
-                    counts = yield from self._consult(self.replica.generations(names))
-                    labels = {one: count.value for one, count in zip(names, counts, strict=True)}
+                    known = yield from self._consult(self.replica.generations(names))
+                    labels = {one: count.value for one, count in zip(names, known, strict=True)}
                     meta = self.lower.labelled(meta, terms.tags, labels)
                     record = self.lower.sealed(self.shared, name, value, meta)
                 written = yield from self._written(name, record)
-                yield from self.shared.ask("advance", changed)
-            except TierError:
+                counts = yield from self.shared.ask("advance", changed)
+            except TierError as error:
                 self.shared.owe((name,), changed)
+                failure = error
             self._copies.forget(name)
             if written is not None and written.value is not None:
                 meta = meta._replace(version=written.version)
@@ -437,6 +445,9 @@ class Coherent(Stack):
             raise
         if written is not None:
             self.replica.wrote(session, name, written)
+        if counts:
+            self.replica.advanced(session, changed, counts)
+        self._answer_for(failure)
         return stored or (written is not None and written.value is not None)
 
     def _written(self, name: bytes, record: TierRecord) -> Generator[Effect, Any, Versioned]:
@@ -473,28 +484,46 @@ class Coherent(Stack):
         changed = self.lower.names.of_key(key)
         gone = self._store.remove(key)
         below = 0
+        removed: list[Versioned] = []
+        counts: list[Count] = []
+        failure: TierError | None = None
         try:
             removed = yield from self.shared.ask("delete", (name,))
-            self.replica.wrote(session, name, removed[0])
-            yield from self.shared.ask("advance", (changed,))
-        except TierError:
+            counts = yield from self.shared.ask("advance", (changed,))
+        except TierError as error:
             self.shared.owe((name,), (changed,))
+            failure = error
         self._copies.forget(name)
         if self.lower.levels:
             below = yield from self.lower.forget((name,), ())
         gone += self._store.remove(key) + self._remove_named(changed)
+        for tombstone in removed:
+            self.replica.wrote(session, name, tombstone)
+        if counts:
+            self.replica.advanced(session, (changed,), counts)
+        self._answer_for(failure)
         return max(gone, below)
+
+    def _answer_for(self, failure: TierError | None) -> None:
+        """Raise the error of a change that the shared tier was not told of, unless forgiven."""
+        if failure is not None and not self._forgiving:
+            raise failure
 
     def _forget_tags(self, tags: frozenset[str], session: Session | None) -> Flow:
         names = tuple(self.lower.names.of_tag(tag) for tag in tags)
         gone = self._store.remove_by_tags(tags)
+        counts: list[Count] = []
+        failure: TierError | None = None
         if names:
             try:
                 counts = yield from self.shared.ask("advance", names)
-                self.replica.advanced(session, names, counts)
-            except TierError:
+            except TierError as error:
                 self.shared.owe((), names)
+                failure = error
         gone += self._store.remove_by_tags(tags)
+        if counts:
+            self.replica.advanced(session, names, counts)
+        self._answer_for(failure)
         return gone + sum(map(self._remove_named, names))
 
     def _forget_all(self) -> Flow:
@@ -504,12 +533,16 @@ class Coherent(Stack):
             for other in self._turns.under_way():
                 if other.key is not ALL_KEYS and not other.done:
                     yield Wait(other, False)
+            failure: TierError | None = None
             try:
                 yield from self.shared.ask("clear")
-            except TierError:
+            except TierError as error:
                 self.shared.debts.add_all()
+                failure = error
             yield from self.lower.forget_all()
-            return self._store.empty()
+            gone = self._store.empty()
+            self._answer_for(failure)
+            return gone
         finally:
             self._clearing -= 1
 

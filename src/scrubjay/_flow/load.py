@@ -215,6 +215,7 @@ def load_at(cache: Loading, key: Any, terms: Terms, loader: Loader, demand: Dema
         if failed is not None:
             return failed
         own = Flight(cache, key, terms, loader)
+        own.demand = demand
         try:
             flight = cache.begin(own)
             if flight is not own and flight.done:
@@ -324,8 +325,9 @@ def _carry_out(cache: Loading, flight: Flight, anew: bool) -> Flow:
     """
     stack = cache.stack
     try:
-        value = MISSING if anew else cache.present(flight.key)
-        if value is MISSING and stack is not None and not anew:
+        looks = not anew and flight.demand is None
+        value = cache.present(flight.key) if looks else MISSING
+        if value is MISSING and stack is not None and looks:
             value = yield from stack.find(flight)
         if value is MISSING and flight.loads:
             ready: Any = None
