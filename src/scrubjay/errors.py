@@ -12,6 +12,7 @@ __all__ = [
     "InvalidArgumentTypeError",
     "InvalidKeyError",
     "InvalidTokenError",
+    "LoadTimeoutError",
     "MissingExtraError",
     "ReentrantLoadError",
     "StaleReadError",
@@ -47,6 +48,10 @@ class EncodeError(CacheError, ValueError):
 
 class MissingExtraError(CacheError, ImportError):
     """Something was asked for whose package is not installed; the message names the extra."""
+
+
+class LoadTimeoutError(CacheError, TimeoutError):
+    """A load takes longer than the cache may wait; it goes on, and its value is stored."""
 
 
 class ReentrantLoadError(CacheError, RuntimeError):
