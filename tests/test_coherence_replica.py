@@ -267,7 +267,7 @@ def test_a_copy_that_nobody_watches_is_not_served(nodes):
 
 
 def test_a_load_that_was_overtaken_is_not_kept(nodes):
-    node, other = nodes.nodes
+    node = nodes.nodes[0]
     flow = node.load(b"k", STRONG, None, NO_TAG, None, 1.0, lambda *_: None)
     answer = None
     while True:
@@ -371,7 +371,7 @@ class Machine(RuleBasedStateMachine):
         return self.sessions[who[0]][who[1]]
 
     def truth(self, key):
-        version, value, tag, generation = self.values.get(key, (0, 0, NO_TAG, 0))
+        _, value, tag, generation = self.values.get(key, (0, 0, NO_TAG, 0))
         void = tag != NO_TAG and self.generations.get(tag, generation) != generation
         return 0 if void else value
 
