@@ -202,61 +202,75 @@ def test_nothing_is_older_than_what_another_node_has_invalidated(jobs, way, leve
     loads = reads = 0
     for seed in range(scaled(80, 10)):
         run = Run(seed, jobs, seed % 2 == 0, faults=faults, consistency_level=level)
-        source = Source()
-        known = dict.fromkeys(KEYS, 0)  # by when an invalidation has ended
-        context = {"session_id": "s"}
-        sessions = [node.cache.session("s") for node in run.nodes]
-
-        def update(node, key, run=run, source=source, known=known, sessions=sessions):
-            source.numbers[key] += 1
-            number = source.numbers[key]
-
-            def done(outcome):
-                _, error = outcome_of(outcome)
-                if error is None:
-                    carry(sessions)
-                    known[key] = max(known[key], number)
-
-            who = context if level == "session" else None
-            if way == "tag":
-                node.begin(node.cache.forgetting_tags(frozenset({key}), who), done)
-            else:
-                node.begin(node.cache.forgetting(key, who), done)
-
-        def read(node, key, run=run, source=source, known=known):
-            least = dict(known)
-
-            def check(outcome):
-                value, error = outcome_of(outcome)
-                if error is None:
-                    late = {part for part, number in value.items() if number < least[part]}
-                    assert not late, (run.seed, key, value, least)
-
-            if way == "dependency":
-                key = ("page", key)
-                terms = node.cache.terms(dependencies=KEYS)
-                loader = source.load_all
-            else:
-                terms = node.cache.terms(tags={key} if way == "tag" else None)
-                loader = source.load
-            demand = node.cache.demand(context, level)
-            node.begin(node.cache.reading(key, loader, terms, None, demand), check)
-
+        order = Invalidated(run, way, level)
         for _ in range(40):
             node, key = run.chance.choice(run.nodes), run.chance.choice(KEYS)
             if run.chance.random() < 0.8:
                 reads += 1
-                read(node, key)
+                order.read(node, key)
             else:
-                update(node, key)
+                order.update(node, key)
             run.pause()
         run.settle()
         for key in KEYS:
             for node in run.nodes:
-                read(node, key)
+                order.read(node, key)
                 run.scheduler.run()
-        loads += source.loads
+        loads += order.source.loads
     assert loads < reads  # some were served
+
+
+class Invalidated:
+    """Loads of what a source has, which changes, and invalidations of it.
+
+    Args:
+        run: the order of events.
+        way: whether by the key, by a tag, or by a dependency.
+        level: of the reads.
+    """
+
+    def __init__(self, run, way, level):
+        self.run = run
+        self.way = way
+        self.level = level
+        self.source = Source()
+        self.known = dict.fromkeys(KEYS, 0)  # by when an invalidation has ended
+        self.context = {"session_id": "s"}
+        self.sessions = [node.cache.session("s") for node in run.nodes]
+
+    def update(self, node, key):
+        self.source.numbers[key] += 1
+        number = self.source.numbers[key]
+
+        def done(outcome):
+            _, error = outcome_of(outcome)
+            if error is None:
+                carry(self.sessions)
+                self.known[key] = max(self.known[key], number)
+
+        who = self.context if self.level == "session" else None
+        if self.way == "tag":
+            node.begin(node.cache.forgetting_tags(frozenset({key}), who), done)
+        else:
+            node.begin(node.cache.forgetting(key, who), done)
+
+    def read(self, node, key):
+        least = dict(self.known)
+
+        def check(outcome):
+            value, error = outcome_of(outcome)
+            if error is None:
+                late = {part for part, number in value.items() if number < least[part]}
+                assert not late, (self.run.seed, key, value, least)
+
+        loader = self.source.load
+        terms = node.cache.terms(tags={key} if self.way == "tag" else None)
+        if self.way == "dependency":
+            key = ("page", key)
+            terms = node.cache.terms(dependencies=KEYS)
+            loader = self.source.load_all
+        demand = node.cache.demand(self.context, self.level)
+        node.begin(node.cache.reading(key, loader, terms, None, demand), check)
 
 
 def carry(sessions):
@@ -310,7 +324,7 @@ def test_one_load_however_many_nodes_miss(jobs):
         for _ in range(12):
             node = run.chance.choice(run.nodes)
             flow = node.cache.reading("a", source.load, node.cache.terms())
-            node.begin(flow, lambda outcome: got.append(outcome_of(outcome)[0]))
+            node.begin(flow, got.append)
             for _ in range(run.chance.randrange(6)):
                 if run.scheduler.strands:
                     run.scheduler.step()
@@ -321,4 +335,4 @@ def test_one_load_however_many_nodes_miss(jobs):
             for node in run.nodes:
                 node.tier.deliver()
         assert source.loads == 1, seed
-        assert got == [{"a": 0}] * 12
+        assert [outcome_of(outcome)[0] for outcome in got] == [{"a": 0}] * 12

@@ -32,7 +32,7 @@ from scrubjay.consistency import Barrier, Copy, Replica, Session
 from scrubjay.errors import TierError
 from scrubjay.tiers.protocol import TierRecord
 from scrubjay.types import CacheConsistencyLevel
-from scrubjay.versions import Lease, Versioned, Watch
+from scrubjay.versions import Count, Lease, Versioned, Watch
 
 _ATTEMPTS = 4  # to be granted a lease, before it is loaded without
 _EVENTUAL = CacheConsistencyLevel.EVENTUAL
