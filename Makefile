@@ -13,7 +13,8 @@ VENV := .venv$(SUFFIX)
 PURE := .venv-pure$(SUFFIX)
 DEV := .venv-dev
 ENVIRONMENT := $(PYTHON) tools/environment.py
-SOURCES := $(shell find src -type f \( -name '*.py' -o -name '*.pxd' -o -name py.typed \)) \
+SOURCES := $(shell find src -type f \( -name '*.py' -o -name '*.pxd' -o -name py.typed \
+	-o -path '*/assets/*' \)) \
 	pyproject.toml setup.py README.md LICENSE
 
 .DEFAULT_GOAL := help

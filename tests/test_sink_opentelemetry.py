@@ -121,7 +121,7 @@ def test_a_waiter_is_linked_to_the_load_of_another(receiver: Receiver) -> None:
         owner = asyncio.create_task(ask("owner"))
         await started.wait()
         waiter = asyncio.create_task(ask("waiter"))
-        while not cache.sync._loads._flights.get("user:1")._callbacks[1:]:
+        while not cache.sync._loads._flights.get("user:1")._callbacks[1:]:  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0)
         go.set()
         assert await asyncio.gather(owner, waiter) == ["user:1", "user:1"]

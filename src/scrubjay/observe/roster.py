@@ -60,7 +60,8 @@ class Roster:
     def _sweep(self) -> None:
         for label, reference in list(self._caches.items()):
             if reference() is None:
-                del self._caches[label], self._ends[label]
+                del self._caches[label]
+                self._ends.pop(label)()
 
     def items(self) -> list[tuple[str, Any]]:
         """Return labels and caches that are still there."""
