@@ -54,8 +54,8 @@ def dashboard_command(
         raise typer.Exit(_USAGE_ERROR) from error
     with page:
         made_up = token is not None and token_file is None
-        typer.echo(f"{page.url}?token={token}" if made_up else page.url)
         try:
+            typer.echo(f"{page.url}?token={token}" if made_up else page.url)
             threading.Event().wait()
         except KeyboardInterrupt:
             messages.print("scrubjay: the page is served no more", highlight=False)
