@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -55,14 +56,14 @@ def lately(samples: list[Any], seconds: float = 5.0) -> tuple[float, float | Non
 def sparkline(samples: list[Any], width: int) -> str:
     """Return the hit rate over time as a line of bars, the latest on the right."""
     bars: list[str] = []
-    for before, after in zip(samples[-width - 1 :], samples[-width:], strict=False):
+    for before, after in pairwise(samples[-width - 1 :]):
         requests = after[1] - before[1]
         if requests <= 0:
             bars.append(" ")
         else:
             share = min(1.0, max(0.0, (sum(after[2]) - sum(before[2])) / requests))
             bars.append(_BARS[round(share * (len(_BARS) - 1))])
-    return "".join(bars[-width:])
+    return "".join(bars)
 
 
 def row(each: dict[str, Any], samples: list[Any]) -> tuple[str, ...]:

@@ -122,7 +122,7 @@ class TopApp(App[None]):
         if self._sorted_by == "memory":
             return (-row["bytes"], row["id"])
         speed, _ = figures.lately(self._gatherer.samples(row["id"]))
-        return (-round(speed), row["id"])
+        return (-round(speed), -row["requests"], row["id"])
 
     def action_order(self, order: str) -> None:
         """Show the caches in another order."""
