@@ -19,6 +19,7 @@ from scrubjay import AdaptiveCache, Cache, InvalidArgumentError, RemovalCause, c
 from scrubjay.events import Event, EventKind
 from scrubjay.observe.histogram import Histogram
 from scrubjay.observe.sinks.prometheus import PrometheusSink
+from scrubjay.tiers.memory import MemoryTier
 
 
 @pytest.fixture
@@ -84,6 +85,29 @@ def test_figures_are_those_of_the_statistics(
     assert value(registry, "scrubjay_wait_seconds_bucket", cache="users", le="+Inf") == waits
 
 
+def test_every_tier_has_its_own_figures(registry: CollectorRegistry, sink: PrometheusSink) -> None:
+    cache: Cache[Any, Any] = Cache(
+        max_entries=5, name="users", tiers=[MemoryTier(name="shared")], eviction_strategy="lru"
+    )
+    sink.watch(cache)
+    cache.put_many({str(number): number for number in range(8)})
+    for number in range(9):
+        cache.get(str(number))
+    report = cache.get_detailed_statistics()
+    assert report["tiers"]["shared"]["hits"] > 0
+    for tier, group in report["tiers"].items():
+        for result, figure in (("hit", group["hits"]), ("miss", group["misses"])):
+            labels = {"cache": "users", "tier": tier, "result": result}
+            assert value(registry, "scrubjay_tier_requests_total", **labels) == figure
+        assert (
+            value(registry, "scrubjay_tier_writes_total", cache="users", tier=tier)
+            == group["writes"]
+        )
+    hits = report["performance"]["cache_hits"]
+    assert hits == sum(group["hits"] for group in report["tiers"].values()) == 8
+    assert value(registry, "scrubjay_requests_total", cache="users", result="hit") == hits
+
+
 def test_it_is_valid_openmetrics_too(registry: CollectorRegistry, sink: PrometheusSink) -> None:
     cache: Cache[Any, Any] = Cache(max_entries=5, name="users")
     sink.watch(cache)
@@ -99,11 +123,11 @@ def test_no_key_and_no_tag_is_a_label(registry: CollectorRegistry, sink: Prometh
     for number in range(9):
         cache.put(f"secret:{number}", "private", tags={"hush"})
         cache.get_or_load(f"whisper:{number}", lambda key: "quiet")
-    cache.events.publish(Event(EventKind.UNDECODABLE, "secret:1", tier="disk", detail="secret"))
+    cache.events.publish(Event(EventKind.OVERFLOW, "secret:1", tier="disk", detail="secret"))
     text = generate_latest(registry).decode()
     for word in ("secret", "private", "hush", "whisper", "quiet"):
         assert word not in text
-    assert 'kind="undecodable",tier="disk"' in text
+    assert 'kind="overflow",tier="disk"' in text
 
 
 def test_series_never_collide(registry: CollectorRegistry, sink: PrometheusSink) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from scrubjay import Cache
+from scrubjay.tiers.memory import MemoryTier
 from scrubjay.web.dashboard import Dashboard
 
 sync_api = pytest.importorskip(
@@ -125,7 +126,9 @@ def load(key: str) -> str:
 def test_figures_under_live_traffic_agree_with_the_statistics(
     visit: Callable[..., Visit],
 ) -> None:
-    cache: Cache[str, str] = Cache(max_size_mb=0.25, loader=load, name="profiles")
+    cache: Cache[str, str] = Cache(
+        max_size_mb=0.25, loader=load, name="profiles", tiers=[MemoryTier(name="shared")]
+    )
     with cache.dashboard(0) as board:
         one = visit(board)
         traffic = Traffic(cache)
@@ -150,6 +153,9 @@ def test_figures_under_live_traffic_agree_with_the_statistics(
         for cause, number in performance["removals_by_cause"].items():
             assert int(one.value(f"removals.{cause}")) == number, cause
         assert performance["removals_by_cause"]["evicted"] > 0
+        for tier, group in report["tiers"].items():
+            for name in ("hits", "misses"):
+                assert int(one.value(f"tiers.{tier}.{name}")) == group[name] > 0, (tier, name)
         assert int(one.value("loads.count")) == report["loads"]["count"] > 0
         assert one.value("consistency.level") == "eventual"
         assert one.page.text_content("[data-figure=reason]") == cache.explain().reason
@@ -253,7 +259,9 @@ def test_a_page_whose_program_has_gone_says_so(visit: Callable[..., Visit]) -> N
 def test_pictures(
     visit: Callable[..., Visit], tmp_path: Path, name: str, scheme: str, width: int, height: int
 ) -> None:
-    cache: Cache[str, str] = Cache(max_size_mb=0.25, loader=load, name="profiles")
+    cache: Cache[str, str] = Cache(
+        max_size_mb=0.25, loader=load, name="profiles", tiers=[MemoryTier(name="shared")]
+    )
     other: Cache[str, str] = Cache(max_entries=500, loader=load, name="sessions")
     with cache.dashboard(0) as board:
         board.show(other)

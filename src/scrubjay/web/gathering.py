@@ -32,6 +32,7 @@ class Gatherer:
     def __init__(self, local: Local | None, machine: bool = True) -> None:
         self._local = local
         self._machine = machine
+        self._looking = threading.Lock()  # an older look must not end after a newer one
         self._changed = threading.Condition()
         self._closed = False
         self._rounds = 0
@@ -66,6 +67,10 @@ class Gatherer:
 
     def look(self) -> None:
         """Look at every cache, and tell those who wait for it."""
+        with self._looking:
+            self._look()
+
+    def _look(self) -> None:
         rows: list[dict[str, Any]] = []
         if self._local is not None:
             rows.extend(self._local.overview())  # type: ignore[arg-type]

@@ -99,7 +99,7 @@ class Local:
     def _row(self, label: str, store: Any) -> Row:
         numbers = store.statistics
         lower = store.lower_tiers()
-        hits = {"memory": numbers.cache_hits}
+        hits = {"memory": store.requests - store.misses}
         hits.update({name: group["hits"] for name, group in lower.items()})
         return {
             "id": f"{os.getpid()}/{label}",

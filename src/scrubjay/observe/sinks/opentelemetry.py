@@ -217,8 +217,8 @@ _Read = list[tuple[float, dict[str, str]]]
 
 
 def _requests(store: Any) -> _Read:
-    requests, misses = store.requests, store.misses
-    return [(requests - misses, {"result": "hit"}), (misses, {"result": "miss"})]
+    numbers = store.statistics
+    return [(numbers.cache_hits, {"result": "hit"}), (numbers.cache_misses, {"result": "miss"})]
 
 
 def _removals(store: Any) -> _Read:

@@ -39,14 +39,11 @@ __all__ = ["PrometheusSink"]
 _BOUNDS = tuple(base * 10.0**power for power in range(-7, 2) for base in (1.0, 2.5, 5.0))
 _COUNTED = frozenset(  # what no statistics tell, and what does not happen all the time
     {
-        EventKind.STALE_SERVED,
         EventKind.LOAD_CANCEL,
         EventKind.REFRESH,
-        EventKind.TIER_ERROR,
         EventKind.BREAKER,
         EventKind.DEGRADED,
         EventKind.RECOVERED,
-        EventKind.UNDECODABLE,
         EventKind.OVERFLOW,
         EventKind.CORRUPTION,
         EventKind.QUARANTINE,
@@ -132,6 +129,12 @@ _TEXTS = {
     "tier_entries": "Entries in a tier",
     "tier_bytes": "Bytes in a tier",
     "tier_limit_bytes": "Bound on the bytes of a tier",
+    "tier_owed": "Removals that a tier has not been told of yet",
+    "tier_writes": "Records that a tier has kept",
+    "tier_errors": "Calls of a tier that failed",
+    "tier_skipped": "Calls of a tier that were not made, as it had failed before",
+    "tier_undecodable": "Records of a tier that could not be read",
+    "stale_served": "Old values served in place of a load",
 }
 
 
@@ -161,6 +164,7 @@ class _Families:
         self._count("loads", cache, loads["errors"], outcome="error")
         self._count("load_seconds", cache, loads["seconds"])
         self._gauge("loads_under_way", cache, loads["under_way"])
+        self._count("stale_served", cache, loads["stale_served"])
         self._count("prefetched", cache, report["prefetch"]["used"], fate="used")
         self._count("prefetched", cache, report["prefetch"]["wasted"], fate="wasted")
         self._count("consistency_conflicts", cache, report["consistency"]["conflicts"])
@@ -179,6 +183,11 @@ class _Families:
         self._gauge("tier_entries", cache, group["entries"], tier=tier)
         self._gauge("tier_bytes", cache, group["bytes"], tier=tier)
         self._gauge("tier_limit_bytes", cache, group["capacity_bytes"], tier=tier)
+        self._gauge("tier_owed", cache, group["owed"], tier=tier)
+        self._count("tier_writes", cache, group["writes"], tier=tier)
+        self._count("tier_errors", cache, group["errors"], tier=tier)
+        self._count("tier_skipped", cache, group["skipped"], tier=tier)
+        self._count("tier_undecodable", cache, group["undecodable"], tier=tier)
 
     def _count(self, name: str, cache: str, value: float, **labels: str) -> None:
         family = self._family(CounterMetricFamily, name, labels)

@@ -171,6 +171,7 @@ function loads({ detail }) {
       ["loads.count", "loads", count(it.count), it.count],
       ["loads.errors", "failed", count(it.errors), it.errors],
       ["loads.under_way", "under way", count(it.under_way), it.under_way],
+      ["loads.stale_served", "old values served", count(it.stale_served), it.stale_served],
       ["loads.mean", "mean", good ? seconds(it.seconds / it.count) : "–", it.seconds],
     ]),
     rows.length ? table("Slowest loads", ["slowest", "#took", "", "#at"], rows) : none("No load since somebody looks."),
@@ -199,10 +200,12 @@ function consistency({ detail }) {
 function tiers({ detail }) {
   const rows = Object.entries(detail.statistics.tiers).map(([name, it]) => {
     const asked = it.hits + it.misses;
-    return [name, asked ? percent(it.hits / asked) : "–", short(it.hits), short(it.misses), short(it.entries), bytes(it.bytes),
-      it.state === "ok" ? "ok" : make("span", { class: "bad" }, it.state)];
+    const figure = (key, text) => make("span", { "data-figure": `tiers.${name}.${key}`, "data-value": String(it[key]) }, text);
+    return [name, it.state === "ok" ? "ok" : make("span", { class: "bad" }, it.state), asked ? percent(it.hits / asked) : "–",
+      figure("hits", short(it.hits)), figure("misses", short(it.misses)), short(it.entries), bytes(it.bytes),
+      short(it.writes), short(it.errors), short(it.skipped), short(it.undecodable), short(it.owed)];
   });
-  return [table("Tiers", ["tier", "#hit rate", "#hits", "#misses", "#entries", "#size", "state"], rows)];
+  return [table("Tiers", ["tier", "state", "#hit rate", "#hits", "#misses", "#entries", "#size", "#writes", "#errors", "#skipped", "#unreadable", "#owed"], rows)];
 }
 
 function recent({ detail }) {
