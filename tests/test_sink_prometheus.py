@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import gc
+import json
+import shutil
+import socket
+import subprocess
+import time
+import urllib.parse
+import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 pytest.importorskip("prometheus_client", reason="the extra prometheus is not installed")
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
@@ -194,3 +203,59 @@ def test_cumulative_counts_of_a_histogram() -> None:
     for seconds in (1e-6, 1e-3, 1e-3, 0.5, 1e5):
         durations.record(seconds)
     assert durations.cumulative([1e-7, 1e-5, 1e-2, 1.0, 1e6]) == [0, 1, 3, 4, 4]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@pytest.mark.skipif(
+    shutil.which("prometheus") is None,
+    reason="there is no prometheus here (on Debian: the package of that name)",
+)
+def test_a_real_prometheus_scrapes_it(
+    registry: CollectorRegistry, sink: PrometheusSink, tmp_path: Path
+) -> None:
+    cache: Cache[Any, Any] = Cache(max_entries=5, name="users")
+    sink.watch(cache)
+    for number in range(12):
+        cache.get_or_load(number % 8, lambda key: key)
+    server, thread = start_http_server(0, "127.0.0.1", registry)
+    config = tmp_path / "prometheus.yml"
+    config.write_text(
+        "global: {scrape_interval: 200ms, scrape_timeout: 200ms}\n"
+        "scrape_configs: [{job_name: test, static_configs: [{targets: "
+        f"['127.0.0.1:{server.server_port}']}}]}}]\n"
+    )
+    address = f"127.0.0.1:{free_port()}"
+    command = [
+        "prometheus",
+        f"--config.file={config}",
+        f"--storage.tsdb.path={tmp_path / 'data'}",
+        f"--web.listen-address={address}",
+    ]
+    query = "sum by (result) (scrubjay_requests_total)"
+    url = f"http://{address}/api/v1/query?" + urllib.parse.urlencode({"query": query})
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as running:
+        try:
+            end = time.monotonic() + 60
+            found: list[Any] = []
+            while not found:
+                assert running.poll() is None
+                assert time.monotonic() < end
+                time.sleep(0.2)
+                with suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
+                    found = json.load(answer)["data"]["result"]
+        finally:
+            running.kill()
+            server.shutdown()
+            server.server_close()
+            thread.join()
+    numbers = cache.statistics
+    assert {each["metric"]["result"]: int(each["value"][1]) for each in found} == {
+        "hit": numbers.cache_hits,
+        "miss": numbers.cache_misses,
+    }
