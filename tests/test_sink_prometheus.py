@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -203,6 +204,34 @@ def test_cumulative_counts_of_a_histogram() -> None:
     for seconds in (1e-6, 1e-3, 1e-3, 0.5, 1e5):
         durations.record(seconds)
     assert durations.cumulative([1e-7, 1e-5, 1e-2, 1.0, 1e6]) == [0, 1, 3, 4, 4]
+
+
+def test_the_dashboard_for_grafana_asks_for_what_there_is(
+    registry: CollectorRegistry, sink: PrometheusSink
+) -> None:
+    cache: Cache[Any, Any] = Cache(1, max_entries=5, tiers=[MemoryTier(name="shared")])
+    sink.watch(cache)
+    cache.events.publish(Event(EventKind.FULL, tier="shared"))
+    there = samples(registry)
+    labels: dict[str, set[str]] = {}
+    for name, place in there:
+        labels.setdefault(name, set()).update(label for label, _ in place)
+    board = json.loads((Path(__file__).parents[1] / "docs" / "grafana.json").read_text())
+    asked: set[str] = set()
+    for panel in board["panels"]:
+        for target in panel["targets"]:
+            for name in re.findall(r"scrubjay_\w+", target["expr"]):
+                assert name in labels, (panel["title"], name)
+                asked.add(name)
+                for label in re.findall(r"{{(\w+)}}", target["legendFormat"]):
+                    assert label in labels[name] | {"le"}, (panel["title"], label)
+    told = {name.removesuffix("_count").removesuffix("_sum") for name in labels}
+    assert {name for name in told if name.endswith("_total")} <= asked | {
+        "scrubjay_tier_writes_total"
+    }
+    assert board["templating"]["list"][1]["query"]["query"].startswith(
+        "label_values(scrubjay_entries,"
+    )
 
 
 def free_port() -> int:
