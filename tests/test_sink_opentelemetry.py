@@ -21,6 +21,7 @@ from opentelemetry.trace import StatusCode, Tracer
 from scrubjay import AdaptiveCache, Cache
 from scrubjay.events import Event, EventKind
 from scrubjay.observe.sinks.opentelemetry import OpenTelemetrySink
+from scrubjay.tiers.memory import MemoryTier
 
 
 class Receiver:
@@ -190,27 +191,66 @@ def test_a_cancelled_load_ends_its_span(receiver: Receiver) -> None:
     assert span.attributes["scrubjay.cancelled"] is True
 
 
-def test_looks_into_lower_tiers_are_spans_with_their_time(receiver: Receiver) -> None:
+class Failing(MemoryTier):
+    """A tier that takes nothing."""
+
+    def put_many(self, records: Any) -> list[bool]:
+        raise OSError("the password is swordfish")
+
+
+@pytest.mark.parametrize("door", ["sync", "async"])
+def test_calls_of_lower_tiers_are_spans_below_the_request(receiver: Receiver, door: str) -> None:
+    tiers = [MemoryTier(name="near"), Failing(name="far")]
+    if door == "sync":
+        cache: Cache[str, str] = Cache(max_entries=5, name="users", tiers=tiers)
+        receiver.sink.watch(cache)
+        with receiver.tracer.start_as_current_span("request"):
+            cache.get_or_load("user:1", str.upper)
+    else:
+
+        async def main() -> None:
+            cache: AdaptiveCache[str, str] = AdaptiveCache(max_entries=5, name="users", tiers=tiers)
+            receiver.sink.watch(cache)
+            with receiver.tracer.start_as_current_span("request"):
+                await cache.get_or_load("user:1", str.upper)
+
+        asyncio.run(main())
+    spans = receiver.exporter.get_finished_spans()
+    (request,) = [span for span in spans if span.name == "request"]
+    calls = [span for span in spans if span.name.startswith("scrubjay.tier.")]
+    names = {(span.name, (span.attributes or {})["scrubjay.tier"]) for span in calls}
+    assert {
+        ("scrubjay.tier.get_many", "near"),
+        ("scrubjay.tier.get_many", "far"),
+        ("scrubjay.tier.put_many", "near"),
+        ("scrubjay.tier.put_many", "far"),
+    } <= names
+    for span in calls:
+        assert span.context.trace_id == request.context.trace_id
+        assert span.parent is not None
+        assert span.start_time is not None
+        assert span.end_time is not None
+        assert span.end_time >= span.start_time
+        failed = (
+            span.name.endswith("put_many") and (span.attributes or {})["scrubjay.tier"] == "far"
+        )
+        assert (span.status.status_code is StatusCode.ERROR) is failed
+        assert "swordfish" not in span.to_json()
+
+
+def test_a_call_of_a_tier_that_took_long_began_long_ago(receiver: Receiver) -> None:
     cache: Cache[str, str] = Cache(max_entries=5)
     receiver.sink.watch(cache)
     with receiver.tracer.start_as_current_span("request"):
-        cache.events.publish(Event(EventKind.TIER_HIT, "a:1", tier="disk", seconds=0.25))
-        cache.events.publish(Event(EventKind.TIER_WRITE, "a:1", tier="disk", seconds=0.5))
         cache.events.publish(
-            Event(EventKind.TIER_ERROR, tier="redis", seconds=1.0, error=OSError())
+            Event(EventKind.TIER_CALL, tier="disk", seconds=0.25, detail="get_many")
         )
         cache.events.publish(Event(EventKind.STALE_SERVED, "a:1", detail="the loader failed"))
     spans = receiver.spans()
-    read, write = spans["scrubjay.tier.read"], spans["scrubjay.tier.write"]
-    request = spans["request"]
-    for span, seconds in ((read, 0.25), (write, 0.5)):
-        assert parent(span) == request.context.span_id
-        assert span.start_time is not None
-        assert span.end_time is not None
-        assert seconds <= (span.end_time - span.start_time) / 1e9 < seconds + 30
-    assert read.attributes is not None
-    assert read.attributes["scrubjay.hit"] is True
-    assert spans["scrubjay.tier.access"].status.status_code is StatusCode.ERROR
+    span, request = spans["scrubjay.tier.get_many"], spans["request"]
+    assert span.start_time is not None
+    assert span.end_time is not None
+    assert 0.25 <= (span.end_time - span.start_time) / 1e9 < 30
     assert [event.name for event in request.events] == ["scrubjay.stale_served"]
 
 

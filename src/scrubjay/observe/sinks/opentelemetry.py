@@ -3,7 +3,7 @@
 Only the API is needed here; without an SDK in the program everything is a no-op.
 Metrics are read when they are exported. Spans are made of events: one around each call of
 a loader, in whose context the loader runs, so that what it does is below it; one for each
-wait for somebody else's load, linked to the span of that load; one for each look into a
+wait for somebody else's load, linked to the span of that load; one for each call of a
 lower tier.
 """
 
@@ -36,14 +36,10 @@ __all__ = ["OpenTelemetrySink"]
 _SCOPE = "scrubjay"
 _REMEMBERED = 1024  # loads whose spans a late waiter can still be linked to
 _ENDS = frozenset({EventKind.LOAD, EventKind.LOAD_ERROR, EventKind.LOAD_CANCEL})
-_TIER_IO = {
-    EventKind.TIER_HIT: "read",
-    EventKind.TIER_MISS: "read",
-    EventKind.TIER_WRITE: "write",
-    EventKind.TIER_ERROR: "access",
-}
 _MARKS = frozenset(  # events of whatever span they happen in
     {
+        EventKind.TIER_HIT,
+        EventKind.TIER_MISS,
         EventKind.STALE_SERVED,
         EventKind.CONFLICT,
         EventKind.BREAKER,
@@ -54,7 +50,7 @@ _MARKS = frozenset(  # events of whatever span they happen in
         EventKind.CORRUPTION,
     }
 )
-_TRACED = frozenset({EventKind.LOAD_START, EventKind.WAIT, *_ENDS, *_TIER_IO, *_MARKS})
+_TRACED = frozenset({EventKind.LOAD_START, EventKind.WAIT, EventKind.TIER_CALL, *_ENDS, *_MARKS})
 
 
 class OpenTelemetrySink:
@@ -115,13 +111,11 @@ class OpenTelemetrySink:
             known = self._known.get(event.load)
             links = () if known is None else (Link(known),)
             self._past(f"{_SCOPE}.wait", label, event, links).end()
-        elif kind in _TIER_IO:
-            span = self._past(f"{_SCOPE}.tier.{_TIER_IO[kind]}", label, event)
+        elif kind is EventKind.TIER_CALL:
+            span = self._past(f"{_SCOPE}.tier.{event.detail}", label, event)
             span.set_attribute("scrubjay.tier", event.tier)
-            if kind is EventKind.TIER_ERROR:
+            if event.error is not None:
                 _mark_failed(span, event.error)
-            elif kind is not EventKind.TIER_WRITE:
-                span.set_attribute("scrubjay.hit", kind is EventKind.TIER_HIT)
             span.end()
         else:
             attributes = {"scrubjay.cache": label, "scrubjay.detail": event.detail}
