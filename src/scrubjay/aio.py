@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from scrubjay.options import CallOptions
+    from scrubjay.web.dashboard import Dashboard
 
 __all__ = ["AdaptiveCache"]
 
@@ -478,6 +479,16 @@ class AdaptiveCache(Generic[K, V]):
     ) -> Callable[[], None]:
         """Have ``callback(event)`` called after whatever happens; see `Cache.on_event`."""
         return self._sync.on_event(callback, kinds, queued=queued)
+
+    def expose(self) -> Callable[[], None]:
+        """Let ``scrubjay dashboard`` and ``scrubjay top`` show this; see `Cache.expose`."""
+        return self._sync.expose()
+
+    def dashboard(
+        self, port: int = 8710, *, host: str = "127.0.0.1", token: str | None = None
+    ) -> Dashboard:
+        """Serve a live page; see `Cache.dashboard`."""
+        return self._sync.dashboard(port, host=host, token=token)
 
     def explain(self) -> Explanation:
         """Return what the cache does at present, why, and what else it might do."""

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from scrubjay.options import CallOptions
+    from scrubjay.web.dashboard import Dashboard
 
 __all__ = ["Cache"]
 
@@ -409,6 +410,47 @@ class Cache(Foundation[K, V]):
             self.listening = True
         return self.events.subscribe(callback, wanted, queued=queued)
 
+    def expose(self) -> Callable[[], None]:
+        """Let ``scrubjay dashboard`` and ``scrubjay top`` of this user show this cache.
+
+        The process answers them on a socket that only this user can open. They are told
+        counts, and names of keys and tags; no values.
+
+        Returns:
+            A function that ends it.
+
+        Raises:
+            CacheError: this system has no Unix sockets, or no safe place for one.
+        """
+        from scrubjay.web.exposing import expose  # noqa: PLC0415 - few want it
+
+        return expose(self)
+
+    def dashboard(
+        self, port: int = 8710, *, host: str = "127.0.0.1", token: str | None = None
+    ) -> Dashboard:
+        """Serve a live page on which this cache can be looked at, and nothing changed.
+
+        Caches of one process that name the same port are on one page, and so is what
+        other processes of this user announced.
+
+        Args:
+            port: the port; 0 for any that is free.
+            host: the address to listen on. By default only this machine can look.
+            token: what who looks must show, 16 ASCII characters or more; needed on an
+                address that others can reach.
+
+        Returns:
+            The page, with its `url` and `close`; also a context manager.
+
+        Raises:
+            InvalidArgumentError: an argument makes no sense, or a token is missing.
+            OSError: the address cannot be listened on.
+        """
+        from scrubjay.web.dashboard import open_dashboard  # noqa: PLC0415 - few want it
+
+        return open_dashboard(self, port, host, token)
+
     def record(
         self, path: str | os.PathLike[str], *, sample: float = 0.1, secret: bytes | None = None
     ) -> Recording:
@@ -482,6 +524,11 @@ class Cache(Foundation[K, V]):
         before = (requests, misses) if self._asked is None else self._asked
         self._asked = before if gather else None
         return advise(self, report or {}, requests - before[0], misses - before[1])
+
+    @property
+    def gathers_advice(self) -> bool:
+        """Whether evidence for `advise` is being gathered."""
+        return self._asked is not None
 
     def optimize(self) -> None:
         """Do one round of the optimization loop.
