@@ -24,4 +24,6 @@ NOTES = 1024  # hits noted at most until the policy comes by: 4 kB
 QUEUES = 96  # of entries of about equal value
 FOLLOWED = 1  # a mark of an entry: the session that asked last has gone on to another
 SHARED = 2  # likewise: several sessions have asked for it
+OUTCOMES = 3  # bits that tell what came of a request
+HIT, MISS, FIRST_HIT, JOINED, DROPPED = range(5)  # joined: a load ahead; dropped: never used
 LOOKS = 32  # entries looked at, of which the one worth least goes
