@@ -69,7 +69,8 @@ class Ahead(Operations):
 
         Returns:
             Key, outcome and stream of each request, oldest first. An outcome is HIT, MISS,
-            FIRST_HIT or, of an entry that went without having been asked for, DROPPED.
+            FIRST_HIT; or no request, but an entry that went for want of room or of demand:
+            DROPPED if nobody had asked for it, else GIVEN_UP.
         """
         keys, marks, filled, lost = self.exchange(self.accesses.size)
         mask = (1 << OUTCOMES) - 1

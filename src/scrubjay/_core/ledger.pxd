@@ -17,6 +17,7 @@ cdef object EMPTY
 cdef double LAST_MOMENT
 cdef int CLEARED
 cdef int DROPPED
+cdef int GIVEN_UP
 cdef int EVICTED
 cdef int EXPIRED
 

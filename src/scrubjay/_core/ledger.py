@@ -22,6 +22,7 @@ from scrubjay._core.constants import (
     EMPTY,
     EVICTED,
     EXPIRED,
+    GIVEN_UP,
     LAST_MOMENT,
     NONE,
     PER_SECOND,
@@ -262,6 +263,8 @@ class Ledger(Table):
         cause = EVICTED
         if self.columns.has_deadline and self.columns.deadline[slot] <= now:
             cause = EXPIRED
+        elif self.accesses.size > 0 and not self.prefetched.holds(slot):
+            self.accesses.append(self.cells[2 * slot], GIVEN_UP, 0)
         self.take(slot)
         self.removed[cause] += 1
         return cause

@@ -7,4 +7,4 @@ cdef class Terms:
     cdef readonly frozenset tags
     cdef readonly tuple dependencies
     cdef readonly object fence
-    cdef readonly bint ahead
+    cdef public bint ahead
