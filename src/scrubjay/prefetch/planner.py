@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
 from collections.abc import Hashable
 from typing import Any
 
-from scrubjay.prefetch.constants import FIRST_HIT, HIT, JOINED
+from scrubjay._core.constants import NONE
 from scrubjay.prefetch.guess import Guess
+from scrubjay.prefetch.model import Model
+from scrubjay.prefetch.predictor import Predictor
+from scrubjay.prefetch.registry import make_predictors
 
-SMALLEST = 64  # entries: a smaller cache has none to spare
+MOST_KEYS = 1 << 18
+UNBOUNDED = 1e9
 
 
-class Planner:
+class Planner(Model):
     """Learns from accesses which keys follow, and tells which are worth fetching.
 
     Not safe for several threads at once: its owner calls it under one lock.
@@ -22,52 +25,33 @@ class Planner:
         cost_ratio: Loads allowed for each load there would be without prefetch.
         most_keys: Keys of which something is remembered, at most.
         seed: Of what is left to chance.
+        budget: Keys fetched ahead at most for each miss there would be without prefetch;
+            None for no such bound.
+        predictors: Who guesses, by name; by default all that are registered.
     """
 
     def __init__(
-        self, capacity: int, *, cost_ratio: float = 1.3, most_keys: int = 1 << 18, seed: int = 0
+        self,
+        capacity: int,
+        *,
+        cost_ratio: float = 1.3,
+        most_keys: int = MOST_KEYS,
+        seed: int = 0,
+        budget: float | None = None,
+        predictors: dict[str, Predictor] | None = None,
     ) -> None:
-        self._capacity = capacity
-        self._cost_ratio = cost_ratio
-        self._most_keys = most_keys
-        self._last: dict[int, Hashable] = {}
-        self._next: OrderedDict[Hashable, tuple[Hashable, int]] = OrderedDict()
-        self._found: deque[Guess] = deque(maxlen=64)
-        self._unused: set[Hashable] = set()
-        self._tokens = 0.0
-        self._counts = dict.fromkeys(("issued", "used", "late", "wasted", "accesses", "misses"), 0)
-
-    def accessed(self, key: Hashable, stream: int, moment: float, outcome: int) -> None:
-        """Learn from an access.
-
-        Args:
-            key: What was asked.
-            stream: A number for the session, user or thread that asked; 0 if unknown.
-            moment: When, in seconds of the wall clock.
-            outcome: One of `scrubjay.prefetch.constants`.
-        """
-        self._counts["accesses"] += 1
-        if outcome != HIT:
-            # A first hit would have been a miss, too.
-            self._tokens = min(self._tokens + self._cost_ratio - 1.0, 64.0)
-            self._counts["misses"] += 1
-        if outcome in {FIRST_HIT, JOINED}:
-            self._counts["used" if outcome == FIRST_HIT else "late"] += 1
-        self._unused.discard(key)
-        before = self._last.get(stream)
-        if before is not None and before != key:
-            old, count = self._next.pop(before, (key, 0))
-            count = min(count + 1, 3) if old == key else count - 1
-            self._next[before] = (key, 1) if count < 0 else (old, count)
-            if len(self._next) > self._most_keys:
-                self._next.popitem(last=False)
-        self._last[stream] = key
-        if len(self._last) > 1024:
-            self._last.pop(next(iter(self._last)))
-        if self._capacity >= SMALLEST:
-            after, count = self._next.get(key, (None, 0))
-            if count and after not in self._unused:
-                self._found.append(Guess(after, min(0.25 * count, 1.0), "sequence", count))
+        chosen = make_predictors() if predictors is None else predictors
+        Model.__init__(
+            self,
+            capacity,
+            cost_ratio,
+            most_keys,
+            UNBOUNDED if budget is None else budget,
+            list(chosen.values()),
+        )
+        self.sources: list[tuple[str, int]] = [
+            (name, band) for name, one in chosen.items() for band in range(one.bands)
+        ]
 
     def plan(self, most: int) -> list[Guess]:
         """Return keys that are worth fetching now, the best first.
@@ -79,15 +63,21 @@ class Planner:
             most: How many keys at most.
         """
         planned: list[Guess] = []
-        while self._found and len(planned) < most and self._tokens >= 1.0:
-            guess = self._found.pop()
-            if guess.key not in self._unused:
-                self._unused.add(guess.key)
-                planned.append(guess)
-                self._tokens -= 1.0
-                self._counts["issued"] += 1
-        self._found.clear()
+        while len(planned) < most:
+            guess = self.next_guess()
+            if guess is None:
+                break
+            planned.append(guess)
         return planned
+
+    def next_guess(self) -> Guess | None:
+        """Return the key most worth fetching now, or None."""
+        slot = self.choose()
+        if slot == NONE:
+            return None
+        kind = self.kind[slot]
+        source, band = self.sources[kind]
+        return Guess(self.keys.objects[slot], self.calibration.worth[kind], source, band)
 
     def fetched(self, guess: Guess, seconds: float, stored: bool) -> None:
         """Note that a planned key has been loaded.
@@ -97,8 +87,7 @@ class Planner:
             seconds: How long the load took.
             stored: Whether it is an entry now; else it was there already, or overtaken.
         """
-        if not stored:
-            self._unused.discard(guess.key)
+        self.landed(guess.key, stored, False)
 
     def failed(self, guess: Guess) -> None:
         """Note that a planned key could not be loaded.
@@ -106,33 +95,18 @@ class Planner:
         Args:
             guess: As `plan` returned it.
         """
-        self._unused.discard(guess.key)
-
-    def dropped(self, key: Hashable) -> None:
-        """Note that an entry that was fetched ahead has left without having been used.
-
-        Args:
-            key: Its key.
-        """
-        self._unused.discard(key)
-        self._counts["wasted"] += 1
-
-    def evicted(self, key: Hashable) -> None:
-        """Note that an entry that had been asked for was given up to make room.
-
-        Without this the planner cannot know of the misses that prefetch causes.
-
-        Args:
-            key: Its key.
-        """
+        self.landed(guess.key, False, True)
 
     def room(self) -> int:
-        """Return how many entries not used yet the cache may hold now."""
-        return self._capacity // 10 if self._capacity >= SMALLEST else 0
+        """Return how many entries not used yet the cache may hold now.
+
+        They share the capacity with all others: what they do not take up, others may.
+        """
+        return self.guard.room
 
     def lifetime(self) -> float:
         """Return how long an entry not used yet may stay, in accesses."""
-        return float(4 * self._capacity)
+        return self.patience()
 
     def resize(self, capacity: int) -> None:
         """Go on with another capacity.
@@ -140,11 +114,12 @@ class Planner:
         Args:
             capacity: Entries that the cache holds.
         """
-        self._capacity = capacity
+        self.capacity = capacity
+        self.guard.resize(capacity)
 
     def statistics(self) -> dict[str, Any]:
         """Return what has been planned and what came of it."""
-        return dict(self._counts)
+        return self.dump()
 
     def explain(self, key: Hashable) -> str | None:
         """Tell why a key was planned; None if it was not, or that is forgotten.
