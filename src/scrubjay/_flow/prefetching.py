@@ -56,9 +56,8 @@ class Prefetching:
         store: the store; it is not kept alive.
         loading: its loads; they are not kept alive either.
         sources: where values come from.
-        cost_ratio: loads allowed for each one that there would be without this.
+        cost_ratio: loads allowed for each one that there would be without prefetching.
         wall: the wall clock, with ``time()`` and ``monotonic()`` in seconds.
-        most: threads that load at a time.
     """
 
     def __init__(
@@ -68,10 +67,10 @@ class Prefetching:
         sources: Sources,
         cost_ratio: float,
         wall: Any,
-        most: int,
     ) -> None:
         self.sources = sources
-        self.workers = Workers(most + 1)  # one learns, the others load
+        # One thread learns, the others load.
+        self.workers = Workers(1 + sources.most * len(sources.all))
         self.closed = False
         self.planner = Planner(self._capacity_of(store), cost_ratio=cost_ratio)
         self._store = weakref.ref(store)

@@ -64,6 +64,7 @@ class Sources:
         def source(function: Callable[..., Any], many: bool = False) -> Source:
             return Source(function, many, Pace(most, rate))
 
+        self.most = most
         self._general = None if loader is None else source(loader)
         self._batch = None if batch_loader is None else source(batch_loader, many=True)
         # The longest prefix first: it is the most special one.
