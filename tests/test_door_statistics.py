@@ -261,7 +261,8 @@ def test_the_report_is_ready_for_json(
             getattr(door, "sync", door).optimize()
         report = door.get_detailed_statistics()
         assert json.loads(json.dumps(report, allow_nan=False)) == report
-        assert set(report) == {"performance", "memory", "configuration", "optimization"}
+        groups = {"performance", "memory", "configuration", "prefetching", "optimization"}
+        assert set(report) == groups
         assert report["memory"]["entry_count"] == len(door)
         assert report["memory"]["max_entries"] == options.get("max_entries")
         assert report["configuration"]["eviction_strategy"] == strategy.value

@@ -50,7 +50,6 @@ class Ahead(Operations):
         """
         self.learner = learner
         self.exchange(0 if learner is None else rows)
-        self.watch()
         self.heed()
 
     def wake_learner(self, urgent: bool) -> int:

@@ -120,7 +120,7 @@ class Ledger(Table):
             self.policy.eager
             or self.clock is not None
             or self.columns.has_deadline
-            or self.accesses.size > 0
+            or self.prefetched.queue.slots > 0
             or self.uncompiled
         )
         return 0
@@ -299,7 +299,7 @@ class Ledger(Table):
             self.enlarge(slots)
             self.columns.grow(slots)
             self.policy.grow(slots, self.hashes)
-            if self.accesses.size > 0 or self.prefetched.room > 0:
+            if self.prefetched.queue.slots > 0:
                 self.prefetched.grow(slots)
             if self.wheel is not None:
                 self.wheel.grow(slots)
@@ -397,6 +397,7 @@ class Ledger(Table):
         self.prefetched.room = room
         self.prefetched.byte_room = byte_room
         self.prefetched.lifetime = lifetime
+        self.watch()
         return 0
 
     def reconsider(self) -> int:
