@@ -24,6 +24,7 @@ from scrubjay.errors import (
     UnpicklableCacheError,
     UnsupportedStrategyError,
 )
+from scrubjay.prefetcher import PredictivePrefetcher
 from scrubjay.types import (
     CacheConsistencyLevel,
     CacheEntry,
@@ -58,6 +59,7 @@ __all__ = [
     "InvalidKeyError",
     "ManualClock",
     "MissingExtraError",
+    "PredictivePrefetcher",
     "ReentrantLoadError",
     "RemovalCause",
     "UnpicklableCacheError",

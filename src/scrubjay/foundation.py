@@ -5,7 +5,7 @@ What people call is in `scrubjay.cache`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 from scrubjay import arguments, settings
@@ -24,6 +24,7 @@ from scrubjay.mapping import StoreMapping
 from scrubjay.observe.latency import Latency
 from scrubjay.observe.listeners import CAUSES, Listeners
 from scrubjay.observe.memory import Estimate
+from scrubjay.prefetcher import PredictivePrefetcher, loaders_of
 from scrubjay.types import (
     CacheConsistencyLevel,
     CacheEvictionStrategy,
@@ -67,6 +68,11 @@ class Foundation(StoreMapping[K, V]):
         objective: CacheObjective | str | None = None,
         max_entries: int | None = None,
         loader: Callable[[Any], Any] | None = None,
+        batch_loader: Callable[[list[Any]], Any] | None = None,
+        loaders: Mapping[str, Callable[[Any], Any]] | None = None,
+        prefetch_cost_ratio: float = 1.3,
+        prefetch_concurrency: int = 4,
+        prefetch_rate: float | None = None,
         sizer: Callable[[Any], int] | None = None,
         max_value_fraction: float = 0.1,
         ttl_seconds: float | None = None,
@@ -87,7 +93,12 @@ class Foundation(StoreMapping[K, V]):
             None if objective is None else arguments.member("objective", CacheObjective, objective)
         )
         self._interval = arguments.positive("optimization_interval", optimization_interval)
-        self._loader = arguments.function_or_none("loader", loader)
+        self._sources = loaders_of(
+            loader, batch_loader, loaders, prefetch_concurrency, prefetch_rate
+        )
+        cost_ratio = arguments.number("prefetch_cost_ratio", prefetch_cost_ratio)
+        if cost_ratio < 1.0:
+            raise InvalidArgumentError(f"prefetch_cost_ratio: {cost_ratio!r} is below one")
         self._conditions = settings.Defaults(ttl_seconds, idle_seconds, ttl_jitter)
         self._wall: Clock = settings.clock(clock) or SystemClock()
         remembered = arguments.positive_or_none("negative_ttl_seconds", negative_ttl_seconds)
@@ -119,6 +130,10 @@ class Foundation(StoreMapping[K, V]):
             self._latency.record_wait,
             self.objective is not CacheObjective.COST,
         )
+        #: what loads ahead; None without `enable_prefetching`, or without a loader
+        self.prefetcher = PredictivePrefetcher.for_cache(
+            self, self._loads, self._sources, cost_ratio, self._wall, self.enable_prefetching
+        )
         self.defaults = self._conditions.present or manager.keeps_sessions
         if manager.consistency_level is not CacheConsistencyLevel.EVENTUAL:
             self.keep_versions()
@@ -132,6 +147,8 @@ class Foundation(StoreMapping[K, V]):
         """Return the flow that loads a key which was missed."""
         if context is not None and self._is_too_old(key, arguments.session(context)):
             return self.refreshing(key, loader, terms)
+        if loader is None and self.prefetcher is not None:
+            self.prefetcher.demanded(key, terms)
         return load.read_through(self._loads, key, terms, self._loader_for(key, loader))
 
     def refreshing(self, key: Any, loader: Any, terms: Terms) -> Flow:
@@ -140,9 +157,10 @@ class Foundation(StoreMapping[K, V]):
 
     def _loader_for(self, key: Any, loader: Any) -> Loader:
         if loader is None:
-            loader = self._loader
-            if loader is None:
+            source = self._sources.on_demand(key)
+            if source is None:
                 raise InvalidArgumentError("loader: none was given, here or to the cache")
+            return Loader(source.single, (key,), {})
         elif type(loader) is Loader:
             return loader
         return Loader(arguments.function("loader", loader), (key,), {})
@@ -201,8 +219,9 @@ class Foundation(StoreMapping[K, V]):
         if consistency_check and self._is_too_old(key, session):
             self.count_conflict()
             return default
-        value = self.fetch_in_session(key, default, session)
-        self.ascribe(key, arguments.asker(context))
+        asker = arguments.asker(context)
+        value = self.fetch_in_session(key, default, session, asker)
+        self.ascribe(key, asker)
         return value
 
     def _is_too_old(self, key: Any, session: str | None) -> bool:

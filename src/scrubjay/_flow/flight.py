@@ -91,6 +91,7 @@ class Flight:
     abandoned = False  # nobody loads it any more: who waits must see to it anew
     value: Any = MISSING
     error: BaseException | None = None
+    joined = False  # somebody who did not begin it waits for it
     seconds = 0.0  # that the loader took
     loop: Any = None  # the event loop that runs it, if one does
     task: Any = None  # that runs it, on that loop

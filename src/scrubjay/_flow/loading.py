@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scrubjay._core.claims import Claims
-from scrubjay._core.constants import MISSING
+from scrubjay._core.constants import MISSING, STORED
 from scrubjay._core.store import Store
 from scrubjay._core.terms import Terms
 from scrubjay._flow.failures import Failures
@@ -39,6 +39,7 @@ class Loading:
     ) -> None:
         self.loads = Loads()
         self.waited = waited
+        self.watch: Callable[[Flight, Exception | None], object] | None = None
         self._store = store
         self._failures = failures
         self._of_one = of_one
@@ -100,9 +101,21 @@ class Loading:
                 self._failures.forget(flight.key)
             self._stored(flight.key)
 
+    def keep_ahead(self, flight: Flight, value: Any) -> bool:
+        """Store a loaded value that nobody has asked for yet; tell whether it is stored."""
+        cost = flight.seconds if self._measured and flight.seconds >= _MEASURABLE else 0.0
+        terms = self._of_one(flight.terms, cost, flight)
+        terms.ahead = True
+        if self._store.put_ahead(flight.key, value, terms) != STORED:
+            return False
+        self._stored(flight.key)
+        return True
+
     def count(self, flight: Flight, error: Exception | None) -> None:
         """Count a call of a loader; remember its failure if failures are remembered."""
         self.loads.record(flight.seconds, error is not None)
+        if self.watch is not None:
+            self.watch(flight, error)
         if error is not None and self._failures is not None:
             self._failures.remember(flight, error)
 

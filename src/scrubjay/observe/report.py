@@ -21,11 +21,14 @@ def snapshot(cache: Any, latency: Latency, loads: Loads, manager: Any) -> CacheS
         manager: of its consistency.
     """
     requests, misses = cache.requests, cache.misses
+    proven, unused, _ = cache.prefetch_counts()
     removals = dict(zip((cause.value for cause in RemovalCause), cache.removals(), strict=True))
     return CacheStatistics(
         total_requests=requests,
         cache_hits=requests - misses,
         cache_misses=misses,
+        prefetch_hits=proven,
+        prefetch_misses=unused,
         evictions=removals[RemovalCause.EVICTED.value],
         total_latency_ms=1e3 * latency.total_seconds(requests),
         memory_usage_bytes=cache.memory_in_use(),
@@ -39,6 +42,14 @@ def snapshot(cache: Any, latency: Latency, loads: Loads, manager: Any) -> CacheS
         p99_latency_ms=latency.percentile_ms(0.99, requests),
         p999_latency_ms=latency.percentile_ms(0.999, requests),
     )
+
+
+def prefetching(cache: Any) -> dict[str, Any]:
+    """Return what was loaded ahead, and what became of it."""
+    proven, unused, waiting = cache.prefetch_counts()
+    report = {"used": proven, "unused": unused, "waiting": waiting}
+    prefetcher = cache.prefetcher
+    return report if prefetcher is None else {**report, **prefetcher.statistics()}
 
 
 def detailed(cache: Any) -> dict[str, Any]:
@@ -84,6 +95,7 @@ def detailed(cache: Any) -> dict[str, Any]:
             "consistency_level": cache.consistency_level.value,
             "prefetching_enabled": cache.enable_prefetching,
         },
+        "prefetching": prefetching(cache),
         "optimization": {
             "optimization_cycles": len(cache.optimization_history),
             "current_strategy_performance": cache.describe_policy(),

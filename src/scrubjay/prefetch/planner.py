@@ -79,6 +79,37 @@ class Planner(Model):
         source, band = self.sources[kind]
         return Guess(self.keys.objects[slot], self.calibration.worth[kind], source, band)
 
+    def predict(self, key: Hashable, stream: int, most: int) -> list[Guess]:
+        """Return what will probably be asked for after a key; nothing is charged or learned.
+
+        Args:
+            key: What was asked for last.
+            stream: A number for who asked; 0 if unknown.
+            most: How many keys at most.
+        """
+        slot = self.keys.find(self.keys.spread(key))
+        if slot == NONE:
+            return []
+        scene = self.scene
+        scene.slot = slot
+        scene.mark = self.keys.mark(slot)
+        scene.stream = stream
+        scene.row = scene.streams.row(stream, self.keys.now)
+        scene.count = 0
+        for predictor in self.predictors:
+            predictor.propose(scene)
+        ranked: list[tuple[float, int, int]] = []
+        for line in range(scene.count):
+            kind = scene.classes[line]
+            ranked.append((self.calibration.worth[kind], scene.slots[line], kind))
+        ranked.sort(reverse=True)
+        best: dict[int, Guess] = {}
+        for worth, slot, kind in ranked:
+            if slot not in best and len(best) < most:
+                source, band = self.sources[kind]
+                best[slot] = Guess(self.keys.objects[slot], worth, source, band)
+        return list(best.values())
+
     def fetched(self, guess: Guess, seconds: float, stored: bool) -> None:
         """Note that a planned key has been loaded.
 
