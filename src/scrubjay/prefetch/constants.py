@@ -20,6 +20,7 @@ AWAITED = 16  # it was guessed, and its time is not over
 LEFT = 32  # it was evicted; see `Keys.left`
 SEEN = 64  # asked for again since the hand last came by
 CANDIDATE = 128  # it is offered for fetching
+OVERTAKEN = 256  # it is being fetched ahead, and was asked for meanwhile
 PRESENT = HELD | UNUSED | FLYING
 
 SMALLEST = 64  # entries: a smaller cache has none to spare for prefetch

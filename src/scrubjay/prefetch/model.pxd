@@ -18,6 +18,7 @@ cdef unsigned int LEFT
 cdef unsigned int SEEN
 cdef unsigned int CANDIDATE
 cdef unsigned int PRESENT
+cdef unsigned int OVERTAKEN
 cdef int SMALLEST
 cdef long long RING
 cdef int QUEUE
@@ -75,6 +76,7 @@ cdef class Model:
     cdef void settle(self, int slot, int outcome) noexcept
     cdef inline double part(self, long long age) noexcept
     cdef inline void age(self, long long age) noexcept
+    cdef inline void take_time(self, long long age) noexcept
     cdef void judge_loaded(self, int slot, double part) noexcept
     cdef double patience(self) noexcept
     @cython.locals(keys=Keys, limit=cython.longlong, entry=cython.ulonglong, began=cython.uint, slot=int)
@@ -87,7 +89,7 @@ cdef class Model:
     cdef int choose(self) noexcept
     @cython.locals(last=int)
     cdef void remove(self, int line) noexcept
-    @cython.locals(keys=Keys, slot=int, age=cython.longlong)
+    @cython.locals(keys=Keys, slot=int)
     cdef int landed(self, object key, bint stored, bint failed) except -2
     @cython.locals(keys=Keys, slot=int)
     cpdef object dropped(self, object key)

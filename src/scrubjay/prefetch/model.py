@@ -19,6 +19,7 @@ from scrubjay.prefetch.constants import (
     HIT,
     LEFT,
     MISS,
+    OVERTAKEN,
     PRESENT,
     SEEN,
     SMALLEST,
@@ -191,7 +192,7 @@ class Model:
         """Note what an access tells of guesses that were made."""
         keys = self.keys
         state = keys.state[slot]
-        keys.state[slot] = HELD | (state & SEEN)
+        keys.state[slot] = HELD | (state & (SEEN | OVERTAKEN))
         if state & GHOST:
             self.ghosts.unlink(0, slot)
         if outcome == HIT and not state & UNUSED:
@@ -223,6 +224,9 @@ class Model:
         if state & FLYING:
             self.flying -= 1
             self.late += 1
+            keys.state[slot] |= OVERTAKEN
+            if age + 1 > self.lag:  # not yet known to be over
+                self.take_time(age + 1)
             self.judge_loaded(slot, self.part(age))
             self.purse += 1.0 - self.paid[slot]
         elif state & AWAITED:
@@ -240,6 +244,11 @@ class Model:
     def age(self, age: int) -> None:
         """Learn after how many accesses guesses come true."""
         self.usual_age += (age - self.usual_age) / 64.0
+
+    def take_time(self, age: int) -> None:
+        """Learn how many accesses pass while a key is fetched."""
+        self.lag += (age - self.lag) / 16.0
+        self.scene.lag = int(self.lag + 0.5)
 
     def judge_loaded(self, slot: int, part: float) -> None:
         """Note what became of a guess that was fetched."""
@@ -342,7 +351,10 @@ class Model:
                 line += 1
             if best == NONE or most < self.theta:
                 return NONE
-            if self.purse < 1.0 - most or self.allowance < 1.0 or self.guard.room == 0:
+            if self.purse < 1.0 - most or self.allowance < 1.0:
+                return NONE
+            if self.guard.room == 0 or self.unused + self.flying >= self.guard.room + self.lag:
+                self.guard.pressed = True
                 return NONE
             slot = keys.valid(self.queue[best])
             kind = self.queue_kinds[best]
@@ -370,18 +382,18 @@ class Model:
         """Note that a key was fetched; return its slot, or NONE if it is not flying."""
         keys = self.keys
         slot = keys.find(keys.spread(key))
-        if slot == NONE or not keys.state[slot] & FLYING:
+        if slot == NONE or not keys.state[slot] & (FLYING | OVERTAKEN):
             return NONE
+        if not failed and (stored or keys.state[slot] & OVERTAKEN):
+            self.take_time((keys.now - self.since[slot]) & 0xFFFFFFF)
+        if keys.state[slot] & OVERTAKEN:
+            keys.state[slot] &= ~OVERTAKEN
+            return slot
         self.flying -= 1
         keys.state[slot] &= ~FLYING
         if stored:
             keys.state[slot] |= UNUSED
             self.unused += 1
-            if self.unused >= self.guard.room:
-                self.guard.pressed = True
-            age = (keys.now - self.since[slot]) & 0xFFFFFFF
-            self.lag += (age - self.lag) / 16.0
-            self.scene.lag = int(self.lag + 0.5)
             return slot
         if failed:
             self.failures += 1

@@ -7,8 +7,11 @@ from scrubjay.prefetch.successors cimport Successors
 
 cdef int NONE
 cdef int WINDOW
+cdef int AHEAD
 cdef int DEEPEST
-cdef int CHAIN_BANDS
+cdef int DISTANCES
+cdef int STRENGTHS
+cdef int ORDERS
 cdef int BANDS
 
 cdef class Sequence(Predictor):
@@ -16,7 +19,9 @@ cdef class Sequence(Predictor):
     cdef Contexts contexts
     cpdef int grow(self, int slots) except -1
     cpdef int forget(self, int slot) except -1
-    @cython.locals(streams=Streams, skipped=int, step=int, place=int, before=int, last=int, context=cython.ulonglong)
+    @cython.locals(streams=Streams, skipped=int, step=int, place=int, before=int)
     cpdef int learn(self, Scene scene) except -1
-    @cython.locals(streams=Streams, first=int, second=cython.ulonglong, before=cython.ulonglong, third=cython.ulonglong, weakest=int, depth=int, context=cython.ulonglong, entry=cython.ulonglong, order=int, slot=int, strength=int, band=int, far=int)
+    @cython.locals(streams=Streams, place=int, last=cython.ulonglong, slot=int, pair=cython.ulonglong, triple=cython.ulonglong)
+    cdef void learn_chain(self, Scene scene) noexcept
+    @cython.locals(streams=Streams, contexts=Contexts, first=cython.ulonglong, second=cython.ulonglong, third=cython.ulonglong, place=int, slot=int, weakest=int, depth=int, deepest=int, order=int, entry=cython.ulonglong, longer=cython.ulonglong, context=cython.ulonglong, strength=int, band=int, far=int, kind=int)
     cpdef int propose(self, Scene scene) except -1
