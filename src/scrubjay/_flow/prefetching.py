@@ -400,7 +400,6 @@ class Prefetching:
         store = self._store()
         if store is not None:
             store.teach(None, 0)
-        self._recording = False
         tasks: list[asyncio.Task[Any]] = []
         for trip in list(self._flying.values()):
             flight = trip.flight
@@ -422,8 +421,13 @@ class Prefetching:
 
     def open(self) -> None:
         """Go on after `close`."""
+        if not self.closed:
+            return
         self.closed = False
         self._scheduled = None
+        store = self._store()
+        if store is not None and self._recording:
+            store.teach(self, ROWS)
 
     def after_fork(self) -> None:
         """Begin anew in a child process, where neither threads nor loops are."""
