@@ -107,7 +107,7 @@ def test_what_follows_is_loaded_ahead_and_its_use_is_counted() -> None:
     statistics = cache.statistics
     assert (statistics.prefetch_hits, statistics.prefetch_misses) == (1, 0)
     assert statistics.prefetch_accuracy == 1.0
-    report = cache.get_detailed_statistics()["prefetching"]
+    report = cache.get_detailed_statistics()["prefetch"]["details"]
     assert (report["issued"], report["stored"], report["used"]) == (2, 2, 1)
     assert json.loads(json.dumps(report)) == report
 
@@ -201,7 +201,7 @@ def test_a_demand_joins_the_load_under_way_and_is_counted() -> None:
     assert loader.keys == ["b"]
     assert ("accessed", "b", JOINED) in script.told
     assert not cache.waits("b")  # it has been asked for
-    assert cache.get_detailed_statistics()["prefetching"]["joined"] == 1
+    assert cache.get_detailed_statistics()["prefetch"]["details"]["joined"] == 1
 
 
 def in_time_later(cache: Cache[Any, Any], key: Any) -> Any:
@@ -304,7 +304,7 @@ def test_a_source_that_fails_is_left_in_peace() -> None:
         cache.get_or_load(key)
         workers.run()
     assert sum(key.startswith("b") for key in loader.keys) <= 3
-    (source,) = cache.get_detailed_statistics()["prefetching"]["sources"]
+    (source,) = cache.get_detailed_statistics()["prefetch"]["details"]["sources"]
     assert source["paused"]
 
 

@@ -141,7 +141,7 @@ def test_a_job_that_raises_is_logged_and_the_others_go_on(
     workers.submit(fail)
     workers.submit(done.set)
     wait(done)
-    assert "prefetching failed" in caplog.text
+    assert "work in the background failed" in caplog.text
     workers.close()
 
 

@@ -16,14 +16,20 @@ from scrubjay._core.constants import MISSING
 from scrubjay._flow import drivers
 from scrubjay.cache import Cache
 from scrubjay.clock import Clock
+from scrubjay.codecs import Serializer
 from scrubjay.consistency.manager import ConsistencyManager
 from scrubjay.decorators import CachedFunction, Decorator, shared
 from scrubjay.errors import UnpicklableCacheError
+from scrubjay.events import EventCallback, EventKind, Events
+from scrubjay.foundation import REFUSED
+from scrubjay.layers import LowerLayer, Memory
 from scrubjay.observe.advice import Advice
 from scrubjay.observe.explanation import Explanation
 from scrubjay.observe.listeners import RemovalListener
 from scrubjay.observe.recorder import Recording
 from scrubjay.prefetcher import PredictivePrefetcher
+from scrubjay.observe.statistics import DetailedStatistics
+from scrubjay.tiers.protocol import Tier
 from scrubjay.types import (
     CacheConsistencyLevel,
     CacheEntry,
@@ -95,6 +101,15 @@ class AdaptiveCache(Generic[K, V]):
         negative_errors: tuple[type[BaseException], ...] | type[BaseException] = (Exception,),
         clock: Clock | None = None,
         name: str | None = None,
+        tiers: Iterable[Memory | LowerLayer | Tier] | None = None,
+        namespace: str = "default",
+        tenant: str | None = None,
+        serializer: Serializer | None = None,
+        stale_while_revalidate_seconds: float | None = None,
+        stale_if_error_seconds: float | None = None,
+        soft_timeout_seconds: float | None = None,
+        hard_timeout_seconds: float | None = None,
+        early_refresh: float = 0.0,
     ) -> None:
         self._sync: Cache[K, V] = Cache(
             max_size_mb,
@@ -119,6 +134,15 @@ class AdaptiveCache(Generic[K, V]):
             negative_errors=negative_errors,
             clock=clock,
             name=name,
+            tiers=tiers,
+            namespace=namespace,
+            tenant=tenant,
+            serializer=serializer,
+            stale_while_revalidate_seconds=stale_while_revalidate_seconds,
+            stale_if_error_seconds=stale_if_error_seconds,
+            soft_timeout_seconds=soft_timeout_seconds,
+            hard_timeout_seconds=hard_timeout_seconds,
+            early_refresh=early_refresh,
         )
         self._optimizer: asyncio.Task[None] | None = None
 
@@ -172,7 +196,20 @@ class AdaptiveCache(Generic[K, V]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End what runs in the background, and close the tiers that the cache has opened.
+
+        Entries stay: who goes on using the cache finds what is in memory.
+        """
         await self.stop()
+        for tier in self._sync.own_tiers():
+            closing = getattr(tier, "aclose", None)
+            if closing is None:
+                tier.close()
+            else:
+                await closing()
 
     # Reading and writing
 
@@ -210,9 +247,17 @@ class AdaptiveCache(Generic[K, V]):
             consistency_check: whether the consistency level is to be kept.
             default: returned on a miss.
         """
-        if context is None:
-            return self._sync.get(key, default)
-        return self._sync.get(key, default, context=context, consistency_check=consistency_check)
+        own = self._sync
+        if not own.layered:
+            if context is None:
+                return own.get(key, default)
+            return own.get(key, default, context=context, consistency_check=consistency_check)
+        value = own.request_in_context(key, context, consistency_check)
+        if value is MISSING:
+            value = await drivers.arun(own.finding(key))
+            if context is not None:
+                own.ascribe(key, arguments.asker(context))
+        return default if value is MISSING or value is REFUSED else value
 
     async def put(
         self,
@@ -228,6 +273,11 @@ class AdaptiveCache(Generic[K, V]):
         cost: float | None = None,
     ) -> bool:
         """Store a value; see `Cache.put`."""
+        if self._sync.layered:
+            session = arguments.session(context)
+            terms = self._sync.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
+            flow = self._sync.storing(key, value, terms, session, arguments.asker(context))
+            return bool(await drivers.arun(flow))
         return self._sync.put(
             key,
             value,
@@ -258,12 +308,15 @@ class AdaptiveCache(Generic[K, V]):
         A load runs as a task of its own: who is cancelled while waiting for it disturbs
         neither it nor others. See `Cache.get_or_load`.
         """
-        value = self._sync.get(key, MISSING, context=context)
-        if value is MISSING:
+        value = self._sync.request_in_context(key, context)
+        if value is MISSING or value is REFUSED:
             terms = self._sync.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
             value = await drivers.arun(self._sync.reading(key, loader, terms, context))
             if context is not None:
                 self._sync.ascribe(key, arguments.asker(context))
+        elif self._sync.eager and self._sync.is_due(key):
+            terms = self._sync.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
+            await drivers.arun(self._sync.renewing(key, loader, terms))
         loaded: V = value
         return loaded
 
@@ -288,7 +341,14 @@ class AdaptiveCache(Generic[K, V]):
         self, keys: Iterable[K], *, context: Mapping[str, Any] | None = None
     ) -> dict[K, V]:
         """Return those of the keys that are there, with their values."""
-        return self._sync.get_many(keys, context=context)
+        if not self._sync.layered:
+            return self._sync.get_many(keys, context=context)
+        found: dict[K, V] = {}
+        for key in arguments.keys("keys", keys):
+            value = await self.get(key, context, default=MISSING)
+            if value is not MISSING:
+                found[key] = value
+        return found
 
     async def put_many(
         self,
@@ -303,6 +363,23 @@ class AdaptiveCache(Generic[K, V]):
         cost: float | None = None,
     ) -> int:
         """Store several values under the same conditions; see `Cache.put_many`."""
+        if self._sync.layered:
+            pairs = arguments.pairs("items", items)
+            stored = [
+                await self.put(
+                    key,
+                    value,
+                    ttl_seconds,
+                    priority,
+                    tags,
+                    context,
+                    idle_seconds=idle_seconds,
+                    dependencies=dependencies,
+                    cost=cost,
+                )
+                for key, value in pairs
+            ]
+            return sum(stored)
         return self._sync.put_many(
             items,
             ttl_seconds,
@@ -318,23 +395,38 @@ class AdaptiveCache(Generic[K, V]):
         self, key: K, ttl_seconds: float | None = None, idle_seconds: float | None = None
     ) -> bool:
         """Count a use of an entry and let it live anew; see `Cache.touch`."""
-        return self._sync.touch(key, ttl_seconds, idle_seconds)
+        if not self._sync.layered:
+            return self._sync.touch(key, ttl_seconds, idle_seconds)
+        ttl, idle = self._sync.renewal(ttl_seconds, idle_seconds)
+        if not self._sync.contains(key):
+            await drivers.arun(self._sync.finding(key))
+        return bool(await drivers.arun(self._sync.touching(key, ttl, idle)))
 
     async def invalidate(self, key: K) -> int:
         """Remove a key and all that depends on it; return how many entries are gone."""
+        if self._sync.layered:
+            return int(await drivers.arun(self._sync.forgetting(key)))
         return self._sync.invalidate(key)
 
     async def invalidate_many(self, keys: Iterable[K]) -> int:
         """Remove several keys and all that depends on them; return how many are gone."""
+        if self._sync.layered:
+            return sum([await self.invalidate(key) for key in arguments.keys("keys", keys)])
         return self._sync.invalidate_many(keys)
 
     async def invalidate_by_tags(self, tags: Iterable[str]) -> int:
         """Remove what carries one of the tags, and all that depends on it."""
+        if self._sync.layered:
+            flow = self._sync.forgetting_tags(arguments.tags(tags))
+            return int(await drivers.arun(flow))
         return self._sync.invalidate_by_tags(tags)
 
     async def clear(self) -> None:
-        """Remove everything. Counts and configuration stay."""
-        self._sync.clear()
+        """Remove everything, in lower tiers, too. Counts and configuration stay."""
+        if self._sync.layered:
+            await drivers.arun(self._sync.forgetting_all())
+        else:
+            self._sync.clear()
 
     # What never waits
 
@@ -367,6 +459,16 @@ class AdaptiveCache(Generic[K, V]):
         """Have ``callback(key, value, cause)`` called after each removal."""
         return self._sync.on_removal(callback, causes)
 
+    def on_event(
+        self,
+        callback: EventCallback,
+        kinds: Iterable[EventKind | str] | EventKind | str | None = None,
+        *,
+        queued: bool = False,
+    ) -> Callable[[], None]:
+        """Have ``callback(event)`` called after whatever happens; see `Cache.on_event`."""
+        return self._sync.on_event(callback, kinds, queued=queued)
+
     def explain(self) -> Explanation:
         """Return what the cache does at present, why, and what else it might do."""
         return self._sync.explain()
@@ -390,8 +492,8 @@ class AdaptiveCache(Generic[K, V]):
         """The counts so far."""
         return self._sync.statistics
 
-    def get_detailed_statistics(self) -> dict[str, Any]:
-        """Return counts, memory, configuration and optimization, ready for JSON."""
+    def get_detailed_statistics(self) -> DetailedStatistics:
+        """Return everything that is counted, in groups, ready for JSON."""
         return self._sync.get_detailed_statistics()
 
     @overload
@@ -450,6 +552,11 @@ class AdaptiveCache(Generic[K, V]):
     def optimization_history(self) -> list[dict[str, Any]]:
         """What each round of the optimization loop noted, oldest first, 100 at most."""
         return self._sync.optimization_history
+
+    @property
+    def events(self) -> Events:
+        """The hub, to which every part of the cache tells what happens."""
+        return self._sync.events
 
     @property
     def name(self) -> str | None:

@@ -83,6 +83,8 @@ class StoreMapping(Store, MutableMapping[K, V]):
     def __len__(self) -> int:
         if self.next_expiry() != float("inf"):
             self.purge_expired()
+            if self.grace > 0.0:  # some that have expired are kept
+                return sum(1 for _ in live(self))
         return self.count
 
     def purge_expired(self) -> int:

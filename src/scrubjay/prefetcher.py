@@ -19,6 +19,7 @@ from scrubjay._core.terms import Terms
 from scrubjay._flow.prefetching import Prefetching
 from scrubjay._flow.sources import Sources
 from scrubjay.errors import InvalidArgumentError, InvalidArgumentTypeError
+from scrubjay.events import Events
 from scrubjay.prefetch.constants import HIT, MISS
 from scrubjay.prefetch.planner import Planner
 
@@ -66,6 +67,7 @@ class PredictivePrefetcher:
         sources: Sources,
         cost_ratio: float,
         wall: Any,
+        events: Events,
         enabled: bool,
     ) -> PredictivePrefetcher | None:
         """Return the prefetcher of a cache, or None if there is nothing to load with.
@@ -80,7 +82,7 @@ class PredictivePrefetcher:
         made.learning_window, made.prediction_horizon = 1000, 10
         made.access_history = deque(maxlen=made.learning_window)
         made.prediction_accuracy = 0.0
-        made._engine = Prefetching(store, loading, sources, cost_ratio, wall)
+        made._engine = Prefetching(store, loading, sources, cost_ratio, wall, events)
         return made
 
     # The lesson's vocabulary

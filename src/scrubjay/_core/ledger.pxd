@@ -42,6 +42,7 @@ cdef class Ledger(Table):
     cdef long long[::1] removed
     cdef readonly double origin
     cdef double last
+    cdef public double grace
     cdef bint uncompiled
     cdef unsigned int tick
     cdef bint watchful

@@ -66,6 +66,7 @@ class Ledger(Table):
         self.graph: Graph | None = None
         self.flights = Claims()  # the loads under way, by key
         self.wheel: Wheel | None = None
+        self.grace = 0.0  # seconds for which expired entries stay; set before there is one
         self.origin = self.now()
         self.last = self.origin  # when something was stored last
         self.tick = 0
@@ -88,7 +89,7 @@ class Ledger(Table):
             columns.want_cost()
         if self.columns.has_deadline:
             columns.want_deadline()
-            wheel = Wheel(columns, self.last)
+            wheel = Wheel(columns, self.last, self.grace)
             wheel.grow(8)
         if self.columns.has_idle:
             columns.want_idle()
@@ -321,7 +322,7 @@ class Ledger(Table):
             if terms.ttl >= 0.0 or terms.idle >= 0.0:
                 wheel = self.wheel
                 if wheel is None:
-                    wheel = Wheel(self.columns, self.last)
+                    wheel = Wheel(self.columns, self.last, self.grace)
                     wheel.grow(self.slots)
                 self.columns.want_deadline()
                 self.wheel = wheel  # where there are deadlines, there is always a wheel

@@ -60,6 +60,7 @@ class Store(Ahead):
         Ahead.__init__(self, policy, clock, entry_limit, byte_limit, value_limit, sizer)
         self.latency = latency
         self.misses = 0
+        self.layered = False  # whether there are tiers below
 
     # Reading
 
@@ -84,6 +85,8 @@ class Store(Ahead):
         """
         if context is not None:
             return self.get_in_context(key, default, context, consistency_check)
+        if self.layered:
+            return self.fetch_layered(key, default)
         return self.fetch(key, default)
 
     def get_in_context(self, key: Any, default: Any, context: Any, consistency_check: bool) -> Any:
@@ -108,6 +111,15 @@ class Store(Ahead):
             asker: a number of 30 bits that stands for it, or 0.
         """
         return self.fetch_watched(key, default, session, asker)
+
+    def fetch_layered(self, key: Any, default: Any) -> Any:
+        """Answer one request and count it; look below where it misses."""
+        value = self.fetch(key, MISSING)
+        return self.fetch_below(key, default) if value is MISSING else value
+
+    def fetch_below(self, key: Any, default: Any) -> Any:
+        """Answer what this store missed; a door with lower tiers looks there."""
+        return default
 
     def fetch_watched(self, key: Any, default: Any, session: Any, asker: int) -> Any:
         """Answer one request and count it; tell of it, and time it, where that is due."""
@@ -273,7 +285,7 @@ class Store(Ahead):
         self.put(key, value)
 
     def __getitem__(self, key: Any) -> Any:
-        value = self.fetch(key, MISSING)
+        value = self.fetch_layered(key, MISSING) if self.layered else self.fetch(key, MISSING)
         if value is MISSING:
             raise KeyError(key)
         return value
@@ -291,16 +303,24 @@ class Store(Ahead):
         Raises:
             KeyError: it is not there, and there is no default.
         """
-        garbage: list[Any] = []
-        try:
-            found = self.withdraw(key, INVALIDATED, garbage, False)
-        finally:
-            self.dispose(garbage)
-        if found:
-            return garbage[1]
+        if self.layered:
+            value = self.take_layered(key)
+        else:
+            garbage: list[Any] = []
+            try:
+                found = self.withdraw(key, INVALIDATED, garbage, False)
+            finally:
+                self.dispose(garbage)
+            value = garbage[1] if found else MISSING
+        if value is not MISSING:
+            return value
         if default is MISSING:
             raise KeyError(key)
         return default
+
+    def take_layered(self, key: Any) -> Any:
+        """Remove a key from here and from below; return its value, or MISSING."""
+        raise NotImplementedError
 
     def popitem(self) -> tuple[Any, Any]:
         """Remove some key with all that depends on it; return it with its value.
@@ -330,8 +350,14 @@ class Store(Ahead):
             value = self.fetch(key, MISSING)
             if value is not MISSING:
                 return value
+            if self.layered:
+                return self.default_layered(key, default)
             if self.put_if_absent(key, default) != PRESENT:
                 return default
+
+    def default_layered(self, key: Any, default: Any) -> Any:
+        """Return what is below, or store a value here and there and return it."""
+        raise NotImplementedError
 
     def put_if_absent(self, key: Any, value: Any) -> int:
         """Store a value unless the key is there: then PRESENT is returned."""

@@ -91,10 +91,13 @@ class Flight:
     abandoned = False  # nobody loads it any more: who waits must see to it anew
     value: Any = MISSING
     error: BaseException | None = None
+    ahead = False  # nobody has asked for it: it is loaded ahead
     joined = False  # somebody who did not begin it waits for it
     seconds = 0.0  # that the loader took
+    number = 0  # told to those who listen for events; 0 if nobody did
     loop: Any = None  # the event loop that runs it, if one does
-    task: Any = None  # that runs it, on that loop
+    task: Any = None  # what runs it apart from who began it
+    stale: Any = None  # an old value that a lower tier had
     pinned: tuple[Any, ...] | list[Any] = ()  # nodes in the dependency graph, its own first
     _traceback: TracebackType | None = None
 
@@ -103,6 +106,7 @@ class Flight:
         self.key = key
         self.terms = terms
         self.loader = loader
+        self.loads = loader is not None  # or only looks into lower tiers
         self.waits_for: list[Flight] = []
         self._process = _process.number
         self._callbacks: list[Callable[[], object]] = []

@@ -32,6 +32,7 @@ from scrubjay._flow.flight import Flight
 from scrubjay._flow.loading import Loading
 from scrubjay._flow.sources import Batch, Source, Sources
 from scrubjay._flow.workers import Workers
+from scrubjay.events import Event, EventKind, Events
 from scrubjay.prefetch.guess import Guess
 from scrubjay.prefetch.planner import Planner
 
@@ -58,6 +59,7 @@ class Prefetching:
         sources: where values come from.
         cost_ratio: loads allowed for each one that there would be without prefetching.
         wall: the wall clock, with ``time()`` and ``monotonic()`` in seconds.
+        events: the hub that is told.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Prefetching:
         sources: Sources,
         cost_ratio: float,
         wall: Any,
+        events: Events,
     ) -> None:
         self.sources = sources
         # One thread learns, the others load.
@@ -76,6 +79,8 @@ class Prefetching:
         self._store = weakref.ref(store)
         self._loading = weakref.ref(loading)
         self._wall = wall
+        self._events = events
+        self._news: list[Event] = []  # told when the lock is not held
         self._recording = False
         self._scheduled: Any = None  # the loop or the workers that will take the next turn
         self._rest_until = 0.0
@@ -174,7 +179,10 @@ class Prefetching:
             if store is not None:
                 store.drop_overdue()
             self._begin(begun)
-            del held, store
+            news, self._news = self._news, []
+            for event in news:
+                self._events.publish(event)
+            del held, store, news
 
     def _study(self, store: Store, held: list[Any]) -> None:
         """Tell the planner what has happened."""
@@ -188,15 +196,17 @@ class Prefetching:
                 if outcome == MISS and key in flying:
                     planner.accessed(key, stream, now, JOINED)
                     self._counts["joined"] += 1
+                    self._note(EventKind.PREFETCH_USED, key)
                     continue
                 planner.accessed(key, stream, now, outcome)
                 if outcome > MISS and waiting.pop(key, None) is not None:
                     self._counts["used"] += 1
+                    self._note(EventKind.PREFETCH_USED, key)
             elif outcome == DROPPED:
                 self._wasted(key)
             elif outcome == GIVEN_UP:
                 planner.evicted(key)
-        self._settle()
+        self._settle(store)
         if lost:
             for key in [key for key in waiting if not store.waits(key)]:
                 self._wasted(key)
@@ -207,8 +217,14 @@ class Prefetching:
         if self._waiting.pop(key, None) is not None:
             self._counts["unused"] += 1
         self.planner.dropped(key)
+        self._note(EventKind.PREFETCH_WASTED, key)
 
-    def _settle(self) -> None:
+    def _note(self, kind: EventKind, key: Any) -> None:
+        """Have something told once the lock is not held."""
+        if kind in self._events.wanted:
+            self._news.append(Event(kind, key))
+
+    def _settle(self, store: Store) -> None:
         """Note what became of loads that have ended."""
         for trip in [trip for trip in self._flying.values() if _is_stranded(trip.flight)]:
             load.give_up_ahead(trip.flight)  # type: ignore[arg-type]  # it has begun
@@ -226,8 +242,10 @@ class Prefetching:
                     self._refuse(guess.key)
                 continue
             self._refused.pop(guess.key, None)
-            self.planner.fetched(guess, flight.seconds, trip.stored)
-            if not trip.stored:
+            # What a lower tier had is stored by who found it there.
+            stored = trip.stored or store.waits(guess.key)
+            self.planner.fetched(guess, flight.seconds, stored)
+            if not stored:
                 self._counts["overtaken"] += 1
             else:
                 self._counts["stored"] += 1
@@ -322,6 +340,7 @@ class Prefetching:
             else:
                 self._flying[guess.key] = trip
                 self._counts["issued"] += 1
+                self._note(EventKind.PREFETCH, guess.key)
                 source.pace.begin(trip.call, now)
                 begun.append(trip)
         return begun
