@@ -304,7 +304,9 @@ def test_nothing_is_lost_whatever_happens(seed, strategy, sized):
         elif what < 0.84:
             cache.invalidate(key)
         elif what < 0.88:
-            cache.bound_prefetched(rng.randrange(10), rng.choice([100, 1 << 60]), rng.choice([2, 99]))
+            cache.bound_prefetched(
+                rng.randrange(10), rng.choice([100, 1 << 60]), rng.choice([2, 99])
+            )
         elif what < 0.92:
             cache.drop_overdue()
         elif what < 0.94:

@@ -206,7 +206,7 @@ def test_a_demand_joins_the_load_under_way_and_is_counted() -> None:
 
 def in_time_later(cache: Cache[Any, Any], key: Any) -> Any:
     """Ask for a key in a thread of its own, and come back when it waits."""
-    from tests.door_helpers import Patient, spin  # noqa: PLC0415
+    from tests.door_helpers import Patient, spin
 
     asking = Patient(cache.get_or_load, key)
     spin(lambda: cache.flights.get(key).joined)

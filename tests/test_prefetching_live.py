@@ -109,7 +109,7 @@ def test_a_batch_loader_takes_the_load_off_the_source(monkeypatch: pytest.Monkey
     waits, calls, _ = run_virtually(
         lambda clock: visit(source, clock, True, True, batch_loader=source.load_many), monkeypatch
     )
-    single, single_calls, _ = run_virtually(
+    _, single_calls, _ = run_virtually(
         lambda clock: visit(Source(), clock, True, True), monkeypatch
     )
     assert waits[49] <= LATENCY / 2

@@ -25,9 +25,9 @@ from scrubjay.errors import (
     UnpicklableCacheError,
     UnsupportedStrategyError,
 )
-from scrubjay.prefetcher import PredictivePrefetcher
 from scrubjay.events import Event, EventKind, Events
 from scrubjay.layers import Disk, Layer, Memory, Redis
+from scrubjay.prefetcher import PredictivePrefetcher
 from scrubjay.types import (
     CacheConsistencyLevel,
     CacheEntry,

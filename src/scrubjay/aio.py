@@ -27,8 +27,8 @@ from scrubjay.observe.advice import Advice
 from scrubjay.observe.explanation import Explanation
 from scrubjay.observe.listeners import RemovalListener
 from scrubjay.observe.recorder import Recording
-from scrubjay.prefetcher import PredictivePrefetcher
 from scrubjay.observe.statistics import DetailedStatistics
+from scrubjay.prefetcher import PredictivePrefetcher
 from scrubjay.tiers.protocol import Tier
 from scrubjay.types import (
     CacheConsistencyLevel,

@@ -220,7 +220,7 @@ class Foundation(Layered[K, V]):
             if source is None:
                 raise InvalidArgumentError("loader: none was given, here or to the cache")
             return Loader(source.single, (key,), {})
-        elif type(loader) is Loader:
+        if type(loader) is Loader:
             return loader
         return Loader(arguments.function("loader", loader), (key,), {})
 

@@ -20,8 +20,13 @@ _PLAIN = Terms()
 class Loading(Protocol):
     """What a flow needs to know of the cache that it loads into."""
 
-    stack: Stack | None  # the tiers below, if there are any
-    rules: Resilience
+    @property
+    def stack(self) -> Stack | None:
+        """The tiers below, if there are any."""
+
+    @property
+    def rules(self) -> Resilience:
+        """When old values are served, and for how long loads are waited for."""
 
     def stale(self, key: Any) -> Stale | None:
         """Return an old value of `key`, if memory still has one."""

@@ -59,9 +59,7 @@ class Pace:
                 return 0
         room = max(1, int(self._allowed)) - under_way
         if self._rate is not None:
-            self._tokens = min(
-                max(1.0, self._rate), self._tokens + (now - self._at) * self._rate
-            )
+            self._tokens = min(max(1.0, self._rate), self._tokens + (now - self._at) * self._rate)
             self._at = now
             room = min(room, int(self._tokens))
         return max(0, room)
