@@ -21,6 +21,7 @@ LEFT = 32  # it was evicted; see `Keys.left`
 SEEN = 64  # asked for again since the hand last came by
 CANDIDATE = 128  # it is offered for fetching
 OVERTAKEN = 256  # it is being fetched ahead, and was asked for meanwhile
+OVERDUE = 512  # it was guessed, and not asked for in time
 PRESENT = HELD | UNUSED | FLYING
 
 SMALLEST = 64  # entries: a smaller cache has none to spare for prefetch

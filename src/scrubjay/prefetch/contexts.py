@@ -49,7 +49,7 @@ class Contexts:
             if entry & 15 < MOST_CONFIDENCE:
                 self.next[slot] = entry + 1
             return False
-        if entry & 15:
+        if entry & 15 > 1:
             self.next[slot] = entry - 1
         else:
             self.next[slot] = mark << 4 | 1
@@ -73,7 +73,7 @@ class Contexts:
                     if entry & 15 < MOST_CONFIDENCE:
                         self.entries[place] = entry + 1
                     return False
-                if entry & 15:
+                if entry & 15 > 1:
                     self.entries[place] = entry - 1
                 else:
                     self.entries[place] = mark << 20 | tag << 4 | 1

@@ -2,6 +2,7 @@ cimport cython
 from scrubjay._core.links cimport Links
 from scrubjay.prefetch.calibration cimport Calibration
 from scrubjay.prefetch.guard cimport Guard
+from scrubjay.prefetch.horizon cimport Horizon
 from scrubjay.prefetch.keys cimport Keys
 from scrubjay.prefetch.predictor cimport Predictor
 from scrubjay.prefetch.scene cimport Scene
@@ -19,6 +20,7 @@ cdef unsigned int SEEN
 cdef unsigned int CANDIDATE
 cdef unsigned int PRESENT
 cdef unsigned int OVERTAKEN
+cdef unsigned int OVERDUE
 cdef int SMALLEST
 cdef long long RING
 cdef int QUEUE
@@ -26,8 +28,7 @@ cdef int WINDOW
 cdef double FADING
 cdef double FLOOR
 cdef double RIVALS
-cdef double PATIENCE
-cdef double FIRST_AGE
+cdef double YOUNG
 cdef long long STALE
 
 cdef class Model:
@@ -40,6 +41,7 @@ cdef class Model:
     cdef Calibration calibration
     cdef Guard guard
     cdef Links ghosts
+    cdef Links waiting
     cdef unsigned short[::1] kind
     cdef unsigned int[::1] since
     cdef float[::1] paid
@@ -58,15 +60,17 @@ cdef class Model:
     cdef double deepest
     cdef long long unused
     cdef long long flying
-    cdef double evictions
-    cdef double returns
-    cdef double usual_age
+    cdef Horizon horizon
+    cdef double patience
+    cdef double bar
+    cdef double rival
+    cdef double floor
     cdef double lag
     cdef long long all_misses, plain_misses, issued, used, late, wasted, failures
     cdef double accuracy
     @cython.locals(slots=int, predictor=Predictor)
     cdef int grow(self) except -1
-    @cython.locals(slot=int, scene=Scene, last=int, line=int, predictor=Predictor)
+    @cython.locals(slot=int, scene=Scene, last=int, line=int, predictor=Predictor, full=double)
     cpdef object accessed(self, object key, long long stream, double moment, int outcome)
     @cython.locals(keys=Keys, wide=cython.ulonglong, slot=int)
     cdef int seat(self, object key) except -2
@@ -78,14 +82,13 @@ cdef class Model:
     cdef inline void age(self, long long age) noexcept
     cdef inline void take_time(self, long long age) noexcept
     cdef void judge_loaded(self, int slot, double part) noexcept
-    cdef double patience(self) noexcept
     @cython.locals(keys=Keys, limit=cython.longlong, entry=cython.ulonglong, began=cython.uint, slot=int)
     cdef void expire(self) noexcept
     @cython.locals(keys=Keys, state=cython.uint, calibration=Calibration, worth=double, old=int, began=cython.uint)
     cdef void consider(self, int slot, int kind) noexcept
     @cython.locals(line=int, worth=double, least=double, place=int, other=double, old=int)
     cdef void offer(self, int slot, int kind) noexcept
-    @cython.locals(keys=Keys, worths=cython.double[::1], best=int, most=double, line=int, slot=int, kind=int)
+    @cython.locals(keys=Keys, worths=cython.double[::1], best=int, most=double, line=int, slot=int, kind=int, oldest=int, age=cython.longlong)
     cdef int choose(self) noexcept
     @cython.locals(last=int)
     cdef void remove(self, int line) noexcept
@@ -97,6 +100,6 @@ cdef class Model:
     cpdef object evicted(self, object key)
     @cython.locals(slot=int)
     cdef void trim(self) noexcept
-    @cython.locals(theta=double, rival=double)
+    @cython.locals(theta=double)
     cdef void reconsider(self) noexcept
     cpdef object dump(self)

@@ -19,6 +19,7 @@ from scrubjay.prefetch.constants import (
     HIT,
     LEFT,
     MISS,
+    OVERDUE,
     OVERTAKEN,
     PRESENT,
     SEEN,
@@ -26,6 +27,7 @@ from scrubjay.prefetch.constants import (
     UNUSED,
 )
 from scrubjay.prefetch.guard import Guard
+from scrubjay.prefetch.horizon import Horizon
 from scrubjay.prefetch.keys import Keys
 from scrubjay.prefetch.predictor import Predictor
 from scrubjay.prefetch.scene import Scene
@@ -36,8 +38,7 @@ WINDOW = 512  # accesses between two looks for a threshold
 FADING = 0.75  # what a window before counts for
 FLOOR = 0.08  # a guess worth less is never fetched
 RIVALS = 1.5  # a guess must be that much likelier than what it displaces
-PATIENCE = 4.0  # times the usual age at which guesses come true
-FIRST_AGE = 16.0
+YOUNG = 2.0  # times the usual age up to which what waits is not displaced by what is new
 STALE = 32  # accesses that a candidate may wait
 
 
@@ -73,6 +74,7 @@ class Model:
         self.calibration = Calibration(kinds)
         self.guard = Guard(capacity)
         self.ghosts = Links(1)
+        self.waiting = Links(1)
         self.kind = array("H")
         self.since = array("I")
         self.paid = array("f")
@@ -83,7 +85,7 @@ class Model:
         self.queue_kinds = array("i", bytes(4 * QUEUE))
         self.queue_times = array("q", bytes(8 * QUEUE))
         self.queued = 0
-        self.theta = FLOOR
+        self.theta = self.floor = FLOOR
         self.wait = 64
         self.misses = 0.0  # without prefetch, of late
         self.purse = 16.0
@@ -91,9 +93,10 @@ class Model:
         self.deepest = 64.0 + capacity / 32.0
         self.unused = 0
         self.flying = 0
-        self.evictions = 1.0
-        self.returns = 0.0
-        self.usual_age = FIRST_AGE
+        self.horizon = Horizon()
+        self.patience = self.horizon.wait
+        self.bar = FLOOR
+        self.rival = 0.0
         self.lag = 0.0
         self.all_misses = self.plain_misses = self.issued = self.used = 0
         self.late = self.wasted = self.failures = 0
@@ -104,6 +107,7 @@ class Model:
         """Let everything have as many slots as the keys have."""
         slots = self.keys.slots
         self.ghosts.grow(slots)
+        self.waiting.grow(slots)
         self.kind = resized("H", self.kind, slots, 0)
         self.since = resized("I", self.since, slots, 0)
         self.paid = resized("f", self.paid, slots, 0.0)
@@ -134,6 +138,9 @@ class Model:
         scene.row = scene.streams.row(stream, self.keys.now)
         self.expire()
         self.guard.look()
+        # With a full purse there is no reason to wait for something better.
+        full = min(self.purse, self.allowance) / self.deepest
+        self.bar = self.theta - (self.theta - self.floor) * (full if full > 0.0 else 0.0)
         self.wait -= 1
         if self.wait <= 0:
             self.wait = WINDOW
@@ -182,6 +189,7 @@ class Model:
             self.ghosts.unlink(0, slot)
         if state & UNUSED:
             self.unused -= 1
+            self.waiting.unlink(0, slot)
         if state & FLYING:
             self.flying -= 1
         for predictor in self.predictors:
@@ -198,8 +206,8 @@ class Model:
         if outcome == HIT and not state & UNUSED:
             return
         age = (keys.now - self.since[slot]) & 0xFFFFFFF
-        if state & LEFT and (keys.now - keys.left[slot]) & 0xFFFFFFF <= self.usual_age * PATIENCE:
-            self.returns += 1.0
+        if state & LEFT:
+            self.horizon.come_back((keys.now - keys.left[slot]) & 0xFFFFFFF)
         if outcome == MISS:
             self.all_misses += 1
         if not state & GHOST:
@@ -209,10 +217,12 @@ class Model:
             self.allowance = min(self.allowance + self.budget, self.deepest)
         if state & UNUSED:
             self.unused -= 1
+            self.waiting.unlink(0, slot)
             self.used += 1
             self.judge_loaded(slot, 1.0)
             self.purse += 1.0 - self.paid[slot]
             self.age(age)
+            self.horizon.come(age)
             if not state & GHOST:
                 self.guard.gain()
             self.trim()
@@ -234,6 +244,9 @@ class Model:
             self.calibration.judge(kind, self.part(age))
             if self.calibration.worth[kind] >= self.theta:
                 self.age(age)
+                self.horizon.come(age)
+        elif state & OVERDUE and self.calibration.worth[self.kind[slot]] >= self.theta:
+            self.horizon.come(age)
 
     def part(self, age: int) -> float:
         """Return how much of a load is saved if it began so many accesses ago."""
@@ -243,7 +256,7 @@ class Model:
 
     def age(self, age: int) -> None:
         """Learn after how many accesses guesses come true."""
-        self.usual_age += (age - self.usual_age) / 64.0
+        self.horizon.usual_age += (age - self.horizon.usual_age) / 64.0
 
     def take_time(self, age: int) -> None:
         """Learn how many accesses pass while a key is fetched."""
@@ -255,14 +268,10 @@ class Model:
         self.calibration.judge(self.kind[slot], part)
         self.accuracy += (part - self.accuracy) / 64.0
 
-    def patience(self) -> float:
-        """Return how many accesses a guess is given to come true."""
-        return max(8.0 + 2.0 * self.lag, min(self.usual_age * PATIENCE, 1.0 * self.capacity))
-
     def expire(self) -> None:
         """Count the guesses whose time is over as wrong."""
         keys = self.keys
-        limit = int(self.patience())
+        limit = int(self.patience)
         while self.first != self.last:
             entry = self.ring[self.first & (RING - 1)]
             began = entry & 0xFFFFFFF
@@ -271,7 +280,7 @@ class Model:
             self.first += 1
             slot = keys.valid(entry >> 28)
             if slot != NONE and keys.state[slot] & AWAITED and self.since[slot] == began:
-                keys.state[slot] &= ~AWAITED
+                keys.state[slot] = (keys.state[slot] & ~AWAITED) | OVERDUE
                 self.calibration.judge(self.kind[slot], 0.0)
 
     def consider(self, slot: int, kind: int) -> None:
@@ -285,7 +294,7 @@ class Model:
         if state & AWAITED:
             old = self.kind[slot]
             if calibration.worth[old] >= worth:
-                if not state & CANDIDATE and calibration.worth[old] >= self.theta:
+                if not state & CANDIDATE and calibration.worth[old] >= self.bar:
                     self.offer(slot, old)
                 return
             calibration.begun[old] -= 1.0
@@ -294,11 +303,13 @@ class Model:
         began = keys.now & 0xFFFFFFF
         self.ring[self.last & (RING - 1)] = keys.mark(slot) << 28 | began
         self.last += 1
-        keys.state[slot] = state | AWAITED
+        keys.state[slot] = (state & ~OVERDUE) | AWAITED
+        if worth >= self.theta and not state & AWAITED:
+            self.horizon.begin()
         self.kind[slot] = kind
         self.since[slot] = began
         calibration.begun[kind] += 1.0
-        if worth >= self.theta:
+        if worth >= self.bar:
             self.offer(slot, kind)
 
     def offer(self, slot: int, kind: int) -> None:
@@ -349,13 +360,18 @@ class Model:
                     most = worths[self.queue_kinds[line]]
                     best = line
                 line += 1
-            if best == NONE or most < self.theta:
+            if best == NONE or most < self.bar:
                 return NONE
             if self.purse < 1.0 - most or self.allowance < 1.0:
                 return NONE
             if self.guard.room == 0 or self.unused + self.flying >= self.guard.room + self.lag:
                 self.guard.pressed = True
-                return NONE
+                oldest = self.waiting.head[0]
+                if oldest == NONE or self.guard.room == 0:
+                    return NONE
+                age = (keys.now - self.since[oldest]) & 0xFFFFFFF
+                if age < YOUNG * self.horizon.usual_age:
+                    return NONE  # else that one will go
             slot = keys.valid(self.queue[best])
             kind = self.queue_kinds[best]
             self.remove(best)
@@ -394,6 +410,7 @@ class Model:
         if stored:
             keys.state[slot] |= UNUSED
             self.unused += 1
+            self.waiting.append(0, slot)
             return slot
         if failed:
             self.failures += 1
@@ -416,8 +433,9 @@ class Model:
         slot = keys.find(keys.spread(key))
         if slot == NONE or not keys.state[slot] & UNUSED:
             return None
-        keys.state[slot] &= ~UNUSED
+        keys.state[slot] = (keys.state[slot] & ~UNUSED) | OVERDUE
         self.unused -= 1
+        self.waiting.unlink(0, slot)
         self.wasted += 1
         self.judge_loaded(slot, 0.0)
         self.purse -= self.paid[slot]
@@ -439,7 +457,7 @@ class Model:
         state = keys.state[slot]
         keys.state[slot] = (state & ~HELD) | LEFT
         keys.left[slot] = keys.now & 0xFFFFFFF
-        self.evictions += 1.0
+        self.horizon.evict()
         if self.unused > 0 and not state & GHOST:
             keys.state[slot] |= GHOST
             self.ghosts.append(0, slot)
@@ -458,17 +476,13 @@ class Model:
         theta = self.calibration.threshold(
             self.misses * self.budget, self.misses * (self.cost_ratio - 1.0)
         )
-        rival = RIVALS * self.returns / self.evictions
-        if theta < rival:
-            theta = rival
-        if theta < FLOOR:
-            theta = FLOOR
-        self.theta = theta
+        self.horizon.choose(8.0 + 2.0 * self.lag, 1.0 * self.capacity)
+        self.patience = self.horizon.wait
+        self.rival = self.horizon.rival(self.patience)
+        self.floor = max(FLOOR, RIVALS * self.rival)
+        self.theta = max(theta, self.floor)
         self.calibration.fade(FADING)
         self.misses *= FADING
-        if self.evictions > 4096.0:
-            self.evictions /= 2.0
-            self.returns /= 2.0
 
     def dump(self) -> dict[str, Any]:
         """Return figures of the model, for those who look into it."""
@@ -477,8 +491,10 @@ class Model:
             "theta": self.theta,
             "purse": self.purse,
             "allowance": self.allowance,
-            "rival": self.returns / self.evictions,
-            "usual_age": self.usual_age,
+            "rival": self.rival,
+            "bar": self.bar,
+            "patience": self.patience,
+            "usual_age": self.horizon.usual_age,
             "lag": self.lag,
             "ring": self.last - self.first,
             "room": self.guard.room,

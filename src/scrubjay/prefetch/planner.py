@@ -137,7 +137,7 @@ class Planner(Model):
 
     def lifetime(self) -> float:
         """Return how long an entry not used yet may stay, in accesses."""
-        return self.patience()
+        return self.patience
 
     def resize(self, capacity: int) -> None:
         """Go on with another capacity.

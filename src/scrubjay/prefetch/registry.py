@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 from scrubjay.errors import InvalidArgumentError
 from scrubjay.prefetch.predictor import Predictor
+from scrubjay.prefetch.predictors.cooccurrence import CoOccurrence
 from scrubjay.prefetch.predictors.sequence import Sequence
 
 _predictors: dict[str, Callable[[], Predictor]] = {
     "sequence": Sequence,
+    "cooccurrence": CoOccurrence,
 }
 
 

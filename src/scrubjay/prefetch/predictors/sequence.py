@@ -12,7 +12,7 @@ from scrubjay.prefetch.successors import Successors
 WINDOW = 6  # accesses back that an access is taken to follow
 AHEAD = 8  # steps that a chain is followed, beyond those that pass while a key is fetched
 DEEPEST = 64  # and at most
-DISTANCES = 6  # classes of steps
+DISTANCES = 7  # classes of steps
 STRENGTHS = 4  # classes of confidence
 ORDERS = 3
 
@@ -134,11 +134,11 @@ class Sequence(Predictor):
                 weakest = strength
             if slot != scene.slot:
                 band = 3 if weakest >= 5 else 2 if weakest >= 3 else 1 if weakest == 2 else 0
-                far = depth - scene.lag  # the first of them come too late
-                if far > 2:
-                    far = 3 if far <= 4 else 4 if far <= 8 else 5
-                elif far < 0:
-                    far = 0
+                far = depth - 1
+                if depth > 2:
+                    far = 2 if depth <= 4 else 3 if depth <= 8 else 4
+                    if depth > 16:
+                        far = 5 if depth <= 32 else 6
                 kind = (order * STRENGTHS + band) * DISTANCES + far
                 scene.guess(slot, self.base + BANDS + kind)
             third = second
