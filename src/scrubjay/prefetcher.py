@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import tempfile
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -29,6 +30,7 @@ _log = logging.getLogger("scrubjay")
 _ROOM = 1024  # entries that a prefetcher without a cache plans for
 _SMOOTHING = 0.1  # weight of the latest prediction in the accuracy
 _CONFIDENT = 0.3
+_LOOK = 0.001  # seconds between two looks whether all is done
 _told = False
 
 
@@ -225,6 +227,36 @@ class PredictivePrefetcher:
         """Note that the cache's own loader loads a key; called by the cache."""
         if self._engine is not None:
             self._engine.demanded(key, terms)
+
+    def join(self, seconds: float | None = None) -> bool:
+        """Wait until all requests so far are learned from, and what they suggest is loaded.
+
+        For tests and scripts: programs that serve requests need not wait. It must not be
+        called on an event loop that loads: await `ajoin` there.
+
+        Args:
+            seconds: how long at most; None for as long as it takes.
+
+        Returns:
+            Whether all is done.
+        """
+        bound = None if seconds is None else arguments.positive("seconds", seconds)
+        end = time.monotonic() + (threading.TIMEOUT_MAX if bound is None else bound)
+        while self._engine is not None:
+            flights = self._engine.unfinished()
+            if flights is None:
+                break
+            for flight in flights:
+                done = threading.Event()
+                flight.when_done(done.set)
+                if not done.wait(max(0.0, min(end - time.monotonic(), threading.TIMEOUT_MAX))):
+                    return False
+        return True
+
+    async def ajoin(self) -> None:
+        """Wait, as `join` does, on an event loop."""
+        while self._engine is not None and self._engine.unfinished() is not None:
+            await asyncio.sleep(_LOOK)
 
     def close(self) -> None:
         """End loading ahead: cancel what can be, and let go what cannot."""

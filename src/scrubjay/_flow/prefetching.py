@@ -384,6 +384,16 @@ class Prefetching:
             self.wake(urgent=True)
         return answer
 
+    def unfinished(self) -> list[Flight] | None:
+        """Take a turn if one is due, and return the loads under way; None if all is done."""
+        with self._lock:
+            due = self._scheduled is not None or self._again or self._ended
+            if not due and not self._flying:
+                return None
+        self.turn()
+        flights = [trip.flight for trip in list(self._flying.values())]
+        return [flight for flight in flights if flight is not None and not flight.done]
+
     def score(self, key: Any) -> float:
         """Return how likely a key that waits for its first request was thought to be, or 0."""
         guess = self._waiting.get(key)
