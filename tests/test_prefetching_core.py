@@ -266,8 +266,10 @@ def test_what_waits_is_removed_like_any_other():
     assert told == [("a", "tag"), ("b", "invalidated"), ("c", "dependency")]
     assert cache.prefetch_counts() == (0, 3, 0)
     ahead(cache, "e")
+    cache.teach(Learner(), 8)
     cache.clear()
     assert cache.prefetch_counts() == (0, 4, 0)
+    assert [row[:2] for row in cache.take_accesses()[0]] == [("e", DROPPED)]
     assert ahead(cache, "e") == STORED
     check(cache)
 

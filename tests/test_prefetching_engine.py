@@ -12,6 +12,7 @@ import pytest
 from scrubjay import (
     AdaptiveCache,
     Cache,
+    EventKind,
     InvalidArgumentError,
     ManualClock,
     PredictivePrefetcher,
@@ -19,7 +20,7 @@ from scrubjay import (
 )
 from scrubjay.prefetch.constants import FIRST_HIT, JOINED
 from tests.door_helpers import arun, in_time
-from tests.prefetch_helpers import Manual, scripted, warmed
+from tests.prefetch_helpers import Manual, Script, scripted, warmed
 
 
 class Loader:
@@ -423,6 +424,73 @@ def test_after_close_nothing_is_loaded_ahead_until_it_is_opened() -> None:
     cache.get_or_load("a")
     workers.run()
     assert cache.contains("b")
+
+
+def test_what_happened_while_it_was_closed_is_found_out() -> None:
+    cache, script, workers = scripted({"a": ["b"]}, loader=Loader())
+    warmed(cache, "ab", workers)
+    cache.get_or_load("a")
+    workers.run()
+    cache.prefetcher.close()  # type: ignore[union-attr]
+    cache.invalidate("b")
+    cache.prefetcher.open()  # type: ignore[union-attr]
+    cache.get("wake up the learner")
+    workers.run()
+    assert ("dropped", "b") in script.told
+
+
+def test_a_learner_that_could_not_be_woken_is_woken_the_next_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cache, _, workers = scripted({"a": ["b"]}, loader=Loader())
+    warmed(cache, "ab", workers)
+
+    def refuse(job: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(workers, "submit", refuse)
+        assert cache.get_or_load("a") == "value of a"
+    cache.get("wake up the learner")
+    workers.run()
+    assert cache.contains("b")
+
+
+def test_join_waits_until_all_is_loaded() -> None:
+    loader = Loader()
+    cache: Cache[Any, Any] = Cache(max_entries=100, loader=loader)
+    assert cache.prefetcher is not None
+    assert cache.prefetcher.join()
+    engine: Any = cache.prefetcher._engine
+    engine.planner = Script({"a": ["b"], "b": []})
+    for key in "ab":
+        cache.get_or_load(key)
+        cache.prefetcher.join()
+        cache.invalidate(key)
+    cache.invalidate("b")
+    cache.get_or_load("a")
+    assert cache.prefetcher.join(5.0)
+    assert cache.waits("b")
+    assert PredictivePrefetcher().join()
+
+
+def test_events_tell_what_is_loaded_ahead() -> None:
+    cache, _, workers = scripted({"a": ["b", "c"]}, loader=Loader())
+    warmed(cache, "abc", workers)
+    told: list[tuple[str, Any]] = []
+    kinds = [EventKind.PREFETCH, EventKind.PREFETCH_USED, EventKind.PREFETCH_WASTED]
+    cache.events.subscribe(lambda event: told.append((event.kind.value, event.key)), kinds)
+    cache.get_or_load("a")
+    workers.run()
+    cache.get("b")
+    cache.invalidate("c")
+    workers.run()
+    assert sorted(told) == [
+        ("prefetch", "b"),
+        ("prefetch", "c"),
+        ("prefetch_used", "b"),
+        ("prefetch_wasted", "c"),
+    ]
 
 
 # The model

@@ -46,6 +46,7 @@ cdef class Ledger(Table):
     cdef bint uncompiled
     cdef unsigned int tick
     cdef bint watchful
+    @cython.locals(slot=int)
     cdef void lay_out(self) except *
     cdef bint pause(self)
     cdef void resume(self, bint paused)

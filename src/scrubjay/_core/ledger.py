@@ -99,6 +99,10 @@ class Ledger(Table):
             columns.want_session()
         if labels is not None:
             labels = Labels()
+        slot = self.prefetched.queue.head[0]
+        while slot != NONE:
+            self.accesses.append(self.cells[2 * slot], DROPPED, 0)
+            slot = self.prefetched.queue.link[2 * slot + 1]
         self.reset_table(8)
         self.prefetched.clear()
         self.policy.clear()

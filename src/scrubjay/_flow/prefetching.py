@@ -86,6 +86,7 @@ class Prefetching:
         self._rest_until = 0.0
         self._again = False
         self._busy = False
+        self._blind = False  # whether something has happened that was not noted
         self._lock = threading.RLock()  # over the planner; never waited for on a request's way
         self._planned_for = self._capacity_of(store)
         self._bounds = (-1, -1, -1)
@@ -145,6 +146,7 @@ class Prefetching:
                 # In an empty context: whoever asks may be loading something at present.
                 loop.call_soon(self.turn, context=Context())
         except Exception:
+            self._scheduled = None
             _log.exception("prefetching failed")
 
     # Turns
@@ -207,7 +209,8 @@ class Prefetching:
             elif outcome == GIVEN_UP:
                 planner.evicted(key)
         self._settle(store)
-        if lost:
+        if lost or self._blind:
+            self._blind = False
             for key in [key for key in waiting if not store.waits(key)]:
                 self._wasted(key)
         self._fit(store)
@@ -456,6 +459,7 @@ class Prefetching:
         self._scheduled = None
         store = self._store()
         if store is not None and self._recording:
+            self._blind = True
             store.teach(self, ROWS)
 
     def after_fork(self) -> None:
