@@ -42,6 +42,7 @@ SMALLEST = 64  # entries: a smaller cache records nothing
 ROWS = 512  # accesses noted until they are taken: 6 kB
 TOGETHER = 32  # keys that one call of a batch loader is asked for
 _REST = 19.0  # times what a turn took: learning from mere hits takes a twentieth of the time
+_MARGIN = 0.8  # of the extra loads allowed: how many there would be without is an estimate
 _KNOWN = 1 << 17  # keys remembered that the cache's own loaders have loaded
 _FAILED = 4096  # keys remembered that could not be loaded ahead
 _FIRST_REFUSAL = 30.0  # seconds for which such a key is not tried again; then twice as long
@@ -75,7 +76,9 @@ class Prefetching:
         # One thread learns, the others load.
         self.workers = Workers(1 + sources.most * len(sources.all))
         self.closed = False
-        self.planner = Planner(self._capacity_of(store), cost_ratio=cost_ratio)
+        self.planner = Planner(
+            self._capacity_of(store), cost_ratio=1.0 + _MARGIN * (cost_ratio - 1.0)
+        )
         self._store = weakref.ref(store)
         self._loading = weakref.ref(loading)
         self._wall = wall
