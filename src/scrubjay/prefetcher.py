@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,6 @@ _log = logging.getLogger("scrubjay")
 _ROOM = 1024  # entries that a prefetcher without a cache plans for
 _SMOOTHING = 0.1  # weight of the latest prediction in the accuracy
 _CONFIDENT = 0.3
-_LOOK = 0.001  # seconds between two looks whether all is done
 _told = False
 
 
@@ -255,8 +255,16 @@ class PredictivePrefetcher:
 
     async def ajoin(self) -> None:
         """Wait, as `join` does, on an event loop."""
-        while self._engine is not None and self._engine.unfinished() is not None:
-            await asyncio.sleep(_LOOK)
+        loop = asyncio.get_running_loop()
+        while self._engine is not None:
+            flights = self._engine.unfinished()
+            if flights is None:
+                break
+            for flight in flights:
+                done = asyncio.Event()
+                flight.when_done(partial(loop.call_soon_threadsafe, done.set))
+                await done.wait()
+            await asyncio.sleep(0)  # a thread may be about to begin something
 
     def close(self) -> None:
         """End loading ahead: cancel what can be, and let go what cannot."""

@@ -143,9 +143,7 @@ class Traffic:
                 dependencies=page.dependencies,
                 context=context,
             )
-        self._note(
-            _Read(str(context["session_id"]), page, answer, mark, began, perf_counter())
-        )
+        self._note(_Read(str(context["session_id"]), page, answer, mark, began, perf_counter()))
         return answer
 
     def _read_batch(self, session: Session, context: dict[str, object]) -> list[_Read]:
