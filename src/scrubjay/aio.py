@@ -29,6 +29,7 @@ from scrubjay.observe.explanation import Explanation
 from scrubjay.observe.listeners import RemovalListener
 from scrubjay.observe.recorder import Recording
 from scrubjay.observe.statistics import DetailedStatistics
+from scrubjay.prefetcher import PredictivePrefetcher
 from scrubjay.tiers.protocol import Tier
 from scrubjay.types import (
     CacheConsistencyLevel,
@@ -88,6 +89,11 @@ class AdaptiveCache(Generic[K, V]):
         objective: CacheObjective | str | None = None,
         max_entries: int | None = None,
         loader: Callable[[Any], Any] | None = None,
+        batch_loader: Callable[[list[Any]], Any] | None = None,
+        loaders: Mapping[str, Callable[[Any], Any]] | None = None,
+        prefetch_cost_ratio: float = 1.3,
+        prefetch_concurrency: int = 4,
+        prefetch_rate: float | None = None,
         sizer: Callable[[Any], int] | None = None,
         max_value_fraction: float = 0.1,
         ttl_seconds: float | None = None,
@@ -116,6 +122,11 @@ class AdaptiveCache(Generic[K, V]):
             objective=objective,
             max_entries=max_entries,
             loader=loader,
+            batch_loader=batch_loader,
+            loaders=loaders,
+            prefetch_cost_ratio=prefetch_cost_ratio,
+            prefetch_concurrency=prefetch_concurrency,
+            prefetch_rate=prefetch_rate,
             sizer=sizer,
             max_value_fraction=max_value_fraction,
             ttl_seconds=ttl_seconds,
@@ -147,18 +158,25 @@ class AdaptiveCache(Generic[K, V]):
     async def start(self) -> None:
         """Begin the optimization loop on this event loop. The cache works without it, too.
 
-        One that runs on another event loop ends.
+        One that runs on another event loop ends. Prefetching goes on if `stop` ended it.
         """
+        if self.prefetcher is not None:
+            self.prefetcher.open()
         loop = asyncio.get_running_loop()
         task = self._optimizer
         if task is None or task.done() or task.get_loop() is not loop:
-            await self.stop()
+            await self._end_optimizing()
             self._optimizer = loop.create_task(
                 _optimize(weakref.ref(self), self._sync.optimization_interval)
             )
 
     async def stop(self) -> None:
-        """End the optimization loop. Entries stay."""
+        """End the optimization loop and prefetching. Entries stay."""
+        await self._end_optimizing()
+        if self.prefetcher is not None:
+            await self.prefetcher.aclose()
+
+    async def _end_optimizing(self) -> None:
         task, self._optimizer = self._optimizer, None
         if task is None or task.done():
             return
@@ -494,6 +512,10 @@ class AdaptiveCache(Generic[K, V]):
         """Return what the cache does at present, why, and what else it might do."""
         return self._sync.explain()
 
+    def explain_prefetch(self, key: K) -> str:
+        """Tell how a key stands with prefetching; see `Cache.explain_prefetch`."""
+        return self._sync.explain_prefetch(key)
+
     def advise(self, *, gather: bool = True) -> Advice:
         """Return what other amounts of memory would have made of the hit ratio; see `Cache.advise`."""
         return self._sync.advise(gather=gather)
@@ -559,6 +581,11 @@ class AdaptiveCache(Generic[K, V]):
     def enable_prefetching(self) -> bool:
         """As given."""
         return self._sync.enable_prefetching
+
+    @property
+    def prefetcher(self) -> PredictivePrefetcher | None:
+        """What loads ahead; None without `enable_prefetching`, or without a loader."""
+        return self._sync.prefetcher
 
     @property
     def optimization_history(self) -> list[dict[str, Any]]:

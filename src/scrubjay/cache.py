@@ -65,8 +65,9 @@ class Cache(Foundation[K, V]):
         eviction_strategy: which entry to give up; a member, its value or the name of a
             strategy registered with `register_strategy`.
         consistency_level: how fresh a read must be; a member or its value.
-        enable_prefetching: accepted for the time when predictors are part of the cache;
-            none is yet, so nothing is prefetched either way.
+        enable_prefetching: whether to load ahead, in the background, what will probably be
+            asked for: keys that the cache's own loader has loaded before. It costs nothing
+            where the cache has no loader.
         optimization_interval: seconds between two rounds of the optimization loop that
             `AdaptiveCache.start` begins.
         objective: what ADAPTIVE makes the most of: a `CacheObjective` or its value. None for
@@ -74,6 +75,14 @@ class Cache(Foundation[K, V]):
         max_entries: bound on the number of entries; None for no such bound. Values are
             sized only where `max_size_mb` bounds them.
         loader: called with a key to load its value; may be given per call instead.
+        batch_loader: called with a list of keys, returns a mapping of those that there are
+            to their values; loads ahead, and on demand where there is no `loader`.
+        loaders: loaders of their own for keys that are strings with some prefix, by prefix;
+            the longest prefix counts.
+        prefetch_cost_ratio: loads allowed for each one that there would be without
+            prefetching; 1.0 for no more.
+        prefetch_concurrency: calls of each loader ahead at a time, at most.
+        prefetch_rate: calls of each loader ahead in a second, at most; None for any number.
         sizer: returns the size of a value in bytes; None for an estimate of what key and
             value take in memory.
         max_value_fraction: the part of `max_size_mb` that one entry may take.
@@ -302,7 +311,8 @@ class Cache(Foundation[K, V]):
 
     def entry(self, key: K) -> CacheEntry | None:
         """Return what is known of an entry, or None. Looking is no use of it."""
-        return entries.describe(self, key, self._wall)
+        score = 0.0 if self.prefetcher is None else self.prefetcher.score(key)
+        return entries.describe(self, key, self._wall, score)
 
     # Removing
 
@@ -499,6 +509,16 @@ class Cache(Foundation[K, V]):
         ``print(cache.explain())`` shows it to people.
         """
         return explain(self)
+
+    def explain_prefetch(self, key: K) -> str:
+        """Tell why a key was loaded ahead, or how it stands with that, in a few words.
+
+        Args:
+            key: the key.
+        """
+        if self.prefetcher is None:
+            return "nothing is loaded ahead: prefetching is off, or the cache has no loader"
+        return self.prefetcher.explain(key)
 
     def advise(self, *, gather: bool = True) -> Advice:
         """Return what half, twice and four times the memory would have made of the hit ratio.

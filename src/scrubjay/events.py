@@ -71,7 +71,7 @@ class EventKind(Enum):
     # Prefetching; all have a key
     PREFETCH = "prefetch"  # one was begun
     PREFETCH_USED = "prefetch_used"  # somebody asked for it
-    PREFETCH_WASTED = "prefetch_wasted"  # it went before anybody asked; cause
+    PREFETCH_WASTED = "prefetch_wasted"  # it went before anybody asked
 
     # The optimization loop
     TUNE = "tune"  # detail: what it decided and why

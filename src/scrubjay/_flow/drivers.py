@@ -319,6 +319,22 @@ class _Errand:
         return self._outcome.pop()
 
 
+def run_ahead(effect: Start) -> None:
+    """Carry a load out in this thread, for nobody: what it raises has reached who waits."""
+    with suppress(BaseException):
+        run(_alone(effect))
+
+
+def _alone(effect: Start) -> Flow:
+    yield effect
+    return effect.flight
+
+
+def begin_ahead(effect: Start) -> None:
+    """Carry a load out as a task of its own on the running loop, for nobody."""
+    _begin(effect)
+
+
 def _begin(effect: Start) -> None:
     """Run a flow as a task of its own."""
     flight = effect.flight

@@ -100,6 +100,8 @@ class Flight:
     abandoned = False  # nobody loads it any more: who waits must see to it anew
     value: Any = MISSING
     error: BaseException | None = None
+    ahead = False  # nobody has asked for it: it is loaded ahead
+    joined = False  # somebody who did not begin it waits for it
     seconds = 0.0  # that the loader took
     number = 0  # told to those who listen for events; 0 if nobody did
     loop: Any = None  # the event loop that runs it, if one does

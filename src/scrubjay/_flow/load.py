@@ -33,8 +33,13 @@ class Demand(NamedTuple):
 class Loading(Protocol):
     """What a flow needs to know of the cache that it loads into."""
 
-    stack: Stack | None  # the tiers below, if there are any
-    rules: Resilience
+    @property
+    def stack(self) -> Stack | None:
+        """The tiers below, if there are any."""
+
+    @property
+    def rules(self) -> Resilience:
+        """When old values are served, and for how long loads are waited for."""
 
     def stale(self, key: Any) -> Stale | None:
         """Return an old value of `key`, if memory still has one."""
@@ -282,6 +287,36 @@ def refresh(cache: Loading, key: Any, terms: Terms, loader: Loader) -> Flow:
             return own
 
 
+def begin_ahead(cache: Loading, key: Any, terms: Terms, loader: Loader) -> Flight | None:
+    """Claim a key that nobody waits for; return its flight, or None if it is being loaded.
+
+    Args:
+        cache: where it is loaded into.
+        key: the key.
+        terms: under which a loaded value is stored.
+        loader: what loads it.
+    """
+    own = Flight(cache, key, terms, loader)
+    flight = cache.begin(own)
+    if flight is own:
+        return own
+    if flight.done:  # its claim could not be given up
+        cache.end(flight)
+    return None
+
+
+def carry_out_ahead(flight: Flight) -> Start:
+    """Return what carries out a load that `begin_ahead` has claimed the key for."""
+    return Start(_carry_out(flight.owner, flight, anew=False), flight, _abandon)
+
+
+def give_up_ahead(flight: Flight) -> None:
+    """Give up a load whose thread or loop is not there any more; who waits begins anew."""
+    if not flight.done:
+        flight.void = True
+        _abandon(flight)
+
+
 def _is_final(flight: Flight, own: Flight) -> bool:
     """Tell whether this is what the caller gets: its own cancellation, not another's."""
     return not flight.abandoned or (flight is own and flight.error is not None)
@@ -308,6 +343,7 @@ def _await(
                 raise
         if not flight.done:
             if flight is not own:
+                flight.joined = True
                 flight.refuse_circle()
             yield Wait(flight, flight is not own, seconds)
     finally:

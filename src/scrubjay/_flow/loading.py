@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 from scrubjay._core.claims import Claims
-from scrubjay._core.constants import MISSING
+from scrubjay._core.constants import MISSING, STORED
 from scrubjay._core.store import Store
 from scrubjay._core.terms import Terms
 from scrubjay._flow.failures import Failures
@@ -51,6 +51,7 @@ class Loading:
         self.rules = rules
         self.loads = Loads()
         self.waited = waited
+        self.watch: Callable[[Flight, Exception | None], object] | None = None
         self._store = store
         self._failures = failures
         self._of_one = of_one
@@ -146,9 +147,28 @@ class Loading:
 
     def count(self, flight: Flight, error: Exception | None) -> None:
         """Count a call of a loader; remember its failure if failures are remembered."""
-        self.loads.record(flight.seconds, error is not None)
+        self.count_ahead(flight, error)
         if error is not None and self._failures is not None:
             self._failures.remember(flight, error)
+
+    # Loads that nobody waits for
+
+    def keep_ahead(self, flight: Flight, value: Any) -> tuple[Terms, bool]:
+        """Store a loaded value that nobody has asked for; return as `keep`, and if it is stored."""
+        cost = flight.seconds if self._measured and flight.seconds >= _MEASURABLE else 0.0
+        terms = self._of_one(flight.terms, cost, flight)
+        own = terms if self.stack is None else self.stack.lower.in_memory(terms)
+        own.ahead = True
+        stored = self._store.put_ahead(flight.key, value, own) == STORED
+        if stored:
+            self._stored(flight.key)
+        return terms, stored
+
+    def count_ahead(self, flight: Flight, error: Exception | None) -> None:
+        """Count a call of a loader."""
+        self.loads.record(flight.seconds, error is not None)
+        if self.watch is not None:
+            self.watch(flight, error)
         if self._events.wanted:
             self._tell(EventKind.LOAD if error is None else EventKind.LOAD_ERROR, flight, error)
 

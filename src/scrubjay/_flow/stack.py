@@ -89,7 +89,9 @@ class Stack:
             flight.terms = terms
             return MISSING
         (value, meta, level, name), counters = found
-        self._store.put_under(key, value, lower.terms_of(meta, named, flight))
+        own = lower.terms_of(meta, named, flight)
+        own.ahead = flight.ahead and not flight.joined
+        self._store.put_under(key, value, own)
         nearer = lower.levels[: lower.levels.index(level)]
         if EventKind.PROMOTE in lower.events.wanted:
             lower.events.publish(Event(EventKind.PROMOTE, key, tier=level.name))
