@@ -106,7 +106,7 @@ class Coherent(Stack):
             flight.terms = self.lower.terms_of(found.meta, named, flight)
             if named:
                 self._loads.pin(flight, named)
-            self._store.put_under(flight.key, found.value, flight.terms)
+            self._store.put_under(flight.key, found.value, _waiting(flight))
             self._copies.hold(name, held)
             return found.value
         return MISSING
@@ -209,7 +209,7 @@ class Coherent(Stack):
         watches = self._watches(record.watch, labels)
         if watches is None:
             return
-        if self._store.put_under(flight.key, found.value, flight.terms):
+        if self._store.put_under(flight.key, found.value, _waiting(flight)):
             copy = Copy(record.version, record.watch, labels)
             self._copies.hold(name, Holding(flight.key, copy, watches))
         if self.lower.levels:
@@ -342,7 +342,7 @@ class Coherent(Stack):
         """Keep a loaded value here and in the shared tier unless the load was overtaken."""
         name = self.lower.name_of(flight.key)
         if ready.token is None:
-            self._loads.keep(flight, value, self._unwatched(terms))
+            flight.owner.keep(flight, value, self._unwatched(terms))
             return
         if flight.void:
             yield from self._release(name, ready)
@@ -351,7 +351,7 @@ class Coherent(Stack):
         meta = self.lower.labelled(self.lower.meta_of(terms), terms.tags, labels)
         record = self.lower.record_or_none(self.shared, name, value, meta)
         if record is None:
-            self._loads.keep(flight, value, self._unwatched(terms))
+            flight.owner.keep(flight, value, self._unwatched(terms))
             yield from self._release(name, ready)
             return
         try:
@@ -360,7 +360,7 @@ class Coherent(Stack):
                 yield from self.shared.ask("advance", (self.lower.names.of_key(flight.key),))
         except TierError:
             self.shared.owe((name,), ())
-            self._loads.keep(flight, value, self._unwatched(terms))
+            flight.owner.keep(flight, value, self._unwatched(terms))
             return
         if filled is None or flight.void:
             return
@@ -384,7 +384,7 @@ class Coherent(Stack):
         watches = self._watches(filled.watch, labels)
         if watches is None:
             return
-        if self._loads.keep(flight, value, self.lower.in_memory(terms)):
+        if flight.owner.keep(flight, value, self.lower.in_memory(terms)):
             copy = Copy(filled.version, filled.watch, labels)
             self._copies.hold(name, Holding(flight.key, copy, watches))
         if self.lower.levels:
@@ -555,3 +555,9 @@ class Coherent(Stack):
     def levels(self) -> tuple[Level, ...]:
         """All tiers below memory, the nearest first."""
         return (*self.lower.levels, self.shared)
+
+
+def _waiting(flight: Flight) -> Terms:
+    """Return the conditions of what was found: if nobody has asked for it yet, they say so."""
+    flight.terms.ahead = flight.ahead and not flight.joined
+    return flight.terms

@@ -153,16 +153,13 @@ class Loading:
 
     # Loads that nobody waits for
 
-    def keep_ahead(self, flight: Flight, value: Any) -> tuple[Terms, bool]:
-        """Store a loaded value that nobody has asked for; return as `keep`, and if it is stored."""
-        cost = flight.seconds if self._measured and flight.seconds >= _MEASURABLE else 0.0
-        terms = self._of_one(flight.terms, cost, flight)
-        own = terms if self.stack is None else self.stack.lower.in_memory(terms)
-        own.ahead = True
-        stored = self._store.put_ahead(flight.key, value, own) == STORED
+    def keep_ahead(self, flight: Flight, value: Any, terms: Terms) -> bool:
+        """Store a loaded value that nobody has asked for; return whether it is kept."""
+        terms.ahead = True
+        stored = self._store.put_ahead(flight.key, value, terms) == STORED
         if stored:
             self._stored(flight.key)
-        return terms, stored
+        return stored
 
     def count_ahead(self, flight: Flight, error: Exception | None) -> None:
         """Count a call of a loader."""

@@ -137,7 +137,7 @@ class Stack:
             anew: whether it replaces a value: what was made from that is void then.
         """
         lower = self.lower
-        self._loads.keep(flight, value, lower.in_memory(terms))
+        flight.owner.keep(flight, value, lower.in_memory(terms))
         if flight.void:
             return
         changed = (lower.names.of_key(flight.key),) if anew else ()
