@@ -62,6 +62,7 @@ def test_the_doors_take_the_same_arguments() -> None:
         "context",
         "consistency_check",
         "default",
+        "consistency_level",
     ]
 
 

@@ -18,6 +18,7 @@ from scrubjay.cache import Cache
 from scrubjay.clock import Clock
 from scrubjay.codecs import Serializer
 from scrubjay.consistency.manager import ConsistencyManager
+from scrubjay.consistency.tokens import Session
 from scrubjay.decorators import CachedFunction, Decorator, shared
 from scrubjay.errors import UnpicklableCacheError
 from scrubjay.events import EventCallback, EventKind, Events
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from scrubjay.options import CallOptions
+    from scrubjay.web.dashboard import Dashboard
 
 __all__ = ["AdaptiveCache"]
 
@@ -221,6 +223,7 @@ class AdaptiveCache(Generic[K, V]):
         consistency_check: bool = True,
         *,
         default: None = None,
+        consistency_level: CacheConsistencyLevel | str | None = None,
     ) -> V | None: ...
     @overload
     async def get(
@@ -230,6 +233,7 @@ class AdaptiveCache(Generic[K, V]):
         consistency_check: bool = True,
         *,
         default: V | T,
+        consistency_level: CacheConsistencyLevel | str | None = None,
     ) -> V | T: ...
     async def get(
         self,
@@ -238,6 +242,7 @@ class AdaptiveCache(Generic[K, V]):
         consistency_check: bool = True,
         *,
         default: Any = None,
+        consistency_level: CacheConsistencyLevel | str | None = None,
     ) -> Any:
         """Return the value of `key`, or `default` if it is not there.
 
@@ -246,12 +251,24 @@ class AdaptiveCache(Generic[K, V]):
             context: what is known of the caller, such as ``{"session_id": ...}``.
             consistency_check: whether the consistency level is to be kept.
             default: returned on a miss.
+            consistency_level: how fresh the value must be, across nodes; None for the level
+                of the cache.
+
+        Raises:
+            ConsistencyError: the level cannot be kept, which is never passed over in silence.
+            TierError: the level needs the shared tier, and that cannot be asked.
         """
         own = self._sync
         if not own.layered:
             if context is None:
                 return own.get(key, default)
             return own.get(key, default, context=context, consistency_check=consistency_check)
+        demand = own.demand(context, consistency_level) if consistency_check else None
+        if demand is not None:
+            value = own.request_at(key, context, demand)
+            if value is MISSING:
+                value = await drivers.arun(own.reading_at(key, demand))
+            return default if value is MISSING else value
         value = own.request_in_context(key, context, consistency_check)
         if value is MISSING:
             value = await drivers.arun(own.finding(key))
@@ -302,16 +319,22 @@ class AdaptiveCache(Generic[K, V]):
         dependencies: Iterable[Hashable] | None = None,
         cost: float | None = None,
         context: Mapping[str, Any] | None = None,
+        consistency_level: CacheConsistencyLevel | str | None = None,
     ) -> V:
         """Return the value of a key, loading and storing it if it is not there.
 
         A load runs as a task of its own: who is cancelled while waiting for it disturbs
         neither it nor others. See `Cache.get_or_load`.
         """
-        value = self._sync.request_in_context(key, context)
+        demand = self._sync.demand(context, consistency_level)
+        if demand is None:
+            value = self._sync.request_in_context(key, context)
+        else:
+            value = self._sync.request_at(key, context, demand)
         if value is MISSING or value is REFUSED:
             terms = self._sync.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
-            value = await drivers.arun(self._sync.reading(key, loader, terms, context))
+            flow = self._sync.reading(key, loader, terms, context, demand)
+            value = await drivers.arun(flow)
             if context is not None:
                 self._sync.ascribe(key, arguments.asker(context))
         elif self._sync.eager and self._sync.is_due(key):
@@ -402,10 +425,10 @@ class AdaptiveCache(Generic[K, V]):
             await drivers.arun(self._sync.finding(key))
         return bool(await drivers.arun(self._sync.touching(key, ttl, idle)))
 
-    async def invalidate(self, key: K) -> int:
+    async def invalidate(self, key: K, *, context: Mapping[str, Any] | None = None) -> int:
         """Remove a key and all that depends on it; return how many entries are gone."""
         if self._sync.layered:
-            return int(await drivers.arun(self._sync.forgetting(key)))
+            return int(await drivers.arun(self._sync.forgetting(key, context)))
         return self._sync.invalidate(key)
 
     async def invalidate_many(self, keys: Iterable[K]) -> int:
@@ -414,10 +437,12 @@ class AdaptiveCache(Generic[K, V]):
             return sum([await self.invalidate(key) for key in arguments.keys("keys", keys)])
         return self._sync.invalidate_many(keys)
 
-    async def invalidate_by_tags(self, tags: Iterable[str]) -> int:
+    async def invalidate_by_tags(
+        self, tags: Iterable[str], *, context: Mapping[str, Any] | None = None
+    ) -> int:
         """Remove what carries one of the tags, and all that depends on it."""
         if self._sync.layered:
-            flow = self._sync.forgetting_tags(arguments.tags(tags))
+            flow = self._sync.forgetting_tags(arguments.tags(tags), context)
             return int(await drivers.arun(flow))
         return self._sync.invalidate_by_tags(tags)
 
@@ -429,6 +454,10 @@ class AdaptiveCache(Generic[K, V]):
             self._sync.clear()
 
     # What never waits
+
+    def session(self, session_id: str, token: str | None = None) -> Session:
+        """Return what is known of a session; see `Cache.session`."""
+        return self._sync.session(session_id, token)
 
     def contains(self, key: K) -> bool:
         """Tell whether `key` is there, without counting as a use of it."""
@@ -468,6 +497,16 @@ class AdaptiveCache(Generic[K, V]):
     ) -> Callable[[], None]:
         """Have ``callback(event)`` called after whatever happens; see `Cache.on_event`."""
         return self._sync.on_event(callback, kinds, queued=queued)
+
+    def expose(self) -> Callable[[], None]:
+        """Let ``scrubjay dashboard`` and ``scrubjay top`` show this; see `Cache.expose`."""
+        return self._sync.expose()
+
+    def dashboard(
+        self, port: int = 8710, *, host: str = "127.0.0.1", token: str | None = None
+    ) -> Dashboard:
+        """Serve a live page; see `Cache.dashboard`."""
+        return self._sync.dashboard(port, host=host, token=token)
 
     def explain(self) -> Explanation:
         """Return what the cache does at present, why, and what else it might do."""

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from scrubjay.options import CallOptions
+    from scrubjay.web.dashboard import Dashboard
 
 __all__ = ["Cache"]
 
@@ -244,6 +245,7 @@ class Cache(Foundation[K, V]):
         dependencies: Iterable[Hashable] | None = None,
         cost: float | None = None,
         context: Mapping[str, Any] | None = None,
+        consistency_level: CacheConsistencyLevel | str | None = None,
     ) -> V:
         """Return the value of a key, loading and storing it if it is not there.
 
@@ -255,19 +257,25 @@ class Cache(Foundation[K, V]):
             key: any hashable.
             loader: called with the key; None for the cache's own. The others are those of
                 `put` and apply to a value that is loaded; a hit does not look at them.
+            consistency_level: how fresh the value must be; None for the cache's level.
 
         Raises:
             ReentrantLoadError: the loader needs, directly or not, the key that it loads.
             Exception: whatever the loader raises.
         """
-        value: V = self.request_in_context(key, context)
+        demand = self.demand(context, consistency_level)
+        value: V
+        if demand is None:
+            value = self.request_in_context(key, context)
+        else:
+            value = self.request_at(key, context, demand)
         if value is not MISSING and value is not REFUSED:
             if self.eager and self.is_due(key):
                 terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
                 drivers.run(self.renewing(key, loader, terms))
             return value
         terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
-        loaded: V = drivers.run(self.reading(key, loader, terms, context))
+        loaded: V = drivers.run(self.reading(key, loader, terms, context, demand))
         if context is not None:
             self.ascribe(key, arguments.asker(context))
         return loaded
@@ -308,31 +316,38 @@ class Cache(Foundation[K, V]):
 
     # Removing
 
-    def invalidate(self, key: K) -> int:
+    def invalidate(self, key: K, *, context: Mapping[str, Any] | None = None) -> int:
         """Remove a key and all that depends on it, directly or not.
+
+        Args:
+            key: the key.
+            context: who does; the session reads no older value afterwards, on any node.
 
         Returns:
             How many entries are gone: 0 if there was nothing to remove. Of those that are
             in lower tiers alone, only the one of the key itself is counted.
         """
-        return drivers.run(self.forgetting(key)) if self.layered else self.remove(key)
+        return drivers.run(self.forgetting(key, context)) if self.layered else self.remove(key)
 
     def invalidate_many(self, keys: Iterable[K]) -> int:
         """Remove several keys and all that depends on them; return how many are gone."""
         return sum(self.invalidate(key) for key in arguments.keys("keys", keys))
 
-    def invalidate_by_tags(self, tags: Iterable[str]) -> int:
+    def invalidate_by_tags(
+        self, tags: Iterable[str], *, context: Mapping[str, Any] | None = None
+    ) -> int:
         """Remove what carries at least one of the tags, and all that depends on it.
 
         Args:
             tags: a set of strings.
+            context: who does, as for `invalidate`.
 
         Returns:
             How many entries are gone.
         """
         checked = arguments.tags(tags)
         if self.layered:
-            return int(drivers.run(self.forgetting_tags(checked)))
+            return int(drivers.run(self.forgetting_tags(checked, context)))
         return self.remove_by_tags(checked)
 
     def clear(self) -> None:
@@ -404,6 +419,47 @@ class Cache(Foundation[K, V]):
         if not _REMOVALS.isdisjoint(wanted):
             self.listening = True
         return self.events.subscribe(callback, wanted, queued=queued)
+
+    def expose(self) -> Callable[[], None]:
+        """Let ``scrubjay dashboard`` and ``scrubjay top`` of this user show this cache.
+
+        The process answers them on a socket that only this user can open. They are told
+        counts, and names of keys and tags; no values.
+
+        Returns:
+            A function that ends it.
+
+        Raises:
+            CacheError: this system has no Unix sockets, or no safe place for one.
+        """
+        from scrubjay.web.exposing import expose  # noqa: PLC0415 - few want it
+
+        return expose(self)
+
+    def dashboard(
+        self, port: int = 8710, *, host: str = "127.0.0.1", token: str | None = None
+    ) -> Dashboard:
+        """Serve a live page on which this cache can be looked at, and nothing changed.
+
+        Caches of one process that name the same port are on one page, and so is what
+        other processes of this user announced.
+
+        Args:
+            port: the port; 0 for any that is free.
+            host: the address to listen on. By default only this machine can look.
+            token: what who looks must show, 16 ASCII characters or more; needed on an
+                address that others can reach.
+
+        Returns:
+            The page, with its `url` and `close`; also a context manager.
+
+        Raises:
+            InvalidArgumentError: an argument makes no sense, or a token is missing.
+            OSError: the address cannot be listened on.
+        """
+        from scrubjay.web.dashboard import open_dashboard  # noqa: PLC0415 - few want it
+
+        return open_dashboard(self, port, host, token)
 
     def record(
         self, path: str | os.PathLike[str], *, sample: float = 0.1, secret: bytes | None = None
@@ -488,6 +544,11 @@ class Cache(Foundation[K, V]):
         before = (requests, misses) if self._asked is None else self._asked
         self._asked = before if gather else None
         return advise(self, report or {}, requests - before[0], misses - before[1])
+
+    @property
+    def gathers_advice(self) -> bool:
+        """Whether evidence for `advise` is being gathered."""
+        return self._asked is not None
 
     def optimize(self) -> None:
         """Do one round of the optimization loop.

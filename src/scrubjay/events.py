@@ -33,8 +33,8 @@ class EventKind(Enum):
 
     # Requests; all have a key
     MISS = "miss"  # not in memory: lower tiers and the loader are asked
-    TIER_HIT = "tier_hit"  # tier, seconds; a lower tier had it
-    TIER_MISS = "tier_miss"  # tier, seconds
+    TIER_HIT = "tier_hit"  # tier; a lower tier had it
+    TIER_MISS = "tier_miss"  # tier
     STALE_SERVED = "stale_served"  # an old value was better than none; detail says why
     CONFLICT = "conflict"  # a value was there, and too old for who asked
 
@@ -56,8 +56,8 @@ class EventKind(Enum):
     # Lower tiers; all have a tier
     PROMOTE = "promote"  # key; found below, it is kept above
     DEMOTE = "demote"  # key; evicted above, it is kept below
-    TIER_WRITE = "tier_write"  # key, seconds
-    TIER_ERROR = "tier_error"  # seconds, error
+    TIER_CALL = "tier_call"  # seconds, error; detail: the method. Several keys may be in it
+    TIER_ERROR = "tier_error"  # error, detail; a call failed
     BREAKER = "breaker"  # detail: "open", "half_open" or "closed"
     DEGRADED = "degraded"  # detail; the cache goes on without it, or with less of it
     RECOVERED = "recovered"  # detail

@@ -16,6 +16,7 @@ from scrubjay._flow import drivers, load
 from scrubjay._flow.effects import Flow
 from scrubjay._flow.failures import Failures
 from scrubjay._flow.flight import Loader
+from scrubjay._flow.load import Demand
 from scrubjay._flow.loading import Loading
 from scrubjay._flow.sweeper import sweeper
 from scrubjay.clock import Clock, SystemClock
@@ -185,8 +186,18 @@ class Foundation(Layered[K, V]):
 
     # Conditions and loads
 
-    def reading(self, key: Any, loader: Any, terms: Terms, context: Any = None) -> Flow:
+    def reading(
+        self,
+        key: Any,
+        loader: Any,
+        terms: Terms,
+        context: Any = None,
+        demand: Demand | None = None,
+    ) -> Flow:
         """Return the flow that loads a key which was missed."""
+        if demand is not None:
+            own = self._loader_for(key, loader)
+            return load.load_at(self._loads, key, terms, own, demand)
         if context is not None and self._is_too_old(key, arguments.session(context)):
             return self.refreshing(key, loader, terms)
         if loader is None and self.prefetcher is not None:
@@ -283,23 +294,44 @@ class Foundation(Layered[K, V]):
         def keep(own: Terms) -> bool:
             return self._keep(key, value, own, session, asker)
 
-        return self.putting(key, value, self._conditions.of_one(terms), keep)
+        return self.putting(key, value, self._conditions.of_one(terms), keep, session)
 
     def _registered(self, key: Any, session: str | None = None) -> None:
         """Note that a value was stored, where a session or a subscriber is concerned."""
         manager = self.consistency_manager
-        if manager.listens:
+        if manager.listens and self._shared is None:
             facts = self.facts(key)
             if facts is not None:
                 manager.register_write(key, session, facts["version"])
 
-    def get_in_context(self, key: Any, default: Any, context: Any, consistency_check: bool) -> Any:
-        """Read on behalf of a session; called by `get` where a context is given."""
+    def get_in_context(
+        self, key: Any, default: Any, context: Any, consistency_check: bool, level: Any
+    ) -> Any:
+        """Read on behalf of a session; called by `get` where a context or a level is given."""
+        if self._shared is not None:
+            demand = self.demand(context, level)
+            if demand is not None:
+                return self.fetch_at(key, default, context, demand)
         value = self.request_in_context(key, context, consistency_check)
         if value is MISSING and self.layered:
             value = self.fetch_below(key, MISSING)
             self.ascribe(key, arguments.asker(context))
         return default if value is MISSING or value is REFUSED else value
+
+    def fetch_at(self, key: Any, default: Any, context: Any, demand: Demand) -> Any:
+        """Read at a level that a shared tier keeps."""
+        value = self.request_at(key, context, demand)
+        if value is MISSING:
+            value = drivers.run(self.reading_at(key, demand))
+        return default if value is MISSING else value
+
+    def request_at(self, key: Any, context: Any, demand: Demand) -> Any:
+        """Count a request, and answer it if memory alone can tell; else MISSING."""
+        self.request_in_context(key, context, False)
+        if demand.session is None or demand.level is CacheConsistencyLevel.STRONG:
+            return MISSING
+        assert self._shared is not None
+        return self._shared.at_once(key, demand.level, demand.session)
 
     def request_in_context(self, key: Any, context: Any, consistency_check: bool = True) -> Any:
         """Answer a request from memory alone and count it.
@@ -321,7 +353,7 @@ class Foundation(Layered[K, V]):
     def _is_too_old(self, key: Any, session: str | None) -> bool:
         """Tell whether what is there of a key must not be shown to a session."""
         manager = self.consistency_manager
-        if session is None or not manager.keeps_sessions:
+        if session is None or not manager.keeps_sessions or self._shared is not None:
             return False
         facts = self.facts(key)
         if facts is None or manager.validate_read(key, facts["version"], session):
@@ -366,6 +398,8 @@ class Foundation(Layered[K, V]):
     def announce(self, key: Any, value: Any, cause: int) -> None:
         """Tell listeners and subscribers that an entry is gone."""
         kind = CAUSES[cause]
+        if kind is not RemovalCause.REPLACED:
+            self.given_up(key)
         if kind in _CHANGES:
             self.consistency_manager.tell(key, self.writes)
         self._listeners.announce(key, value, kind)

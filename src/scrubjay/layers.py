@@ -12,7 +12,7 @@ import ssl
 from dataclasses import KW_ONLY, dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from scrubjay import arguments
 from scrubjay._flow.breaker import Breaker
@@ -29,6 +29,7 @@ __all__ = ["Disk", "Layer", "LowerLayer", "Memory", "Redis"]
 
 _MB = 1 << 20
 _METHODS = ("get_many", "put_many", "delete_many", "counters", "bump", "clear")
+_SHARED_METHODS = ("fetch", "write", "delete", "lease", "fill", "barrier", "on_invalidated")
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,31}")  # no dot: what has one is a digest
 _UNFIT = re.compile(r"[^A-Za-z0-9_-]")
 
@@ -59,23 +60,30 @@ class LowerLayer:
         ttl_seconds: how long a record stays there at most; None for as long as it lives.
         failures: that many failures in a row have it left alone for a while.
         retry_seconds: how long at first; then twice as long each time, 30 at most.
+        max_silence_seconds: of a tier that nodes share: how long a node serves what it has of
+            its own when it hears nothing of changes.
+        lease_seconds: likewise: how long the others wait for the one that loads a key, before
+            they load it themselves. Loads should take less.
     """
 
     ttl_seconds: float | None = None
     failures: int = 3
     retry_seconds: float = 1.0
+    max_silence_seconds: float = 5.0
+    lease_seconds: float = 10.0
 
     def tier_for(self, scope: str, clock: Clock | None, events: Events) -> Tier:
         """Return the tier that a cache uses."""
         raise NotImplementedError
 
-    def level(self, scope: str, clock: Clock | None, events: Events) -> Level:
+    def level(self, scope: str, clock: Clock | None, events: Events, last: bool = False) -> Level:
         """Return the tier as a cache uses it.
 
         Args:
             scope: what tells the cache's records from those of others.
             clock: tells the time; None for the system's.
             events: where it is told what happens.
+            last: whether it is the farthest, so that it may be the one that nodes share.
 
         Raises:
             InvalidArgumentError: an argument of the layer makes no sense.
@@ -87,7 +95,14 @@ class LowerLayer:
             arguments.positive("retry_seconds", self.retry_seconds),
         )
         tier = self.tier_for(scope, clock, events)
-        return Level(tier, breaker, events, ttl, owned=not isinstance(self, Layer))
+        return Level(
+            tier,
+            breaker,
+            events,
+            ttl,
+            owned=not isinstance(self, Layer),
+            versioned=last and is_shared(tier),
+        )
 
 
 @dataclass(frozen=True)
@@ -149,6 +164,8 @@ class Redis(LowerLayer):
         tls: how to encrypt; None for `rediss://` to trust the system's authorities.
         timeout_seconds: how long an operation may take.
         connect_timeout_seconds: how long of that connecting may take.
+        strong: whether strong reads are refused where another server may take the place of
+            this one, or given until that happens.
         name: names the tier in events and statistics.
     """
 
@@ -157,6 +174,7 @@ class Redis(LowerLayer):
     tls: ssl.SSLContext | None = None
     timeout_seconds: float = 1.0
     connect_timeout_seconds: float = 1.0
+    strong: Literal["primary", "until-failover"] = "primary"
     name: str = "redis"
 
     def tier_for(self, scope: str, clock: Clock | None, events: Events) -> Tier:
@@ -167,10 +185,17 @@ class Redis(LowerLayer):
             tls=self.tls,
             timeout_seconds=self.timeout_seconds,
             connect_timeout_seconds=self.connect_timeout_seconds,
+            heartbeat_seconds=min(1.0, self.max_silence_seconds / 3.0),
+            strong=self.strong,
             name=self.name,
             on_event=events.relay,
             clock=clock,
         )
+
+
+def is_shared(tier: Any) -> bool:
+    """Tell whether nodes can share a tier: its records have versions, and it tells of changes."""
+    return all(callable(getattr(tier, name, None)) for name in _SHARED_METHODS)
 
 
 def split(tiers: Any) -> tuple[Memory, list[LowerLayer]]:

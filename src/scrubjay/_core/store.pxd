@@ -23,6 +23,7 @@ cdef class Store(Ahead):
     cdef readonly long long misses
     cdef readonly object latency
     cdef public bint layered
+    cdef public bint strict
     @cython.final
     @cython.locals(slot=int, stamp=cython.longlong, hits=cython.uint)
     cdef inline object lookup(self, object key, object default)

@@ -61,6 +61,7 @@ class Store(Ahead):
         self.latency = latency
         self.misses = 0
         self.layered = False  # whether there are tiers below
+        self.strict = False  # whether these are asked for what is here, too
 
     # Reading
 
@@ -71,6 +72,7 @@ class Store(Ahead):
         *,
         context: Any = None,
         consistency_check: bool = True,
+        consistency_level: Any = None,
     ) -> Any:
         """Return the value of `key`, or `default` if it is not there.
 
@@ -79,17 +81,24 @@ class Store(Ahead):
             default: returned on a miss.
             context: what is known of the caller, such as ``{"session_id": ...}``.
             consistency_check: whether the consistency level is to be kept.
+            consistency_level: how fresh the value must be, across nodes; None for the level
+                of the cache.
 
         Raises:
             InvalidKeyError: the key is not hashable.
+            ConsistencyError: the level cannot be kept, which is never passed over in silence.
+            TierError: the level needs the shared tier, and that cannot be asked.
         """
-        if context is not None:
-            return self.get_in_context(key, default, context, consistency_check)
+        if context is not None or consistency_level is not None:
+            level = consistency_level if consistency_check else "eventual"
+            return self.get_in_context(key, default, context, consistency_check, level)
         if self.layered:
             return self.fetch_layered(key, default)
         return self.fetch(key, default)
 
-    def get_in_context(self, key: Any, default: Any, context: Any, consistency_check: bool) -> Any:
+    def get_in_context(
+        self, key: Any, default: Any, context: Any, consistency_check: bool, level: Any
+    ) -> Any:
         """Read on behalf of a session; a door that keeps sessions does more here."""
         return self.fetch(key, default)
 
@@ -114,8 +123,14 @@ class Store(Ahead):
 
     def fetch_layered(self, key: Any, default: Any) -> Any:
         """Answer one request and count it; look below where it misses."""
+        if self.strict:
+            return self.fetch_strictly(key, default)
         value = self.fetch(key, MISSING)
         return self.fetch_below(key, default) if value is MISSING else value
+
+    def fetch_strictly(self, key: Any, default: Any) -> Any:
+        """Answer one request where what is here may not be shown unasked."""
+        return self.fetch_below(key, default)
 
     def fetch_below(self, key: Any, default: Any) -> Any:
         """Answer what this store missed; a door with lower tiers looks there."""

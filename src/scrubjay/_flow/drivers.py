@@ -82,10 +82,14 @@ def _execute(flow: Flow, flight: Flight | None) -> Any:
                 started += (effect.flight,)
                 flows.append((effect.flow, enter(effect.flight)))
             elif type(effect) is Ask:
+                start = perf_counter()
                 try:
-                    answer = getattr(effect.tier, effect.method)(*effect.arguments)
+                    call = getattr(effect.tier, effect.method)
+                    answer = call(*effect.arguments, **effect.named)
                 except BaseException as error:
                     failure = error
+                if effect.took is not None:
+                    effect.took(perf_counter() - start, failure)
             elif type(effect) is Call:
                 flight = effect.flight
                 loader: Any = flight.loader
@@ -229,7 +233,7 @@ async def _drive(flow: Flow, flight: Flight | None = None) -> Any:
                 if isinstance(effect, Start):
                     _begin(effect)
                 elif isinstance(effect, Ask):
-                    answer = await _ask(effect)
+                    answer = await (_ask(effect) if effect.took is None else _time(effect))
                 elif isinstance(effect, Call):
                     answer = await _call(effect.flight)
                 else:
@@ -240,16 +244,31 @@ async def _drive(flow: Flow, flight: Flight | None = None) -> Any:
         del flow, effect, answer, failure
 
 
+async def _time(effect: Ask) -> Any:
+    """Call a method of a tier, and tell how long it took."""
+    assert effect.took is not None
+    failure: BaseException | None = None
+    start = perf_counter()
+    try:
+        return await _ask(effect)
+    except BaseException as error:
+        failure = error
+        raise
+    finally:
+        effect.took(perf_counter() - start, failure)
+        del failure  # its traceback leads here
+
+
 async def _ask(effect: Ask) -> Any:
     """Call a method of a tier, awaiting it or in a worker thread where it may wait."""
-    tier, method, given = effect
+    tier, method, given, named, _ = effect
     awaitable = getattr(tier, "a" + method, None)
     if awaitable is not None:
-        return await awaitable(*given)
+        return await awaitable(*given, **named)
     call = getattr(tier, method)
     if not tier.blocking:
-        return call(*given)
-    return await asyncio.get_running_loop().run_in_executor(None, call, *given)
+        return call(*given, **named)
+    return await asyncio.get_running_loop().run_in_executor(None, partial(call, *given, **named))
 
 
 async def _call(flight: Flight) -> Any:

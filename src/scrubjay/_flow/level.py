@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from scrubjay._flow.breaker import Breaker, BreakerState
 from scrubjay._flow.debts import Debts
 from scrubjay._flow.effects import Ask, Effect
-from scrubjay.errors import TierError, TierFullError, TierUnavailableError
+from scrubjay.errors import ConsistencyError, TierError, TierFullError, TierUnavailableError
 from scrubjay.events import Event, EventKind, Events
 from scrubjay.tiers import forks
 from scrubjay.tiers.protocol import Tier, TierRecord
@@ -40,6 +40,7 @@ class Level:
         events: where troubles are told.
         ttl_seconds: how long a record lives there at most; None for as long as the entry.
         owned: whether it is closed with the cache.
+        versioned: whether its records have versions: a `SharedTier` used as one.
     """
 
     def __init__(
@@ -49,11 +50,14 @@ class Level:
         events: Events,
         ttl_seconds: float | None = None,
         owned: bool = False,
+        versioned: bool = False,
     ) -> None:
         self.tier = tier
         self.name = tier.name
         self.ttl = math.inf if ttl_seconds is None else ttl_seconds
         self.owned = owned
+        self.versioned = versioned
+        self._delete = "delete" if versioned else "delete_many"
         self.counts = LevelCounts()
         self.debts = Debts()
         self._breaker = breaker
@@ -74,11 +78,12 @@ class Level:
 
     # Asking
 
-    def ask(self, method: str, *given: Any) -> Generator[Effect, Any, Any]:
+    def ask(self, method: str, *given: Any, **named: Any) -> Generator[Effect, Any, Any]:
         """Call a method of the tier, once it has been told all that it missed.
 
         Raises:
             TierError: it could not do it, or was not asked as it failed before.
+            ConsistencyError: it cannot promise what was asked for.
         """
         owing = bool(self.debts)  # before the look at who settles: he takes them away
         if self._settling.locked() or not self._breaker.admits():
@@ -89,7 +94,10 @@ class Level:
         try:
             if owing:
                 yield from self._settle()
-            answer = yield Ask(self.tier, method, given)
+            answer = yield Ask(self.tier, method, given, named, self._took(method))
+        except ConsistencyError:
+            self._breaker.succeeded()  # it answers
+            raise
         except Exception as error:
             raise self._failed(method, error) from error
         except BaseException:
@@ -123,7 +131,7 @@ class Level:
             if everything:
                 yield Ask(self.tier, "clear", ())
             for start in range(0, len(keys), _CHUNK):
-                yield Ask(self.tier, "delete_many", (keys[start : start + _CHUNK],))
+                yield Ask(self.tier, self._delete, (keys[start : start + _CHUNK],))
             for start in range(0, len(names), _CHUNK):
                 yield Ask(self.tier, "bump", (names[start : start + _CHUNK],))
         except BaseException:
@@ -131,6 +139,24 @@ class Level:
             raise
         finally:
             self._settling.release()
+
+    def _took(self, method: str) -> Callable[[float, BaseException | None], object] | None:
+        """Return what is told how long a call took; None while nobody wants to know."""
+        if EventKind.TIER_CALL not in self._events.wanted:
+            return None
+
+        def tell(seconds: float, error: BaseException | None) -> None:
+            self._events.publish(
+                Event(
+                    EventKind.TIER_CALL,
+                    tier=self.name,
+                    seconds=seconds,
+                    error=error,
+                    detail=method,
+                )
+            )
+
+        return tell
 
     def _skipped(self) -> TierUnavailableError:
         self.counts.skipped += 1

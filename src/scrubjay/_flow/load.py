@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from scrubjay._core.constants import MISSING
 from scrubjay._core.terms import Terms
 from scrubjay._flow.effects import Call, Flow, Start, Wait
-from scrubjay._flow.flight import Flight, Loader, under_way
-from scrubjay._flow.lower import Counters
+from scrubjay._flow.flight import Flight, Loader, next_order, under_way
 from scrubjay._flow.resilience import Resilience, Stale
 from scrubjay._flow.stack import Stack
+from scrubjay.consistency import Session
 from scrubjay.errors import LoadTimeoutError, ReentrantLoadError
+from scrubjay.types import CacheConsistencyLevel
 
 _PLAIN = Terms()
+
+
+class Demand(NamedTuple):
+    """How fresh a read must be.
+
+    Attributes:
+        level: the level.
+        session: who reads, or None.
+    """
+
+    level: CacheConsistencyLevel
+    session: Session | None
 
 
 class Loading(Protocol):
@@ -49,8 +62,11 @@ class Loading(Protocol):
     def failure(self, key: Any) -> Flight | None:
         """Return the remembered failure of loading `key`, if there is one."""
 
-    def keep(self, flight: Flight, value: Any) -> Terms:
-        """Store a loaded value unless the flight was overtaken; return the conditions."""
+    def conditions(self, flight: Flight) -> Terms:
+        """Return the conditions of a value that was just loaded."""
+
+    def keep(self, flight: Flight, value: Any, terms: Terms) -> bool:
+        """Store a loaded value unless the flight was overtaken; return whether it is kept."""
 
     def calling(self, flight: Flight) -> None:
         """Tell that a loader is about to be called."""
@@ -169,6 +185,56 @@ def _await_bounded(flight: Flight, own: Flight, old: Stale | None) -> Flow:
     soft = rules.soft if _servable(old, flight, rules) is not None else None
     bounds = [bound for bound in (soft, rules.hard) if bound is not None]
     yield from _await(flight, own, False, True, min(bounds, default=None))
+
+
+def read_at(cache: Loading, key: Any, demand: Demand) -> Flow:
+    """Return a completed flight with what a level lets be shown of `key`, or MISSING.
+
+    Nobody's look is joined: it may have begun before something that must be seen.
+    """
+    own = Flight(cache, key, _PLAIN, None)
+    claimed = cache.begin(own) is own
+    stack = cache.stack
+    assert stack is not None
+    try:
+        value = yield from stack.read(own, claimed, demand.level, demand.session)
+    except BaseException as error:
+        if claimed:
+            _finish(cache, own, error=error, abandoned=True)
+        raise
+    if claimed:
+        _finish(cache, own, value)
+    else:
+        own.complete(value)
+    return own
+
+
+def load_at(cache: Loading, key: Any, terms: Terms, loader: Loader, demand: Demand) -> Flow:
+    """Return a completed flight with the value of `key` at a level, loaded if there is none."""
+    began = next_order()
+    while True:
+        found = yield from read_at(cache, key, demand)
+        if found.value is not MISSING:
+            return found
+        failed = cache.failure(key)
+        if failed is not None:
+            return failed
+        own = Flight(cache, key, terms, loader)
+        own.demand = demand
+        try:
+            flight = cache.begin(own)
+            if flight is not own and flight.done:
+                cache.end(flight)
+                continue
+            yield from _await(flight, own, anew=False)
+        except BaseException:
+            if own.task is None:
+                own.dead = True  # as above
+            raise
+        # What was begun before us may be older than what we must see.
+        if flight.order > began and flight.loads and _is_final(flight, own):
+            return flight
+        cache.end(flight)
 
 
 def find(cache: Loading, key: Any) -> Flow:
@@ -295,13 +361,16 @@ def _carry_out(cache: Loading, flight: Flight, anew: bool) -> Flow:
     """
     stack = cache.stack
     try:
-        value = MISSING if anew else cache.present(flight.key)
-        if value is MISSING and stack is not None and not anew:
+        looks = not anew and flight.demand is None
+        value = cache.present(flight.key) if looks else MISSING
+        if value is MISSING and stack is not None and looks:
             value = yield from stack.find(flight)
         if value is MISSING and flight.loads:
-            counters: Counters = {}
+            ready: Any = None
             if stack is not None:
-                counters = yield from stack.lower.counters(flight.terms)
+                ready = yield from stack.prepare(flight, anew)
+                value = ready.value
+        if value is MISSING and flight.loads:
             cache.calling(flight)
             try:
                 value = yield Call(flight)
@@ -312,9 +381,10 @@ def _carry_out(cache: Loading, flight: Flight, anew: bool) -> Flow:
                 cache.cancelled(flight, error)
                 raise
             cache.count(flight, None)
-            terms = cache.keep(flight, value)
-            if stack is not None:
-                yield from stack.deposit(flight, value, terms, counters, anew)
+            if stack is None:
+                cache.keep(flight, value, cache.conditions(flight))
+            else:
+                yield from stack.deposit(flight, value, cache.conditions(flight), ready, anew)
     except Exception as error:
         _finish(cache, flight, error=error)
     except BaseException as error:

@@ -114,22 +114,25 @@ class Loading:
 
     def present(self, key: Any) -> Any:
         """Return the value that is there by now, or MISSING. Not a request."""
-        return self._store.peek(key, MISSING)
+        return self._store.peek(key, MISSING) if self.stack is None else self.stack.present(key)
 
     def failure(self, key: Any) -> Flight | None:
         """Return the remembered failure of loading `key`, if there is one."""
         return None if self._failures is None else self._failures.of(key)
 
-    def keep(self, flight: Flight, value: Any) -> Terms:
-        """Store a loaded value unless the flight was overtaken; return the conditions."""
+    def conditions(self, flight: Flight) -> Terms:
+        """Return the conditions of a value that was just loaded."""
         cost = flight.seconds if self._measured and flight.seconds >= _MEASURABLE else 0.0
-        terms = self._of_one(flight.terms, cost, flight)
-        own = terms if self.stack is None else self.stack.lower.in_memory(terms)
-        if self._store.put_under(flight.key, value, own):
-            if self._failures is not None:
-                self._failures.forget(flight.key)
-            self._stored(flight.key)
-        return terms
+        return self._of_one(flight.terms, cost, flight)
+
+    def keep(self, flight: Flight, value: Any, terms: Terms) -> bool:
+        """Store a loaded value unless the flight was overtaken; return whether it is kept."""
+        if not self._store.put_under(flight.key, value, terms):
+            return False
+        if self._failures is not None:
+            self._failures.forget(flight.key)
+        self._stored(flight.key)
+        return True
 
     def pin(self, flight: Flight, keys: tuple[Any, ...]) -> None:
         """Void a load, from now on, by what changes one of several further keys."""

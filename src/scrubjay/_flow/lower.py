@@ -110,19 +110,19 @@ class Lower:
         """
         name = self._encode(key)
         for level in self.levels:
-            found = yield from self._look_in(level, key, name)
+            found = yield from self.look_in(level, key, name)
             if found is not None:
                 prepare(found.meta)
                 counters = yield from self._confirm(key, found)
                 if counters is None:
                     continue
-                age = self._age(found.meta)
+                age = self.age(found.meta)
                 if age < 0.0:
                     return found, counters
                 expired(Stale(found.value, age))
         return None
 
-    def _look_in(self, level: Level, key: Any, name: bytes) -> Generator[Effect, Any, Found | None]:
+    def look_in(self, level: Level, key: Any, name: bytes) -> Generator[Effect, Any, Found | None]:
         try:
             (blob,) = yield from level.get((name,))
         except TierError:
@@ -133,8 +133,7 @@ class Lower:
                 level.owe((name,), ())
             found = None
         if found is None:
-            level.counts.misses += 1
-            self._tell(EventKind.TIER_MISS, key, level)
+            self.count_miss(level, key)
         return found
 
     def decoded(
@@ -147,10 +146,10 @@ class Lower:
             self._tell(EventKind.UNDECODABLE, key, level, f"{loaded.reason.value}: {loaded.detail}")
             return loaded
         found = Found(loaded.value, loaded.meta, level, name)
-        age = self._age(found.meta)
+        age = self.age(found.meta)
         return found if age < 0.0 or age < self._grace else None
 
-    def _age(self, meta: Meta) -> float:
+    def age(self, meta: Meta) -> float:
         """Return for how long something has expired, in seconds; negative if it has not."""
         return -math.inf if meta.expires is None else self._wall.time() - meta.expires
 
@@ -163,25 +162,42 @@ class Lower:
         counters: Counters = {}
         meta = found.meta
         if meta.tags or meta.dependencies:
-            stored = {
-                **{self.names.of_tag(tag): count for tag, count in meta.tags.items()},
-                **meta.dependencies,
-            }
+            stored = self.labels_of(meta)
             names = list(stored)
             for level in self.levels[: self.levels.index(found.level)]:
                 counters[level] = yield from self._counters(level, names)
             known = yield from self._counters(found.level, names)
             if known is None or known != stored:
-                found.level.counts.misses += 1
-                self._tell(EventKind.TIER_MISS, key, found.level)
+                self.count_miss(found.level, key)
                 return None
-        hit = self._age(found.meta) < 0.0
-        if hit:
-            found.level.counts.hits += 1
+        if self.age(found.meta) < 0.0:
+            self.count_hit(found.level, key)
         else:
-            found.level.counts.misses += 1
-        self._tell(EventKind.TIER_HIT if hit else EventKind.TIER_MISS, key, found.level)
+            self.count_miss(found.level, key)
         return counters
+
+    def count_hit(self, level: Level, key: Any) -> None:
+        """Count that a tier had what was asked for."""
+        level.counts.hits += 1
+        self._tell(EventKind.TIER_HIT, key, level)
+
+    def count_miss(self, level: Level, key: Any) -> None:
+        """Count that a tier did not have what was asked for."""
+        level.counts.misses += 1
+        self._tell(EventKind.TIER_MISS, key, level)
+
+    def labels_of(self, meta: Meta) -> dict[bytes, int]:
+        """Return the counters that a record carries."""
+        tags = {self.names.of_tag(tag): count for tag, count in meta.tags.items()}
+        return {**tags, **meta.dependencies}
+
+    def labelled(self, meta: Meta, tags: Iterable[str], known: Mapping[bytes, int]) -> Meta:
+        """Return conditions with counters: of the tags, and of all else as dependencies."""
+        own = {self.names.of_tag(tag): tag for tag in tags}
+        return meta._replace(
+            tags={tag: known[counter] for counter, tag in own.items()},
+            dependencies={name: count for name, count in known.items() if name not in own},
+        )
 
     def counters(self, terms: Terms) -> Generator[Effect, Any, Counters]:
         """Return the counters for an entry whose value is about to be made."""
@@ -219,9 +235,14 @@ class Lower:
             )
         )
 
-    def in_memory(self, terms: Terms) -> Terms:
-        """Return conditions with the time to live that memory has, if that is shorter."""
-        most = self._memory_ttl
+    def in_memory(self, terms: Terms, longest: float = math.inf) -> Terms:
+        """Return conditions with the time to live that memory has, if that is shorter.
+
+        Args:
+            terms: the conditions.
+            longest: another bound, in seconds.
+        """
+        most = min(self._memory_ttl, longest)
         if most == math.inf or 0.0 <= terms.ttl <= most:
             return terms
         return Terms(
@@ -264,14 +285,10 @@ class Lower:
             known = counters[level]
             if known is None:
                 return None
-            own = {self.names.of_tag(tag): tag for tag in tags}
-            meta = meta._replace(
-                tags={tag: known[counter] for counter, tag in own.items()},
-                dependencies={name: count for name, count in known.items() if name not in own},
-            )
-        return self._sealed(level, name, value, meta)
+            meta = self.labelled(meta, tags, known)
+        return self.sealed(level, name, value, meta)
 
-    def _sealed(self, level: Level, name: bytes, value: Any, meta: Meta) -> TierRecord:
+    def sealed(self, level: Level, name: bytes, value: Any, meta: Meta) -> TierRecord:
         now = self._wall.time()
         until = now + level.ttl
         if meta.expires is not None:
@@ -322,6 +339,20 @@ class Lower:
                 level.owe((name,), changed)
                 raise
 
+    def record_or_none(
+        self, level: Level, name: bytes, value: Any, meta: Meta
+    ) -> TierRecord | None:
+        """Return a record for a level; None, and tell, if the value has no bytes."""
+        try:
+            return self.sealed(level, name, value, meta)
+        except EncodeError as error:
+            self._refused(level, error)
+            return None
+
+    def overwrite(self, name: bytes, value: Any, meta: Meta) -> Generator[Effect, Any, None]:
+        """Store a value in every tier, in turn."""
+        yield from self.fill(name, value, meta, (), {}, self.levels, (), lambda: True)
+
     def write(self, key: Any, value: Any, terms: Terms) -> Generator[Effect, Any, bool]:
         """Store a value in every tier, the farthest first; tell whether one has kept it.
 
@@ -362,8 +393,8 @@ class Lower:
         """
         name = self._encode(key)
         for level in reversed(self.levels):
-            found = yield from self._look_in(level, key, name)
-            if found is None or self._age(found.meta) >= 0.0:
+            found = yield from self.look_in(level, key, name)
+            if found is None or self.age(found.meta) >= 0.0:
                 continue
             meta = found.meta
             if ttl >= 0.0:
@@ -371,7 +402,7 @@ class Lower:
             if idle >= 0.0:
                 meta = meta._replace(idle_seconds=idle)
             try:
-                yield from level.put([self._sealed(level, name, found.value, meta)])
+                yield from level.put([self.sealed(level, name, found.value, meta)])
             except (EncodeError, TierError):
                 level.owe((name,), ())
 

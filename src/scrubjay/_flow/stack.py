@@ -7,7 +7,7 @@ the farthest first, and memory last: until then everyone here reads what was the
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from scrubjay._core.constants import MISSING
 from scrubjay._core.store import Store
@@ -15,12 +15,39 @@ from scrubjay._core.terms import Terms
 from scrubjay._flow.effects import Effect, Flow, Wait
 from scrubjay._flow.flight import Flight
 from scrubjay._flow.labels import Named
-from scrubjay._flow.lower import Counters, Lower
+from scrubjay._flow.level import Level
+from scrubjay._flow.lower import Lower
 from scrubjay._flow.resilience import Stale
 from scrubjay._flow.turns import ALL_KEYS, Turns
 from scrubjay.codecs import Meta
+from scrubjay.consistency import Session
 from scrubjay.events import Event, EventKind
 from scrubjay.tiers.protocol import Tier
+from scrubjay.types import CacheConsistencyLevel
+
+
+class Loads(Protocol):
+    """What is being loaded; see `scrubjay._flow.loading.Loading`."""
+
+    def pin(self, flight: Flight, keys: tuple[Any, ...]) -> None:
+        """Void a load, from now on, by what changes one of several further keys."""
+
+    def keep(self, flight: Flight, value: Any, terms: Terms) -> bool:
+        """Store a loaded value unless the flight was overtaken; return whether it is kept."""
+
+
+class Ready(NamedTuple):
+    """What is known before a loader is called.
+
+    Attributes:
+        value: what somebody else has loaded meanwhile, or MISSING.
+        counters: of the labels, in each tier.
+        token: the right to fill a shared tier; None where there is none.
+    """
+
+    value: Any = MISSING
+    counters: Any = ()
+    token: Any = None
 
 
 class Stack:
@@ -29,16 +56,13 @@ class Stack:
     Args:
         store: the memory.
         lower: the tiers below.
-        pin: called with a load and keys that its value was made from: what changes one of
-            them from now on voids the load.
+        loads: what is being loaded into the store.
     """
 
-    def __init__(
-        self, store: Store, lower: Lower, pin: Callable[[Flight, tuple[Any, ...]], object]
-    ) -> None:
+    def __init__(self, store: Store, lower: Lower, loads: Loads) -> None:
         self.lower = lower
         self._store = store
-        self._pin = pin
+        self._loads = loads
         self._turns = Turns()
         self._clearing = 0
 
@@ -54,7 +78,7 @@ class Stack:
             named = tuple(map(Named, meta.dependencies))
             flight.terms = lower.terms_of(meta, named, flight)
             if named:
-                self._pin(flight, named)
+                self._loads.pin(flight, named)
 
         def expired(old: Stale) -> None:
             if flight.stale is None or old.age < flight.stale.age:
@@ -78,24 +102,42 @@ class Stack:
             yield from self._turns.within(key, work)
         return value
 
+    def present(self, key: Any) -> Any:
+        """Return what memory has of a key and may show to who loads it, or MISSING."""
+        return self._store.peek(key, MISSING)
+
+    def read(
+        self, own: Flight, keep: bool, level: CacheConsistencyLevel, session: Session | None
+    ) -> Generator[Effect, Any, Any]:
+        """Return what may be shown of a key at a level that a shared tier keeps."""
+        raise NotImplementedError
+
+    def given_up(self, key: Any) -> None:
+        """Note that memory has given an entry up."""
+
     def glimpse(self, key: Any) -> Generator[Effect, Any, Any]:
         """Return what the tiers have of a key, or MISSING; keep nothing."""
         found = yield from self.lower.look(key, bool)
         return MISSING if found is None else found[0].value
 
+    def prepare(self, flight: Flight, anew: bool) -> Generator[Effect, Any, Ready]:
+        """Return what must be known before the loader of a flight is called."""
+        return Ready(counters=(yield from self.lower.counters(flight.terms)))
+
     def deposit(
-        self, flight: Flight, value: Any, terms: Terms, counters: Counters, anew: bool
+        self, flight: Flight, value: Any, terms: Terms, ready: Ready, anew: bool
     ) -> Generator[Effect, Any, None]:
-        """Keep a loaded value in the tiers unless the load was overtaken.
+        """Keep a loaded value in memory and in the tiers unless the load was overtaken.
 
         Args:
             flight: the load.
             value: what it returned.
             terms: the conditions.
-            counters: of its labels, from before it began.
+            ready: from before it began.
             anew: whether it replaces a value: what was made from that is void then.
         """
         lower = self.lower
+        self._loads.keep(flight, value, lower.in_memory(terms))
         if flight.void:
             return
         changed = (lower.names.of_key(flight.key),) if anew else ()
@@ -104,7 +146,7 @@ class Stack:
             value,
             lower.meta_of(terms),
             terms.tags,
-            counters,
+            ready.counters,
             lower.levels,
             changed,
             self._validity(flight),
@@ -116,7 +158,14 @@ class Stack:
 
     # Changing
 
-    def put(self, key: Any, value: Any, terms: Terms, keep: Callable[[Terms], bool]) -> Flow:
+    def put(
+        self,
+        key: Any,
+        value: Any,
+        terms: Terms,
+        keep: Callable[[Terms], bool],
+        session: Session | None = None,
+    ) -> Flow:
         """Store a value everywhere; its flight has whether anything has kept it.
 
         Args:
@@ -124,14 +173,22 @@ class Stack:
             value: the value.
             terms: the conditions.
             keep: stores it in memory, under the conditions that it is given.
+            session: who writes, or None.
 
         Raises:
             InvalidKeyError, EncodeError: key or value have no bytes; nothing has changed.
         """
         self.lower.name_of(key)
-        return self._turns.take(key, self._put(key, value, terms, keep))
+        return self._turns.take(key, self._put(key, value, terms, keep, session))
 
-    def _put(self, key: Any, value: Any, terms: Terms, keep: Callable[[Terms], bool]) -> Flow:
+    def _put(
+        self,
+        key: Any,
+        value: Any,
+        terms: Terms,
+        keep: Callable[[Terms], bool],
+        session: Session | None,
+    ) -> Flow:
         self._store.overtake(key)
         kept = yield from self.lower.write(key, value, terms)
         try:
@@ -143,23 +200,23 @@ class Stack:
             raise
         return stored or kept
 
-    def forget(self, key: Any) -> Flow:
+    def forget(self, key: Any, session: Session | None = None) -> Flow:
         """Remove a key everywhere; its flight has how many entries are gone."""
         name = self.lower.name_of(key)
-        return self._turns.take(key, self._forget(key, name))
+        return self._turns.take(key, self._forget(key, name, session))
 
-    def _forget(self, key: Any, name: bytes) -> Flow:
+    def _forget(self, key: Any, name: bytes, session: Session | None) -> Flow:
         changed = self.lower.names.of_key(key)
         gone = self._store.remove(key)
         below = yield from self.lower.forget((name,), (changed,))
         gone += self._store.remove(key) + self._remove_named(changed)
         return max(gone, below)
 
-    def forget_tags(self, tags: frozenset[str]) -> Flow:
+    def forget_tags(self, tags: frozenset[str], session: Session | None = None) -> Flow:
         """Remove what carries one of the tags; its flight has how many entries are gone."""
-        return self._turns.take(Named(b"tags"), self._forget_tags(tags))
+        return self._turns.take(Named(b"tags"), self._forget_tags(tags, session))
 
-    def _forget_tags(self, tags: frozenset[str]) -> Flow:
+    def _forget_tags(self, tags: frozenset[str], session: Session | None) -> Flow:
         names = [self.lower.names.of_tag(tag) for tag in tags]
         gone = self._store.remove_by_tags(tags)
         if names:
@@ -196,6 +253,11 @@ class Stack:
     def _remove_named(self, name: bytes) -> int:
         """Remove what came from below and depends on a counter that has moved on."""
         return 0 if self._store.dependency_graph() is None else self._store.remove(Named(name))
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """All tiers below memory, the nearest first."""
+        return self.lower.levels
 
     def own_tiers(self) -> list[Tier]:
         """Return the tiers that are to be closed with the cache."""

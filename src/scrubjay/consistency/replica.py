@@ -274,6 +274,10 @@ class Replica:
         self.learn(names, fetched.counts)
         return fetched.counts
 
+    def count(self, name: bytes) -> Count | None:
+        """Return the generation of a name as far as it is known."""
+        return self._counts.get(name)
+
     def learn(self, names: tuple[bytes, ...], counts: list[Count]) -> None:
         """Remember generations for as long as they are watched."""
         for name, count in zip(names, counts, strict=True):

@@ -21,8 +21,8 @@ from scrubjay.errors import InvalidArgumentError
 from scrubjay.tiers import forks
 from scrubjay.tiers._redis import address, wire
 from scrubjay.tiers._redis.aio import LoopLink
-from scrubjay.tiers._redis.coherence import Coherence
-from scrubjay.tiers._redis.exchange import Request
+from scrubjay.tiers._redis.coherence import PING, Coherence
+from scrubjay.tiers._redis.exchange import Request, Shared
 from scrubjay.tiers._redis.failures import CutOffError, UnsentError
 from scrubjay.tiers._redis.operations import Names, Operations
 from scrubjay.tiers._redis.settings import Settings
@@ -69,7 +69,7 @@ class RedisTier:
         name: names the tier in events and statistics.
         client_name: names its connections in the server's lists.
         on_event: called with a `TierEvent` when something damaged was found; None to log that.
-        clock: tells the wall time; None for the system's.
+        clock: tells the wall time, and the time by which feeds are dated; None for the system's.
 
     Raises:
         InvalidArgumentError: an argument makes no sense.
@@ -98,6 +98,7 @@ class RedisTier:
         wire.hiredis()
         names = Names(namespace)
         announcer = Announcer(name, arguments.function_or_none("on_event", on_event))
+        clock = SystemClock() if clock is None else clock
         self.name = name
         self._settings = Settings(
             address.parse(url, tls),
@@ -108,12 +109,12 @@ class RedisTier:
             arguments.positive("connect_timeout_seconds", connect_timeout_seconds),
             arguments.positive("heartbeat_seconds", heartbeat_seconds),
             lambda names: self._listeners.tell(self._coherence.changes(names)),
+            clock.monotonic,
         )
         if strong not in {"primary", "until-failover"}:
             raise InvalidArgumentError(
                 f"strong: {strong!r} is neither 'primary' nor 'until-failover'"
             )
-        clock = SystemClock() if clock is None else clock
         most = arguments.count("max_value_bytes", max_value_bytes)
 
         def damaged(detail: str) -> None:
@@ -310,8 +311,22 @@ class RedisTier:
 
     async def afetch(self, keys: Sequence[bytes], names: Sequence[bytes] = ()) -> Fetched:
         """Return records with versions, and generations; see `fetch`."""
-        names = checked_keys(names, "names")
-        return await self._link().run(self._coherence.fetch(checked_keys(keys), names))
+        keys, names = checked_keys(keys), checked_keys(names, "names")
+        link = self._loops.get(_running_loop())
+        deadline = monotonic() + self._timeout
+        if link is not None and link.session is not None and link.session.beating and keys:
+            # The usual case, the short way; `Coherence.fetch` is the long one.
+            session = link.session
+            request, watches = self._coherence.reading(session, keys, names)
+            request.deadline = deadline
+            replies = await session.carrier.submit(request)
+            if type(replies) is list:
+                fetched = self._coherence.fetched(session, keys, names, replies, watches)
+                if fetched is not None:
+                    return fetched
+            elif not isinstance(replies, (UnsentError, CutOffError)):
+                raise replies
+        return await self._link().run(self._coherence.fetch(keys, names), deadline)
 
     async def aread_many(self, keys: Sequence[bytes]) -> list[Versioned | None]:
         """Return records with versions; see `read_many`."""
@@ -356,7 +371,21 @@ class RedisTier:
 
     async def abarrier(self) -> Feed:
         """Return when all changes made before have been told; see `barrier`."""
-        return await self._link().run(self._coherence.barrier())
+        link = self._loops.get(_running_loop())
+        deadline = monotonic() + self._timeout
+        if link is not None and link.session is not None and link.session.beating:
+            session = link.session
+            if not session.outdated:
+                session.feed.check_strong()
+                replies = await session.carrier.submit(Shared(PING, 1, deadline))
+                if type(replies) is list and not isinstance(replies[0], Exception):
+                    session.feed.check_strong()
+                    return session.feed
+                if type(replies) is not list and not isinstance(
+                    replies, (UnsentError, CutOffError)
+                ):
+                    raise replies
+        return await self._link().run(self._coherence.barrier(), deadline)
 
     async def afeed(self) -> Feed:
         """Return what tells of changes; see `feed`."""

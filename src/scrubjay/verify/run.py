@@ -26,7 +26,8 @@ __all__ = ["Result", "verify"]
 
 _KEYS = 40
 _TAGS = 6
-_SESSIONS = 8  # of each process at a time
+_SESSIONS = 24  # of a process at a time, on an event loop
+_THREADS = 6  # the same, by threads
 _EVERY = 3  # process by threads; the others on event loops
 _MAX_SILENCE = 2.0
 _PAUSE = 0.5  # seconds between two faults, on average
@@ -143,13 +144,14 @@ def verify(
         proxies = [
             stack.enter_context(FaultProxy(where.host, where.port)) for _ in range(processes)
         ]
+        by_threads = [place % _EVERY == _EVERY - 1 for place in range(processes)]
         plans = [
             Plan(
                 server.behind(proxy.port), f"verify-{draw.getrandbits(40):x}", directory, "", 0,
-                seconds, _KEYS, _TAGS, _SESSIONS, place % _EVERY == _EVERY - 1, _MAX_SILENCE,
+                seconds, _KEYS, _TAGS, _THREADS if threads else _SESSIONS, threads, _MAX_SILENCE,
                 bug, draw.getrandbits(30),
             )
-            for place, proxy in enumerate(proxies)
+            for proxy, threads in zip(proxies, by_threads, strict=True)
         ]  # fmt: skip
         plans = [plan._replace(namespace=plans[0].namespace) for plan in plans]
         begun = time.monotonic()

@@ -186,13 +186,13 @@ class Worker:
         plan = self._plan
         key = min(int(draw.random() ** 2 * plan.keys), plan.keys - 1)
         kind = draw.random()
-        if kind < 0.70:
+        if kind < 0.80:
             return self._get(key, number, level, session)
-        if kind < 0.90:
+        if kind < 0.93:
             return self._load(key, number, level, session, draw)
-        if kind < 0.955:
+        if kind < 0.97:
             return self._put(key, number, session, draw)
-        if kind < 0.99:
+        if kind < 0.995:
             return self._delete(key, number, session)
         return self._bump(draw.randrange(plan.tags), number, session)
 

@@ -247,7 +247,7 @@ class LoopLink:
 
     async def _connect(self) -> None:
         settings, address = self._settings, self._settings.address
-        session = Session(settings.generation_key, settings.tell)
+        session = Session(settings.generation_key, settings.tell, settings.now)
         wired = session.carrier = Wire(settings, session)
         try:
             if address.path:

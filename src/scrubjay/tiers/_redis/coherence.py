@@ -46,7 +46,12 @@ _MOST_KEYS = 64  # in one request
 _LONGEST_OWNER = 64
 _NEVER = math.inf
 
-_PING: Final = b"*1\r\n$4\r\nPING\r\n"
+PING: Final = b"*1\r\n$4\r\nPING\r\n"
+
+# `TRACK` and GET, with the length of the name and the name to come.
+_WATCHED_GET: Final = (
+    b"*3\r\n$6\r\nCLIENT\r\n$7\r\nCACHING\r\n$3\r\nYES\r\n*2\r\n$3\r\nGET\r\n$%d\r\n%b\r\n"
+)
 
 OnReplies = Callable[[Session, "list[Any]"], object]
 
@@ -118,20 +123,13 @@ class Coherence:
     def _read(
         self, keys: Sequence[bytes], names: Sequence[bytes]
     ) -> Operation[tuple[Session, list[Any], list[Watch]]]:
-        asked = [self._versioned(key) for key in keys] + [self._names.counter + n for n in names]
-        # Each for itself and not by MGET: keys may be in different slots of a cluster.
-        commands: list[Command] = [part for name in asked for part in (TRACK, (b"GET", name))]
         repeated = False
         while True:
             session: Session = yield CONNECT
-            watches: list[Watch] = []
-            request = Request(wire.encode(commands), len(commands))
-            request.on_replies = lambda _, session=session, watches=watches: watches.extend(
-                map(session.feed.watch, asked)
-            )
+            request, watches = self.reading(session, keys, names)
             try:
                 yield from session.watching(until_failover=self._until_failover)
-                replies = (yield request) if commands else []
+                replies = (yield request) if request.count else []
             except (UnsentError, CutOffError):
                 if repeated:
                     raise
@@ -139,6 +137,46 @@ class Coherence:
                 continue
             _no_error(replies[::2])
             return session, replies[1::2], watches
+
+    def reading(
+        self, session: Session, keys: Sequence[bytes], names: Sequence[bytes]
+    ) -> tuple[Request, list[Watch]]:
+        """Return the request that reads records and generations, and where their watches come."""
+        record, counter = self._names.versioned, self._names.counter
+        asked = [b"%b%b}" % (record, key) for key in keys]
+        asked += [counter + name for name in names]
+        # Each for itself and not by MGET: keys may be in different slots of a cluster.
+        payload = b"".join([_WATCHED_GET % (len(name), name) for name in asked])
+        request = Request(payload, 2 * len(asked))
+        watches: list[Watch] = []
+        watch = session.feed.watch
+        request.on_replies = lambda _: watches.extend(map(watch, asked))
+        return request, watches
+
+    def fetched(
+        self,
+        session: Session,
+        keys: Sequence[bytes],
+        names: Sequence[bytes],
+        replies: list[Any],
+        watches: list[Watch],
+    ) -> Fetched | None:
+        """Return what the replies say; None if that takes more questions."""
+        generation = session.generation
+        values = replies[1::2]
+        if generation is None or None in values[len(keys) :]:
+            return None
+        _no_error(replies[::2])
+        feed = session.feed
+        records = [
+            self._record(key, value, generation, watch, feed)
+            for key, value, watch in zip(keys, values, watches, strict=False)
+        ]
+        counts = [
+            Count(_number(value), watch, feed)
+            for value, watch in zip(values[len(keys) :], watches[len(keys) :], strict=True)
+        ]
+        return Fetched(records, counts, feed)
 
     def _counts(
         self,
@@ -312,6 +350,10 @@ class Coherence:
                 continue
             found = self._record(key, replies[2], generation, watches[0], session.feed)
             counts = yield from self._counts(names, replies[4::2], watches[1:], session)
+            expired = found is not None and found.value is None and state == 1
+            if expired and useless != _VERSION.pack(version):
+                useless = _VERSION.pack(version)  # by our clock, not yet by the server's
+                continue
             token = None
             if state == 2:
                 token = Token(version, generation, owner)
@@ -373,7 +415,7 @@ class Coherence:
             try:
                 yield from session.watching(until_failover=self._until_failover)
                 session.feed.check_strong()
-                (reply,) = yield Shared(_PING, 1)
+                (reply,) = yield Shared(PING, 1)
             except (UnsentError, CutOffError):
                 if repeated:
                     raise

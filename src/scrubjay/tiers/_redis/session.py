@@ -40,13 +40,17 @@ class Session:
     Args:
         generation_key: where the server has the generation of the namespace.
         tell: told of the server's keys that have changed after they were read with `TRACK`.
+        now: the monotonic time that the feed is dated by.
     """
 
-    def __init__(self, generation_key: bytes, tell: Tell = bool) -> None:
+    def __init__(
+        self, generation_key: bytes, tell: Tell = bool, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self.exchange = Exchange(self._pushed, time.monotonic())
         self.exchange.on_lost = self._lost
         #: what it tells of changes
-        self.feed = Feed(b"", time.monotonic(), tell)
+        self.feed = Feed(b"", now(), tell)
+        self._now = now
         #: whether the server is asked now and then, so that silence is noticed
         self.beating = False
         #: has the driver begin with that
@@ -145,7 +149,7 @@ class Session:
         """
         request = _request([_STANDING])
         request.deadline = deadline
-        feed, asked = self.feed, time.monotonic()
+        feed, asked = self.feed, self._now()
 
         def heard(replies: list[Any]) -> None:
             epoch, primary, failover = self._standing(replies[0])

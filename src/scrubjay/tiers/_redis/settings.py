@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ class Settings:
         connect_timeout: seconds that connecting may take, within that.
         heartbeat: seconds between two looks whether the server is there, if it is asked at all.
         tell: told of changes, see `session`.
+        now: the monotonic time that feeds are dated by.
     """
 
     address: Address
@@ -34,6 +36,7 @@ class Settings:
     connect_timeout: float
     heartbeat: float = 1.0
     tell: Callable[[Sequence[bytes] | None], object] = bool
+    now: Callable[[], float] = time.monotonic
 
     def late(self) -> TierUnavailableError:
         """Return the error for an operation that took too long."""

@@ -331,7 +331,7 @@ class ThreadLink:
 
     def _open(self, deadline: float) -> tuple[Session, Any]:
         settings = self._settings
-        session = Session(settings.generation_key, settings.tell)
+        session = Session(settings.generation_key, settings.tell, settings.now)
         session.on_beating = lambda: listen(self, session, settings.heartbeat)
         own = None
         try:
