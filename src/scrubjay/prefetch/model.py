@@ -36,10 +36,10 @@ RING = 1 << 15  # guesses awaited at a time
 QUEUE = 48  # candidates at a time
 WINDOW = 512  # accesses between two looks for a threshold
 FADING = 0.75  # what a window before counts for
-FLOOR = 0.08  # a guess worth less is never fetched
+FLOOR = 0.04  # a guess worth less is never fetched
 RIVALS = 1.5  # a guess must be that much likelier than what it displaces
 YOUNG = 2.0  # times the usual age up to which what waits is not displaced by what is new
-STALE = 32  # accesses that a candidate may wait
+STALE = 4  # accesses that a candidate may wait
 
 
 class Model:
