@@ -38,6 +38,7 @@ _MONOTONIC = _LEVELS.index(CacheConsistencyLevel.MONOTONIC)
 _STRONG = _LEVELS.index(CacheConsistencyLevel.STRONG)
 _EXAMPLES = 10
 _SLACK = 0.05  # seconds between clocks: the wall's and the monotonic one, the server's and ours
+_LATE = 0.25  # seconds: who joins a load gets its value, though that has expired meanwhile
 _BINS = (0.0, 0.001, 0.01, 0.1, 1.0)
 
 
@@ -162,6 +163,7 @@ def _check_key(
     value_of = {event.version: event.value for event in writes}
     observations = Observations()
     misses = []
+    unversioned = []
     name = f"key {key}"
     for event in mine:
         if event.kind == Kind.BEGUN:
@@ -184,17 +186,22 @@ def _check_key(
             if event.level == _STRONG:
                 misses.append(event)
             continue
-        known = value_of.setdefault(event.version, event.value)
+        known = event.value
+        if event.version:
+            known = value_of.setdefault(event.version, event.value)
+        else:
+            unversioned.append(event)
         if known != event.value:
             findings.violation("writes", f"{name}: two values have version {event.version}")
         written = begun.get(event.value)
         if written is None or written.start > event.end:
             findings.violation("writes", f"{name}: value {event.value} was never written")
-        if event.start > event.expires + _SLACK:
+        if event.start > event.expires + _LATE:
             late = event.start - event.expires
             findings.violation(level, f"{name}: read {late * 1000:.0f} ms after it had expired")
     check_register(name, writes, observations, bound, findings)
     _check_fills(name, writes, findings)
+    _check_unversioned(name, writes, unversioned, bound, findings)
     findings.unexplained_misses += _unexplained(misses, changes, writes, bumps)
 
 
@@ -288,6 +295,31 @@ def _check_fills(name: str, writes: list[Event], findings: Findings) -> None:
             behind = latest - write.made
             what = f"{name}: a load has superseded what was written {behind:.4f} s after it began"
             findings.violation("writes", what)
+
+
+def _check_unversioned(
+    name: str, writes: list[Event], reads: list[Event], bound: float, findings: Findings
+) -> None:
+    """Check reads of what never reached the shared tier: loaded while that could not be asked.
+
+    They must not be older, by when they were made, than what the level allows.
+    """
+    if not reads:
+        return
+    changes = sorted((one.end, one.start) for one in writes if one.kind != Kind.FILL)
+    ends = [end for end, _ in changes]
+    latest = list(accumulate((start for _, start in changes), max))
+    for read in reads:
+        level = _LEVELS[read.level].value
+        allowed = 0.0 if read.level == _STRONG else bound + _SLACK
+        at = bisect_left(ends, read.start - allowed)
+        if at and latest[at - 1] > read.made:
+            findings.violation(level, f"{name}: {read.start - read.made:.3f} s after it was made")
+        elif read.level in {_SESSION, _MONOTONIC} and any(
+            write.session == read.session and read.made < write.start and write.end < read.start
+            for write in writes
+        ):
+            findings.violation(level, f"{name}: session {read.session} has written since")
 
 
 def _check_tags_of_fills(
