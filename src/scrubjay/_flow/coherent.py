@@ -242,7 +242,8 @@ class Coherent(Stack):
     def present(self, key: Any) -> Any:
         """Return what is in memory and has not changed, as far as was told; else MISSING."""
         held = self._copies.of(self.lower.name_of(key))
-        return self._store.peek(key, MISSING) if held is None or held.live else MISSING
+        # What nobody watches was kept while the tier could not be asked. Who loads asks again.
+        return self._store.peek(key, MISSING) if held is not None and held.live else MISSING
 
     def read(
         self, own: Flight, keep: bool, level: CacheConsistencyLevel, session: Session | None
