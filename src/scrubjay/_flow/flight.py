@@ -216,6 +216,30 @@ class Flight:
         return needed
 
 
+class Part(Flight):
+    """What one of several keys has, for those who want just that; all are loaded as a whole.
+
+    Args:
+        whole: the load of all of them.
+        key: the key.
+        terms: under which the value will be stored.
+        loader: None if it is only looked for in lower tiers.
+    """
+
+    anew = False  # whether it is loaded even if it is there
+    elsewhere = False  # whether another node is loading it
+
+    def __init__(self, whole: Flight, key: Any, terms: Terms, loader: Loader | None) -> None:
+        super().__init__(whole.owner, key, terms, loader)
+        self.whole = whole
+        self.waits_for.append(whole)
+
+    @property
+    def stranded(self) -> bool:
+        """Whether what loads the whole does not run, and may never."""
+        return self.whole.stranded
+
+
 def _behind_us(traceback: TracebackType | None) -> TracebackType | None:
     """Return a traceback from the loader on, without the frames that called it."""
     while traceback is not None and traceback.tb_frame.f_globals.get("__package__") == __package__:
