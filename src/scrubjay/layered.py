@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from scrubjay import arguments, layers
 from scrubjay._core.constants import MISSING
@@ -29,6 +30,9 @@ from scrubjay.mapping import StoreMapping
 from scrubjay.observe.statistics import TierGroup
 from scrubjay.tiers.protocol import Tier
 from scrubjay.types import CacheConsistencyLevel
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -293,6 +297,17 @@ class Layered(StoreMapping[K, V]):
         """
         for tier in self.own_tiers():
             tier.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def given_up(self, key: Any) -> None:
         """Note that memory has given an entry up."""
