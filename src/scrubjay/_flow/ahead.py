@@ -97,18 +97,18 @@ class Trip:
         loading = self._loading()
         return MISSING if loading is None else loading.present(key)
 
-    def keep(self, flight: Flight, value: Any) -> Terms:
-        """Store a loaded value unless the flight was overtaken; return the conditions."""
+    def conditions(self, flight: Flight) -> Terms:
+        """Return the conditions of a value that was just loaded."""
         loading = self._loading()
-        if loading is None:
-            return flight.terms
         if self._batch is not None:
             flight.seconds = self._batch.share
-        if flight.joined:  # it has been asked for
-            self.stored = not flight.void
-            return loading.keep(flight, value)
-        terms, self.stored = loading.keep_ahead(flight, value)
-        return terms
+        return flight.terms if loading is None else loading.conditions(flight)
+
+    def keep(self, flight: Flight, value: Any, terms: Terms) -> bool:
+        """Store a loaded value unless the flight was overtaken; return whether it is kept."""
+        loading = self._loading()
+        self.stored = loading is not None and loading.keep(flight, value, terms)
+        return self.stored
 
     def calling(self, flight: Flight) -> None:
         """Tell that a loader is about to be called, unless another load of the batch does."""

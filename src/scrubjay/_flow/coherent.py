@@ -106,6 +106,7 @@ class Coherent(Stack):
             flight.terms = self.lower.terms_of(found.meta, named, flight)
             if named:
                 self._loads.pin(flight, named)
+            flight.terms.ahead = flight.unasked
             self._store.put_under(flight.key, found.value, flight.terms)
             self._copies.hold(name, held)
             return found.value
@@ -209,6 +210,7 @@ class Coherent(Stack):
         watches = self._watches(record.watch, labels)
         if watches is None:
             return
+        flight.terms.ahead = flight.unasked
         if self._store.put_under(flight.key, found.value, flight.terms):
             copy = Copy(record.version, record.watch, labels)
             self._copies.hold(name, Holding(flight.key, copy, watches))

@@ -100,7 +100,7 @@ class Flight:
     abandoned = False  # nobody loads it any more: who waits must see to it anew
     value: Any = MISSING
     error: BaseException | None = None
-    ahead = False  # nobody has asked for it: it is loaded ahead
+    ahead = False  # it was begun before anybody asked
     joined = False  # somebody who did not begin it waits for it
     seconds = 0.0  # that the loader took
     number = 0  # told to those who listen for events; 0 if nobody did
@@ -161,6 +161,11 @@ class Flight:
             raise self.error.with_traceback(self._traceback)
         finally:
             del self  # or error, traceback, frame and flight would keep each other alive
+
+    @property
+    def unasked(self) -> bool:
+        """Whether it is loaded ahead and nobody has joined it."""
+        return self.ahead and not self.joined
 
     @property
     def stranded(self) -> bool:

@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 from scrubjay._core.claims import Claims
-from scrubjay._core.constants import MISSING, STORED
+from scrubjay._core.constants import MISSING
 from scrubjay._core.store import Store
 from scrubjay._core.terms import Terms
 from scrubjay._flow.failures import Failures
@@ -127,6 +127,7 @@ class Loading:
 
     def keep(self, flight: Flight, value: Any, terms: Terms) -> bool:
         """Store a loaded value unless the flight was overtaken; return whether it is kept."""
+        terms.ahead = flight.unasked
         if not self._store.put_under(flight.key, value, terms):
             return False
         if self._failures is not None:
@@ -152,17 +153,6 @@ class Loading:
             self._failures.remember(flight, error)
 
     # Loads that nobody waits for
-
-    def keep_ahead(self, flight: Flight, value: Any) -> tuple[Terms, bool]:
-        """Store a loaded value that nobody has asked for; return as `keep`, and if it is stored."""
-        cost = flight.seconds if self._measured and flight.seconds >= _MEASURABLE else 0.0
-        terms = self._of_one(flight.terms, cost, flight)
-        own = terms if self.stack is None else self.stack.lower.in_memory(terms)
-        own.ahead = True
-        stored = self._store.put_ahead(flight.key, value, own) == STORED
-        if stored:
-            self._stored(flight.key)
-        return terms, stored
 
     def count_ahead(self, flight: Flight, error: Exception | None) -> None:
         """Count a call of a loader."""

@@ -90,7 +90,7 @@ class Stack:
             return MISSING
         (value, meta, level, name), counters = found
         own = lower.terms_of(meta, named, flight)
-        own.ahead = flight.ahead and not flight.joined
+        own.ahead = flight.unasked
         self._store.put_under(key, value, own)
         nearer = lower.levels[: lower.levels.index(level)]
         if EventKind.PROMOTE in lower.events.wanted:
