@@ -1,4 +1,5 @@
 cimport cython
+from scrubjay.prefetch.calibration cimport Calibration
 from scrubjay.prefetch.model cimport Model
 from scrubjay.prefetch.predictor cimport Predictor
 from scrubjay.prefetch.scene cimport Scene
@@ -11,7 +12,7 @@ cdef class Planner(Model):
     cpdef object plan(self, int most)
     @cython.locals(slot=int, kind=int)
     cdef object next_guess(self)
-    @cython.locals(slot=int, scene=Scene, line=int, kind=int, worth=double, predictor=Predictor)
+    @cython.locals(slot=int, scene=Scene, line=int, kind=int, worth=double, tries=double, right=double, usual=double, predictor=Predictor, calibration=Calibration)
     cpdef object predict(self, object key, long long stream, int most)
     cpdef object fetched(self, object guess, double seconds, bint stored)
     cpdef object failed(self, object guess)

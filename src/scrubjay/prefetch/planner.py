@@ -82,6 +82,8 @@ class Planner(Model):
     def predict(self, key: Hashable, stream: int, most: int) -> list[Guess]:
         """Return what will probably be asked for after a key; nothing is charged or learned.
 
+        A class of guesses that was hardly ever tried is taken for half as good as all are.
+
         Args:
             key: What was asked for last.
             stream: A number for who asked; 0 if unknown.
@@ -98,10 +100,19 @@ class Planner(Model):
         scene.count = 0
         for predictor in self.predictors:
             predictor.propose(scene)
+        calibration = self.calibration
+        tries = right = 0.0
+        for kind in range(calibration.kinds):
+            tries += calibration.tries[kind]
+            right += calibration.right[kind]
+        usual = right / (tries + 1.0)
         ranked: list[tuple[float, int, int, int]] = []
         for line in range(scene.count):
             kind = scene.classes[line]
-            ranked.append((-self.calibration.worth[kind], line, scene.slots[line], kind))
+            worth = calibration.worth[kind]
+            if calibration.tries[kind] < 3.0 and worth < usual / 2.0:
+                worth = usual / 2.0
+            ranked.append((-worth, line, scene.slots[line], kind))
         ranked.sort()  # of guesses worth the same, the first one made is the best
         best: dict[int, Guess] = {}
         for worth, _, slot, kind in ranked:
