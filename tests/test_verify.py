@@ -206,7 +206,7 @@ def test_writes_with_versions_out_of_order(history):
 def test_expired_values(history):
     history.put(1.0, 2.0, 10, expires=3.0)
     history.read("eventual", 2.9, 3.5, 10, expires=3.0)
-    history.read("eventual", 3.2, 3.5, 10, expires=3.0)
+    history.read("eventual", 3.3, 3.5, 10, expires=3.0)
     assert history.violations() == {"eventual": 1}
 
 
@@ -292,24 +292,29 @@ def test_the_url_behind_a_proxy_keeps_who_asks(redis_server):
 
 
 @pytest.mark.timeout(60)
-def test_a_short_run_finds_nothing_wrong(redis_server):
-    result = verify(seconds=6, processes=3, seed=1)
+@pytest.mark.parametrize("caches", [False, True])
+def test_a_short_run_finds_nothing_wrong(redis_server, caches):
+    result = verify(seconds=6, processes=3, seed=1, caches=caches)
     found = result.findings
     assert found.examples == []
     assert result.violations == 0
-    assert found.unexplained_misses == 0
     assert sum(result.faults.values()) >= 1
     assert found.operations > 1000
-    assert all(found.reads[level.value] and found.copies[level.value] for level in
-               CacheConsistencyLevel)  # fmt: skip
+    for level in CacheConsistencyLevel:
+        assert found.reads[level.value]
+        assert found.copies[level.value]
     assert all(found.by_kind[kind] for kind in ("put", "delete", "fill", "bump", "miss"))
 
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("bug", bugs.BUGS)
 def test_known_bugs_are_found(redis_server, bug):
+    # What needs a cut takes longer than what happens all the time.
+    seconds = 15 if bug == "no-flush" else 6
     for attempt in range(3):  # a busy machine may do little in the time
-        result = verify(seconds=6, processes=3, bug=bug, seed=attempt)
+        result = verify(
+            seconds=seconds, processes=3, bug=bug, seed=attempt, caches=bug == "disk-floor"
+        )
         if result.violations:
             return
     pytest.fail("it was not found")

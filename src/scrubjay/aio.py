@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import weakref
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, overload
@@ -361,17 +361,35 @@ class AdaptiveCache(Generic[K, V]):
         return loaded
 
     async def get_many(
-        self, keys: Iterable[K], *, context: Mapping[str, Any] | None = None
+        self,
+        keys: Iterable[K],
+        loader: Callable[
+            [list[K]],
+            Awaitable[Mapping[K, V]] | Awaitable[Sequence[V]] | Mapping[K, V] | Sequence[V],
+        ]
+        | None = None,
+        *,
+        ttl_seconds: float | None = None,
+        priority: float = 1.0,
+        tags: Iterable[str] | None = None,
+        idle_seconds: float | None = None,
+        dependencies: Iterable[Hashable] | None = None,
+        cost: float | None = None,
+        context: Mapping[str, Any] | None = None,
+        consistency_level: CacheConsistencyLevel | str | None = None,
     ) -> dict[K, V]:
-        """Return those of the keys that are there, with their values."""
-        if not self._sync.layered:
-            return self._sync.get_many(keys, context=context)
-        found: dict[K, V] = {}
-        for key in arguments.keys("keys", keys):
-            value = await self.get(key, context, default=MISSING)
-            if value is not MISSING:
-                found[key] = value
-        return found
+        """Return those of the keys that are there, with their values; see `Cache.get_many`."""
+        own = self._sync
+        checked = arguments.keys("keys", keys)
+        function = arguments.function_or_none("loader", loader)
+        terms = own.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
+        demand = own.demand(context, consistency_level)
+        found, missing, refused = own.request_many(checked, context, demand)
+        if (missing or refused) and (own.layered or function is not None):
+            flow = own.finding_many(missing, refused, terms, function, demand)
+            found.update(await drivers.arun(flow))
+            own.ascribe_many((*missing, *refused), context)
+        return {key: found[key] for key in checked if key in found}
 
     async def put_many(
         self,
@@ -388,21 +406,10 @@ class AdaptiveCache(Generic[K, V]):
         """Store several values under the same conditions; see `Cache.put_many`."""
         if self._sync.layered:
             pairs = arguments.pairs("items", items)
-            stored = [
-                await self.put(
-                    key,
-                    value,
-                    ttl_seconds,
-                    priority,
-                    tags,
-                    context,
-                    idle_seconds=idle_seconds,
-                    dependencies=dependencies,
-                    cost=cost,
-                )
-                for key, value in pairs
-            ]
-            return sum(stored)
+            session = arguments.session(context)
+            terms = self._sync.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
+            flow = self._sync.storing_many(pairs, terms, session, arguments.asker(context))
+            return int(await drivers.arun(flow))
         return self._sync.put_many(
             items,
             ttl_seconds,
@@ -431,10 +438,13 @@ class AdaptiveCache(Generic[K, V]):
             return int(await drivers.arun(self._sync.forgetting(key, context)))
         return self._sync.invalidate(key)
 
-    async def invalidate_many(self, keys: Iterable[K]) -> int:
-        """Remove several keys and all that depends on them; return how many are gone."""
+    async def invalidate_many(
+        self, keys: Iterable[K], *, context: Mapping[str, Any] | None = None
+    ) -> int:
+        """Remove several keys and all that depends on them; see `Cache.invalidate_many`."""
         if self._sync.layered:
-            return sum([await self.invalidate(key) for key in arguments.keys("keys", keys)])
+            flow = self._sync.forgetting_many(arguments.keys("keys", keys), context)
+            return int(await drivers.arun(flow))
         return self._sync.invalidate_many(keys)
 
     async def invalidate_by_tags(

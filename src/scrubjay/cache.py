@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar, overload
@@ -193,6 +193,8 @@ class Cache(Foundation[K, V]):
         session = arguments.session(context)
         terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
         asker = arguments.asker(context)
+        if self.layered:
+            return int(drivers.run(self.storing_many(pairs, terms, session, asker)))
         return sum(self._put_checked(key, value, terms, session, asker) for key, value in pairs)
 
     def touch(
@@ -218,20 +220,49 @@ class Cache(Foundation[K, V]):
     # Reading
 
     def get_many(
-        self, keys: Iterable[K], *, context: Mapping[str, Any] | None = None
+        self,
+        keys: Iterable[K],
+        loader: Callable[[list[K]], Mapping[K, V] | Sequence[V]] | None = None,
+        *,
+        ttl_seconds: float | None = None,
+        priority: float = 1.0,
+        tags: Iterable[str] | None = None,
+        idle_seconds: float | None = None,
+        dependencies: Iterable[Hashable] | None = None,
+        cost: float | None = None,
+        context: Mapping[str, Any] | None = None,
+        consistency_level: CacheConsistencyLevel | str | None = None,
     ) -> dict[K, V]:
         """Return those of the keys that are there, with their values.
 
+        What memory does not have is looked for in each tier below at once, and what that
+        has not either is loaded at once, if there is a loader. Keys that are being loaded
+        are waited for instead; they are loaded again only where that yielded nothing.
+
         Args:
             keys: the keys; each counts as one request, however often it is named.
+            loader: called with a list of keys; returns a mapping, or a sequence with a
+                value for each key in their order. What a mapping lacks is not there. None
+                to load nothing, whatever loader the cache has. The others are those of
+                `put` and apply to values that are loaded.
             context: what is known of the caller.
+            consistency_level: how fresh the values must be; None for the cache's level.
+
+        Raises:
+            ReentrantLoadError: a loader needs, directly or not, a key that it loads.
+            LoadTimeoutError: it takes longer than the cache's `hard_timeout_seconds`.
+            Exception: whatever the loader raises.
         """
-        found: dict[K, V] = {}
-        for key in arguments.keys("keys", keys):
-            value = self.get(key, MISSING, context=context)
-            if value is not MISSING:
-                found[key] = value
-        return found
+        checked = arguments.keys("keys", keys)
+        function = arguments.function_or_none("loader", loader)
+        terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
+        demand = self.demand(context, consistency_level)
+        found, missing, refused = self.request_many(checked, context, demand)
+        if (missing or refused) and (self.layered or function is not None):
+            flow = self.finding_many(missing, refused, terms, function, demand)
+            found.update(drivers.run(flow))
+            self.ascribe_many((*missing, *refused), context)
+        return {key: found[key] for key in checked if key in found}
 
     def get_or_load(
         self,
@@ -329,9 +360,23 @@ class Cache(Foundation[K, V]):
         """
         return drivers.run(self.forgetting(key, context)) if self.layered else self.remove(key)
 
-    def invalidate_many(self, keys: Iterable[K]) -> int:
-        """Remove several keys and all that depends on them; return how many are gone."""
-        return sum(self.invalidate(key) for key in arguments.keys("keys", keys))
+    def invalidate_many(
+        self, keys: Iterable[K], *, context: Mapping[str, Any] | None = None
+    ) -> int:
+        """Remove several keys and all that depends on them.
+
+        Args:
+            keys: the keys.
+            context: who does, as for `invalidate`.
+
+        Returns:
+            How many entries are gone: those of memory, and as many more as the tier that had
+            most of the keys had of them.
+        """
+        checked = arguments.keys("keys", keys)
+        if self.layered:
+            return int(drivers.run(self.forgetting_many(checked, context)))
+        return sum(self.invalidate(key) for key in checked)
 
     def invalidate_by_tags(
         self, tags: Iterable[str], *, context: Mapping[str, Any] | None = None

@@ -38,7 +38,7 @@ class EventKind(Enum):
     STALE_SERVED = "stale_served"  # an old value was better than none; detail says why
     CONFLICT = "conflict"  # a value was there, and too old for who asked
 
-    # Loads; all have a key and the number of the load
+    # Loads; all have the number of the load, and a key, or an amount of keys if of several
     LOAD_START = "load_start"  # in the context that the loader is called in
     LOAD = "load"  # seconds
     LOAD_ERROR = "load_error"  # seconds, error

@@ -13,6 +13,7 @@ from scrubjay._core.constants import MISSING
 from scrubjay._core.strategies import make_policy, strategy_name
 from scrubjay._core.terms import Terms
 from scrubjay._flow import drivers, load
+from scrubjay._flow.bulk_lower import Item
 from scrubjay._flow.effects import Flow
 from scrubjay._flow.failures import Failures
 from scrubjay._flow.flight import Loader
@@ -295,6 +296,53 @@ class Foundation(Layered[K, V]):
             return self._keep(key, value, own, session, asker)
 
         return self.putting(key, value, self._conditions.of_one(terms), keep, session)
+
+    def storing_many(
+        self, pairs: Iterable[tuple[Any, Any]], terms: Terms, session: str | None, asker: int
+    ) -> Flow:
+        """Return the flow that stores several values in memory and below."""
+
+        def keep(key: Any, value: Any) -> Callable[[Terms], bool]:
+            return lambda own: self._keep(key, value, own, session, asker)
+
+        return self.putting_many(
+            [
+                Item(key, value, self._conditions.of_one(terms), keep(key, value))
+                for key, value in dict(pairs).items()
+            ],
+            session,
+        )
+
+    def request_many(
+        self, keys: Iterable[Any], context: Any, demand: Demand | None = None
+    ) -> tuple[dict[Any, Any], list[Any], list[Any]]:
+        """Answer requests from memory alone and count them.
+
+        Returns:
+            The values of keys that are there; those that are not; those too old to be shown.
+        """
+        found: dict[Any, Any] = {}
+        missing: list[Any] = []
+        refused: list[Any] = []
+        for key in keys:
+            if demand is None:
+                value = self.request_in_context(key, context)
+            else:
+                value = self.request_at(key, context, demand)
+            if value is MISSING:
+                missing.append(key)
+            elif value is REFUSED:
+                refused.append(key)
+            else:
+                found[key] = value
+        return found, missing, refused
+
+    def ascribe_many(self, keys: Iterable[Any], context: Any) -> None:
+        """Let the policy know who has just asked for several keys that were missed."""
+        if context is not None:
+            asker = arguments.asker(context)
+            for key in keys:
+                self.ascribe(key, asker)
 
     def _registered(self, key: Any, session: str | None = None) -> None:
         """Note that a value was stored, where a session or a subscriber is concerned."""

@@ -107,10 +107,15 @@ class Trip:
     def keep(self, flight: Flight, value: Any, terms: Terms) -> bool:
         """Store a loaded value unless the flight was overtaken; return whether it is kept."""
         loading = self._loading()
-        self.stored = loading is not None and loading.keep(flight, value, terms)
+        if loading is None:
+            return False
+        if flight.joined:  # it has been asked for
+            self.stored = not flight.void
+            return loading.keep(flight, value, terms)
+        self.stored = loading.keep_ahead(flight, value, terms)
         return self.stored
 
-    def calling(self, flight: Flight) -> None:
+    def calling(self, flight: Flight, amount: int = 0) -> None:
         """Tell that a loader is about to be called, unless another load of the batch does."""
         loading = self._loading()
         if loading is not None and (self._batch is None or not self._batch.called):
@@ -118,7 +123,7 @@ class Trip:
         if self._batch is not None:
             self._batch.called = True
 
-    def count(self, flight: Flight, error: Exception | None) -> None:
+    def count(self, flight: Flight, error: Exception | None, amount: int = 0) -> None:
         """Count a call of a loader. It fails for nobody: no failure is remembered."""
         loading = self._loading()
         batch = self._batch
@@ -130,7 +135,7 @@ class Trip:
         if batch is not None and error is not None:
             raise NotAlone from error
 
-    def cancelled(self, flight: Flight, error: BaseException) -> None:
+    def cancelled(self, flight: Flight, error: BaseException, amount: int = 0) -> None:
         """Tell that a loader was stopped, which is no failure of it."""
         loading = self._loading()
         if loading is not None and flight.number:

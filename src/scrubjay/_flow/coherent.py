@@ -106,8 +106,7 @@ class Coherent(Stack):
             flight.terms = self.lower.terms_of(found.meta, named, flight)
             if named:
                 self._loads.pin(flight, named)
-            flight.terms.ahead = flight.unasked
-            self._store.put_under(flight.key, found.value, flight.terms)
+            self._store.put_under(flight.key, found.value, _waiting(flight))
             self._copies.hold(name, held)
             return found.value
         return MISSING
@@ -210,8 +209,7 @@ class Coherent(Stack):
         watches = self._watches(record.watch, labels)
         if watches is None:
             return
-        flight.terms.ahead = flight.unasked
-        if self._store.put_under(flight.key, found.value, flight.terms):
+        if self._store.put_under(flight.key, found.value, _waiting(flight)):
             copy = Copy(record.version, record.watch, labels)
             self._copies.hold(name, Holding(flight.key, copy, watches))
         if self.lower.levels:
@@ -244,7 +242,8 @@ class Coherent(Stack):
     def present(self, key: Any) -> Any:
         """Return what is in memory and has not changed, as far as was told; else MISSING."""
         held = self._copies.of(self.lower.name_of(key))
-        return self._store.peek(key, MISSING) if held is None or held.live else MISSING
+        # What nobody watches was kept while the tier could not be asked. Who loads asks again.
+        return self._store.peek(key, MISSING) if held is not None and held.live else MISSING
 
     def read(
         self, own: Flight, keep: bool, level: CacheConsistencyLevel, session: Session | None
@@ -344,7 +343,7 @@ class Coherent(Stack):
         """Keep a loaded value here and in the shared tier unless the load was overtaken."""
         name = self.lower.name_of(flight.key)
         if ready.token is None:
-            self._loads.keep(flight, value, self._unwatched(terms))
+            flight.owner.keep(flight, value, self._unwatched(terms))
             return
         if flight.void:
             yield from self._release(name, ready)
@@ -353,7 +352,7 @@ class Coherent(Stack):
         meta = self.lower.labelled(self.lower.meta_of(terms), terms.tags, labels)
         record = self.lower.record_or_none(self.shared, name, value, meta)
         if record is None:
-            self._loads.keep(flight, value, self._unwatched(terms))
+            flight.owner.keep(flight, value, self._unwatched(terms))
             yield from self._release(name, ready)
             return
         try:
@@ -362,7 +361,7 @@ class Coherent(Stack):
                 yield from self.shared.ask("advance", (self.lower.names.of_key(flight.key),))
         except TierError:
             self.shared.owe((name,), ())
-            self._loads.keep(flight, value, self._unwatched(terms))
+            flight.owner.keep(flight, value, self._unwatched(terms))
             return
         if filled is None or flight.void:
             return
@@ -386,7 +385,7 @@ class Coherent(Stack):
         watches = self._watches(filled.watch, labels)
         if watches is None:
             return
-        if self._loads.keep(flight, value, self.lower.in_memory(terms)):
+        if flight.owner.keep(flight, value, self.lower.in_memory(terms)):
             copy = Copy(filled.version, filled.watch, labels)
             self._copies.hold(name, Holding(flight.key, copy, watches))
         if self.lower.levels:
@@ -557,3 +556,9 @@ class Coherent(Stack):
     def levels(self) -> tuple[Level, ...]:
         """All tiers below memory, the nearest first."""
         return (*self.lower.levels, self.shared)
+
+
+def _waiting(flight: Flight) -> Terms:
+    """Return the conditions of what was found: if nobody has asked for it yet, they say so."""
+    flight.terms.ahead = flight.ahead and not flight.joined
+    return flight.terms

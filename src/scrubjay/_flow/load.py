@@ -68,13 +68,16 @@ class Loading(Protocol):
     def keep(self, flight: Flight, value: Any, terms: Terms) -> bool:
         """Store a loaded value unless the flight was overtaken; return whether it is kept."""
 
-    def calling(self, flight: Flight) -> None:
-        """Tell that a loader is about to be called."""
+    def calling(self, flight: Flight, amount: int = 0) -> None:
+        """Tell that a loader is about to be called, for an amount of keys if for several."""
 
-    def count(self, flight: Flight, error: Exception | None) -> None:
-        """Count a call of a loader; remember its failure if failures are remembered."""
+    def count(self, flight: Flight, error: Exception | None, amount: int = 0) -> None:
+        """Count a call of a loader; remember its failure if failures are remembered.
 
-    def cancelled(self, flight: Flight, error: BaseException) -> None:
+        That of several keys is not: it says little of each.
+        """
+
+    def cancelled(self, flight: Flight, error: BaseException, amount: int = 0) -> None:
         """Tell that a loader was stopped, which is no failure of it."""
 
     def joined(self, flight: Flight, seconds: float) -> None:

@@ -90,7 +90,7 @@ class Stack:
             return MISSING
         (value, meta, level, name), counters = found
         own = lower.terms_of(meta, named, flight)
-        own.ahead = flight.unasked
+        own.ahead = flight.ahead and not flight.joined
         self._store.put_under(key, value, own)
         nearer = lower.levels[: lower.levels.index(level)]
         if EventKind.PROMOTE in lower.events.wanted:
@@ -137,7 +137,7 @@ class Stack:
             anew: whether it replaces a value: what was made from that is void then.
         """
         lower = self.lower
-        self._loads.keep(flight, value, lower.in_memory(terms))
+        flight.owner.keep(flight, value, lower.in_memory(terms))
         if flight.void:
             return
         changed = (lower.names.of_key(flight.key),) if anew else ()

@@ -47,8 +47,7 @@ class Calibration:
         self.right[kind] += part
         self.lately[kind] += (part - self.lately[kind]) / PACE
         worth = self.right[kind] / (self.tries[kind] + PRIOR)
-        if self.lately[kind] + TOLERANCE < worth:
-            worth = self.lately[kind] + TOLERANCE
+        worth = min(worth, self.lately[kind] + TOLERANCE)
         self.worth[kind] = worth
 
     def threshold(self, loads: float, waste: float) -> float:

@@ -93,8 +93,7 @@ class Horizon:
         for place in range(AGES):
             came += self.came[place]
             left = 1.0 - came / self.guesses
-            if left < 0.0:
-                left = 0.0
+            left = max(left, 0.0)
             stayed += length * (left + 0.5 * self.came[place] / self.guesses)
             wait = 2.0 * length if place > 0 else 1.0
             if wait > most:
@@ -106,6 +105,3 @@ class Horizon:
                     self.wait = wait
             if place > 0:
                 length *= 2.0
-
-
-

@@ -140,26 +140,26 @@ class Model:
         self.guard.look()
         # With a full purse there is no reason to wait for something better.
         full = min(self.purse, self.allowance) / self.deepest
-        self.bar = self.theta - (self.theta - self.floor) * (full if full > 0.0 else 0.0)
+        self.bar = self.theta - (self.theta - self.floor) * (max(0.0, full))
         self.wait -= 1
         if self.wait <= 0:
             self.wait = WINDOW
             self.reconsider()
         last = scene.streams.before(scene.row, 1)
         if last != NONE and scene.streams.marks[last] == scene.mark:
-            return None  # again: nothing follows from it
+            return  # again: nothing follows from it
         for predictor in self.predictors:
             predictor.learn(scene)
         scene.streams.push(scene.row, scene.mark, self.keys.now)
         scene.all.push(0, scene.mark, self.keys.now)
         if self.guard.capacity < SMALLEST:
-            return None
+            return
         scene.count = 0
         for predictor in self.predictors:
             predictor.propose(scene)
         for line in range(scene.count):
             self.consider(scene.slots[line], scene.classes[line])
-        return None
+        return
 
     def seat(self, key: Hashable) -> int:
         """Return the slot of a key, a new one if it has none."""
@@ -432,7 +432,7 @@ class Model:
         keys = self.keys
         slot = keys.find(keys.spread(key))
         if slot == NONE or not keys.state[slot] & UNUSED:
-            return None
+            return
         keys.state[slot] = (keys.state[slot] & ~UNUSED) | OVERDUE
         self.unused -= 1
         self.waiting.unlink(0, slot)
@@ -440,7 +440,7 @@ class Model:
         self.judge_loaded(slot, 0.0)
         self.purse -= self.paid[slot]
         self.trim()
-        return None
+        return
 
     def evicted(self, key: Hashable) -> None:
         """Note that an entry that had been asked for was given up to make room.
@@ -453,7 +453,7 @@ class Model:
         keys = self.keys
         slot = keys.find(keys.spread(key))
         if slot == NONE:
-            return None
+            return
         state = keys.state[slot]
         keys.state[slot] = (state & ~HELD) | LEFT
         keys.left[slot] = keys.now & 0xFFFFFFF
@@ -462,7 +462,7 @@ class Model:
             keys.state[slot] |= GHOST
             self.ghosts.append(0, slot)
             self.trim()
-        return None
+        return
 
     def trim(self) -> None:
         """Let there be no more ghosts than entries fetched ahead."""

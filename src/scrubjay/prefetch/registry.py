@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from scrubjay.errors import InvalidArgumentError
 from scrubjay.prefetch.predictor import Predictor
@@ -15,7 +16,7 @@ _predictors: dict[str, Callable[[], Predictor]] = {
 }
 
 
-def register_predictor(name: str, factory: Callable[[], Predictor]) -> None:
+def register_predictor(name: Any, factory: Callable[[], Predictor]) -> None:
     """Let every planner that is made from now on ask a predictor too.
 
     Args:

@@ -89,7 +89,6 @@ class Successors:
                 self.entries[place] = 0
                 continue
             confidence = ((entry >> 8) & 255) * 16 // asked
-            if confidence > 16:
-                confidence = 16
+            confidence = min(confidence, 16)
             band = 10 * CONFIDENCE[confidence] + 2 * experience
             scene.guess(follower, base + band + (1 if entry & 255 > 1 else 0))

@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from scrubjay._flow.coherent import Coherent
 from scrubjay.errors import InvalidArgumentError
+from scrubjay.tiers import RedisTier
 from scrubjay.tiers._redis import coherence, scripts, wire
 from scrubjay.tiers._redis.coherence import Coherence
 from scrubjay.tiers._redis.exchange import Exchange, Request
 from scrubjay.tiers._redis.operations import CONNECT
 from scrubjay.tiers._redis.session import Session
 from scrubjay.verify.node import Node
+from scrubjay.versions import Feed
 
 __all__ = ["BUGS", "plant"]
 
@@ -31,7 +34,11 @@ def _no_barrier() -> None:
         yield from opened.watching(until_failover=True)
         return opened.feed
 
+    async def abarrier(self: RedisTier) -> Feed:
+        return await self.afeed()
+
     _replace(Coherence, "barrier", barrier)
+    _replace(RedisTier, "abarrier", abarrier)
 
 
 def _noloop() -> None:
@@ -141,7 +148,33 @@ def _late_tag() -> None:
     def late(self: Node, names: tuple[bytes, ...], counts: Any) -> Any:
         return (yield from self.replica.generations(names))
 
+    deposit = Coherent.deposit
+
+    def deposit_late(
+        self: Coherent, flight: Any, value: Any, terms: Any, ready: Any, anew: bool
+    ) -> Any:
+        if ready.token is not None and ready.counters:
+            names = tuple(ready.counters)
+            fetched = yield from self.shared.ask("fetch", (), names)
+            ready = ready._replace(counters=dict(zip(names, fetched.counts, strict=True)))
+        yield from deposit(self, flight, value, terms, ready, anew)
+
     _replace(Node, "counts_after_load", late)
+    _replace(Coherent, "deposit", deposit_late)
+
+
+def _disk_floor() -> None:
+    """Take what the disk has for the last there is (caches only)."""
+    read = Coherent.read
+
+    def careless(self: Coherent, own: Any, *more: Any) -> Any:
+        for level in self.lower.levels:
+            found = yield from self.lower.look_in(level, own.key, self.lower.name_of(own.key))
+            if found is not None and self.lower.age(found.meta) < 0.0:
+                return found.value
+        return (yield from read(self, own, *more))
+
+    _replace(Coherent, "read", careless)
 
 
 BUGS: dict[str, Callable[[], None]] = {
@@ -152,6 +185,7 @@ BUGS: dict[str, Callable[[], None]] = {
     "unfenced-fill": _unfenced_fill,
     "lost-tombstone": _lost_tombstone,
     "late-tag": _late_tag,
+    "disk-floor": _disk_floor,
 }
 
 

@@ -24,7 +24,6 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from math import inf
 from pathlib import Path
-from typing import Any
 
 from scrubjay.types import CacheConsistencyLevel
 from scrubjay.verify.history import BUCKETS, NO_TAG, TAG_BUCKET, Event, Kind, events
@@ -38,6 +37,7 @@ _MONOTONIC = _LEVELS.index(CacheConsistencyLevel.MONOTONIC)
 _STRONG = _LEVELS.index(CacheConsistencyLevel.STRONG)
 _EXAMPLES = 10
 _SLACK = 0.05  # seconds between clocks: the wall's and the monotonic one, the server's and ours
+_LATE = 0.25  # seconds: who joins a load gets its value, though that has expired meanwhile
 _BINS = (0.0, 0.001, 0.01, 0.1, 1.0)
 
 
@@ -115,15 +115,25 @@ def check(directory: Path, bound_seconds: float) -> Findings:
     of_tags: dict[int, Observations] = defaultdict(Observations)
     bumps: dict[int, list[Event]] = defaultdict(list)
     fills: dict[int, list[Event]] = defaultdict(list)
-    for event in events(directory, TAG_BUCKET):
+    for event in events(directory, TAG_BUCKET, Kind.BEGUN, Kind.MISS):
         findings.by_kind[Kind(event.kind).name.lower()] += event.kind != Kind.BEGUN
         bumps[event.key].append(event)
     for bucket in range(BUCKETS):
-        by_key: dict[int, list[Event]] = defaultdict(list)
-        for event in events(directory, bucket):
-            by_key[event.key].append(event)
-        for key in sorted(by_key):
-            _check_key(key, by_key.pop(key), bumps, of_tags, fills, bound_seconds, findings)
+        changes: dict[int, list[Event]] = defaultdict(list)
+        for event in events(directory, bucket, Kind.BEGUN, Kind.FILL):
+            changes[event.key].append(event)
+            if event.kind != Kind.BEGUN:
+                findings.by_kind[Kind(event.kind).name.lower()] += 1
+            if event.kind == Kind.FILL and event.tag != NO_TAG:
+                fills[event.tag].append(event)
+        keys = {key: _Key(key, mine, findings) for key, mine in changes.items()}
+        for event in events(directory, bucket, Kind.READ, Kind.MISS):
+            key = keys.get(event.key)
+            if key is None:
+                key = keys[event.key] = _Key(event.key, [], findings)
+            key.take(event, of_tags)
+        for number in sorted(keys):
+            keys.pop(number).check(bumps, bound_seconds)
     for tag in sorted(bumps.keys() | of_tags.keys()):
         writes, unknown = _ended(bumps[tag])
         findings.indeterminate += unknown
@@ -146,56 +156,68 @@ def _ended(changes: Iterable[Event]) -> tuple[list[Event], int]:
     return ended, begun - len(ended)
 
 
-def _check_key(
-    key: int,
-    mine: list[Event],
-    bumps: dict[int, list[Event]],
-    of_tags: dict[int, Observations],
-    fills: dict[int, list[Event]],
-    bound: float,
-    findings: Findings,
-) -> None:
-    changes = [event for event in mine if event.kind < Kind.READ]
-    writes, unknown = _ended(changes)
-    findings.indeterminate += unknown
-    begun = {event.value: event for event in changes if event.kind == Kind.BEGUN}
-    value_of = {event.version: event.value for event in writes}
-    observations = Observations()
-    misses = []
-    name = f"key {key}"
-    for event in mine:
-        if event.kind == Kind.BEGUN:
-            continue
-        findings.by_kind[Kind(event.kind).name.lower()] += 1
-        if event.kind == Kind.FILL and event.tag != NO_TAG:
-            fills[event.tag].append(event)
-        if event.kind < Kind.READ:
-            continue
-        level = _LEVELS[event.level].value
+class _Key:
+    """What is known of one key; reads are taken one by one, as there are many.
+
+    Args:
+        key: which.
+        changes: all that was begun or ended, but for reads.
+        findings: where it is counted.
+    """
+
+    def __init__(self, key: int, changes: list[Event], findings: Findings) -> None:
+        self._name = f"key {key}"
+        self._changes = changes
+        self._findings = findings
+        self._writes, unknown = _ended(changes)
+        findings.indeterminate += unknown
+        self._begun = {event.value: event for event in changes if event.kind == Kind.BEGUN}
+        self._value_of = {event.version: event.value for event in self._writes}
+        self._reads = Observations()
+        self._misses: list[Event] = []
+        self._unversioned: list[Event] = []
+
+    def take(self, event: Event, of_tags: dict[int, Observations]) -> None:
+        """Take a read."""
+        findings, level = self._findings, _LEVELS[event.level].value
+        findings.by_kind["read" if event.kind == Kind.READ else "miss"] += 1
         findings.reads[level] += 1
         findings.copies[level] += event.copied
         if event.version:
-            observations.add(event.level, event.session, event.start, event.end, event.version)
+            self._reads.add(event.level, event.session, event.start, event.end, event.version)
         if event.tag != NO_TAG and (event.value or event.generation):
             of_tags[event.tag].add(
                 event.level, event.session, event.start, event.end, event.generation
             )
         if event.kind == Kind.MISS:
             if event.level == _STRONG:
-                misses.append(event)
-            continue
-        known = value_of.setdefault(event.version, event.value)
+                self._misses.append(event)
+            return
+        known = event.value
+        if event.version:
+            known = self._value_of.setdefault(event.version, event.value)
+        else:
+            self._unversioned.append(event)
         if known != event.value:
-            findings.violation("writes", f"{name}: two values have version {event.version}")
-        written = begun.get(event.value)
+            findings.violation("writes", f"{self._name}: two values have version {event.version}")
+        written = self._begun.get(event.value)
         if written is None or written.start > event.end:
-            findings.violation("writes", f"{name}: value {event.value} was never written")
-        if event.start > event.expires + _SLACK:
+            findings.violation("writes", f"{self._name}: value {event.value} was never written")
+        if event.start > event.expires + _LATE:
             late = event.start - event.expires
-            findings.violation(level, f"{name}: read {late * 1000:.0f} ms after it had expired")
-    check_register(name, writes, observations, bound, findings)
-    _check_fills(name, writes, findings)
-    findings.unexplained_misses += _unexplained(misses, changes, writes, bumps)
+            findings.violation(
+                level, f"{self._name}: read {late * 1000:.0f} ms after it had expired"
+            )
+
+    def check(self, bumps: dict[int, list[Event]], bound: float) -> None:
+        """Check it, when all reads are there."""
+        name, findings = self._name, self._findings
+        check_register(name, self._writes, self._reads, bound, findings)
+        _check_fills(name, self._writes, findings)
+        _check_unversioned(name, self._writes, self._unversioned, bound, findings)
+        findings.unexplained_misses += _unexplained(
+            self._misses, self._changes, self._writes, bumps
+        )
 
 
 def check_register(
@@ -290,6 +312,31 @@ def _check_fills(name: str, writes: list[Event], findings: Findings) -> None:
             findings.violation("writes", what)
 
 
+def _check_unversioned(
+    name: str, writes: list[Event], reads: list[Event], bound: float, findings: Findings
+) -> None:
+    """Check reads of what never reached the shared tier: loaded while that could not be asked.
+
+    They must not be older, by when they were made, than what the level allows.
+    """
+    if not reads:
+        return
+    changes = sorted((one.end, one.start) for one in writes if one.kind != Kind.FILL)
+    ends = [end for end, _ in changes]
+    latest = list(accumulate((start for _, start in changes), max))
+    for read in reads:
+        level = _LEVELS[read.level].value
+        allowed = 0.0 if read.level == _STRONG else bound + _SLACK
+        at = bisect_left(ends, read.start - allowed)
+        if at and latest[at - 1] > read.made:
+            findings.violation(level, f"{name}: {read.start - read.made:.3f} s after it was made")
+        elif read.level in {_SESSION, _MONOTONIC} and any(
+            write.session == read.session and read.made < write.start and write.end < read.start
+            for write in writes
+        ):
+            findings.violation(level, f"{name}: session {read.session} has written since")
+
+
 def _check_tags_of_fills(
     tag: int, bumps: list[Event], fills: list[Event], findings: Findings
 ) -> None:
@@ -334,10 +381,13 @@ def _unexplained(
         if not at or open_from < miss.end or miss.generation:
             continue
         live = last[at - 1]
-        later = ordered[bisect_right(versions, live.version) :]
-        candidates: list[Any] = [live, *(one for one in later if one.start < miss.end)]
-        if not any(_may_be_gone(one, miss, bumps) for one in candidates):
-            count += 1
+        gone = _may_be_gone(live, miss, bumps)
+        place = bisect_right(versions, live.version)
+        # What comes after one that began too late came too late as well.
+        while not gone and place < len(ordered) and ordered[place].start < miss.end:
+            gone = _may_be_gone(ordered[place], miss, bumps)
+            place += 1
+        count += not gone
     return count
 
 

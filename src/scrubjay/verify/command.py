@@ -30,6 +30,12 @@ def verify_command(
     no_faults: Annotated[
         bool, typer.Option("--no-faults", help="Leave connections and processes alone.")
     ] = False,
+    protocol: Annotated[
+        bool,
+        typer.Option(
+            "--protocol", help="Without caches: only the protocol that they are built on."
+        ),
+    ] = False,
     seed: Annotated[int | None, typer.Option(help="Seed of operations and faults.")] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON to standard output and nothing else.")
@@ -56,7 +62,13 @@ def verify_command(
                 typer.echo(f"{name:16} {(plant.__doc__ or '').strip()}")
             return
         result = verify(
-            url, seconds=seconds, processes=processes, bug=bug, faults=not no_faults, seed=seed
+            url,
+            seconds=seconds,
+            processes=processes,
+            bug=bug,
+            faults=not no_faults,
+            caches=not protocol,
+            seed=seed,
         )
     except (CacheError, FileNotFoundError) as error:
         messages.print(f"error: {error}", soft_wrap=True, markup=False)

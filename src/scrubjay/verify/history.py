@@ -116,8 +116,13 @@ def _bucket(event: tuple[float, ...]) -> int:
     return int(event[4]) % BUCKETS
 
 
-def events(directory: Path, bucket: int) -> Iterator[Event]:
-    """Yield the events of a bucket, in no order. What was cut off by a kill is left out."""
+def events(directory: Path, bucket: int, first: Kind, last: Kind) -> Iterator[Event]:
+    """Yield the events of a bucket of some kinds, in no order.
+
+    What was cut off by a kill is left out.
+    """
     for path in sorted(directory.glob(f"*.{bucket:02d}")):
         data = path.read_bytes()
-        yield from map(Event._make, _LINE.iter_unpack(data[: len(data) // _LINE.size * _LINE.size]))
+        for line in _LINE.iter_unpack(data[: len(data) // _LINE.size * _LINE.size]):
+            if first <= line[0] <= last:
+                yield Event._make(line)

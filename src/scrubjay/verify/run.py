@@ -19,8 +19,9 @@ from scrubjay.verify import bugs
 from scrubjay.verify.checker import Findings, check
 from scrubjay.verify.faults import Faults
 from scrubjay.verify.passing import Pass, Passes
+from scrubjay.verify.process import work
 from scrubjay.verify.server import Server
-from scrubjay.verify.workload import Plan, work
+from scrubjay.verify.workload import Plan
 
 __all__ = ["Result", "verify"]
 
@@ -118,6 +119,7 @@ def verify(
     processes: int = 3,
     bug: str = "",
     faults: bool = True,
+    caches: bool = True,
     seed: int | None = None,
 ) -> Result:
     """Work on a server for some time, with faults, and check what was seen.
@@ -128,6 +130,7 @@ def verify(
         processes: how many.
         bug: the name of a bug to build in, to see that it is found.
         faults: whether to make any.
+        caches: whether by caches with memory, disk and the server, or by the protocol alone.
         seed: of what is drawn; None for another each time.
 
     Raises:
@@ -149,7 +152,7 @@ def verify(
             Plan(
                 server.behind(proxy.port), f"verify-{draw.getrandbits(40):x}", directory, "", 0,
                 seconds, _KEYS, _TAGS, _THREADS if threads else _SESSIONS, threads, _MAX_SILENCE,
-                bug, draw.getrandbits(30),
+                caches, bug, draw.getrandbits(30),
             )
             for proxy, threads in zip(proxies, by_threads, strict=True)
         ]  # fmt: skip

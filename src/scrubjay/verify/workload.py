@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
-import signal
 import threading
 import time
 from collections.abc import Generator
 from math import inf
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from scrubjay.consistency import Session
 from scrubjay.errors import ConsistencyError, TierError
-from scrubjay.tiers import RedisTier
 from scrubjay.types import CacheConsistencyLevel
-from scrubjay.verify import bugs
 from scrubjay.verify.history import NO_TAG, Kind, Recorder
-from scrubjay.verify.node import Flow, Node, Outcome, Written, arun, run
+from scrubjay.verify.node import Flow, Outcome, Written
 from scrubjay.verify.passing import Pass, Passes
 
 LEVELS = tuple(CacheConsistencyLevel)
 _TURNS = 16  # operations of a session before it lets others go on
 _VISIT = 400  # operations before a session moves on, to whatever process
-_TIMEOUT = 0.5
-_LOAD_SECONDS = 0.004
+TIMEOUT = 0.5  # seconds that an operation on the tier may take
+LOAD_SECONDS = 0.004  # that a load takes at most
 
 
 class Plan(NamedTuple):
@@ -44,6 +40,7 @@ class Plan(NamedTuple):
         sessions: how many it works for at a time.
         threads: whether by threads, or on an event loop.
         max_silence: see `Replica`.
+        caches: whether by caches with all their tiers, or by the protocol below them.
         bug: the name of a bug to build in; "" for none.
         seed: of what is drawn.
     """
@@ -59,61 +56,27 @@ class Plan(NamedTuple):
     sessions: int
     threads: bool
     max_silence: float
+    caches: bool
     bug: str
     seed: int
 
 
-def work(plan: Plan) -> None:
-    """Work for some time, then write down how many operations have failed; the body of a process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    bugs.plant(plan.bug)
-    tier = RedisTier(
-        plan.url,
-        namespace=plan.namespace,
-        timeout_seconds=_TIMEOUT,
-        connect_timeout_seconds=_TIMEOUT,
-        heartbeat_seconds=_TIMEOUT / 2,
-        strong="until-failover",
-        client_name="scrubjay-verify",
-    )
-    recorder = Recorder(plan.directory, plan.name)
-    worker = Worker(plan, Node(tier, plan.max_silence, plan.process), recorder)
-    if plan.threads:
-        threads = [
-            threading.Thread(target=worker.in_thread, args=(number,))
-            for number in range(plan.sessions)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        tier.close()
-    else:
-        asyncio.run(worker.on_loop())
-    recorder.close()
-    failures = {"failed": worker.failed, "refused": worker.refused}
-    (plan.directory / f"{plan.name}.failures").write_text(json.dumps(failures))
-
-
 class Worker:
-    """All sessions of a process.
+    """All sessions of a process, whatever it is that keeps the copies.
 
     Args:
         plan: what to do.
-        node: the cache.
         recorder: where it is noted.
     """
 
-    def __init__(self, plan: Plan, node: Node, recorder: Recorder) -> None:
+    def __init__(self, plan: Plan, recorder: Recorder) -> None:
         self.failed = 0
         self.refused = 0
         self._plan = plan
-        self._node = node
         self._recorder = recorder
         self._passes = Passes(plan.directory)
         self._lock = threading.Lock()
         self._end = time.monotonic() + plan.seconds
-        self._keys = [b"key:%d" % number for number in range(plan.keys)]
 
     async def on_loop(self) -> None:
         """Work on an event loop."""
@@ -121,7 +84,7 @@ class Worker:
             random.Random(f"{self._plan.seed} {number}") for number in range(self._plan.sessions)
         ]
         await asyncio.gather(*[self._session(draw) for draw in draws])
-        await self._node.tier.aclose()
+        await self.aclose()
 
     async def _session(self, draw: random.Random) -> None:
         while time.monotonic() < self._end:
@@ -132,7 +95,7 @@ class Worker:
             visit = self._visit(taken, draw)
             for turn, flow in enumerate(visit):
                 try:
-                    await arun(self._node.tier, flow)
+                    await self.acarry_out(flow)
                 except (TierError, ConsistencyError) as error:
                     self._note_failure(error)
                     await asyncio.sleep(0.02)
@@ -149,7 +112,7 @@ class Worker:
                 continue
             for flow in self._visit(taken, draw):
                 try:
-                    run(self._node.tier, flow)
+                    self.carry_out(flow)
                 except (TierError, ConsistencyError) as error:
                     self._note_failure(error)
                     time.sleep(0.02)
@@ -166,7 +129,7 @@ class Worker:
         if taken is None:
             return None
         number, token = taken
-        return number, Session.from_token(token) if token else Session()
+        return number, self._session_of(number, token)
 
     def _visit(
         self, taken: tuple[int, Session], draw: random.Random
@@ -196,14 +159,33 @@ class Worker:
             return self._delete(key, number, session)
         return self._bump(draw.randrange(plan.tags), number, session)
 
+    # ---- what keeps the copies
+
+    def carry_out(self, flow: Flow[None]) -> None:
+        """Carry an operation out in this thread."""
+        raise NotImplementedError
+
+    async def acarry_out(self, flow: Flow[None]) -> None:
+        """Carry an operation out on this event loop."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """End."""
+        raise NotImplementedError
+
+    async def aclose(self) -> None:
+        """End, on an event loop."""
+        raise NotImplementedError
+
+    def _session_of(self, number: int, token: str) -> Session:
+        raise NotImplementedError
+
     # ---- one operation each, with what is noted of it
 
     def _get(
         self, key: int, number: int, level: CacheConsistencyLevel, session: Session
     ) -> Flow[None]:
-        start = time.monotonic()
-        outcome, _ = yield from self._node.get(self._keys[key], level, session)
-        self._note_read(key, number, level, start, outcome)
+        raise NotImplementedError
 
     def _load(
         self,
@@ -213,45 +195,16 @@ class Worker:
         session: Session,
         draw: random.Random,
     ) -> Flow[None]:
-        tag, ttl = self._conditions(key, draw)
-        start = time.monotonic()
-
-        def begun(*what: Any) -> None:
-            self._note_begun(Kind.FILL, key, number, start, *what)
-
-        loaded = yield from self._node.load(
-            self._keys[key], level, session, tag, ttl, draw.random() * _LOAD_SECONDS, begun
-        )
-        if loaded is not None:
-            outcome, written = loaded
-            if written is not None:
-                self._note_written(Kind.FILL, key, number, start, written)
-            self._note_read(key, number, level, start, outcome)
+        raise NotImplementedError
 
     def _put(self, key: int, number: int, session: Session, draw: random.Random) -> Flow[None]:
-        tag, ttl = self._conditions(key, draw)
-        size = draw.choice((60, 200, 1000, 5000))
-        start = time.monotonic()
-
-        def begun(*what: Any) -> None:
-            self._note_begun(Kind.PUT, key, number, start, *what)
-
-        written = yield from self._node.put(self._keys[key], session, tag, ttl, size, begun)
-        self._note_written(Kind.PUT, key, number, start, written)
+        raise NotImplementedError
 
     def _delete(self, key: int, number: int, session: Session) -> Flow[None]:
-        start = time.monotonic()
-        self._note_begun(Kind.DELETE, key, number, start, 0, NO_TAG, 0, start, None)
-        version = yield from self._node.delete(self._keys[key], session)
-        written = Written(version, 0, NO_TAG, 0, start, None)
-        self._note_written(Kind.DELETE, key, number, start, written)
+        raise NotImplementedError
 
     def _bump(self, tag: int, number: int, session: Session) -> Flow[None]:
-        start = time.monotonic()
-        self._note_begun(Kind.BUMP, tag, number, start, 0, tag, 0, start, None)
-        generation = yield from self._node.bump(tag, session)
-        written = Written(generation, 0, tag, generation, start, None)
-        self._note_written(Kind.BUMP, tag, number, start, written)
+        raise NotImplementedError
 
     def _conditions(self, key: int, draw: random.Random) -> tuple[int, float | None]:
         """Return the tag and the time to live of a new value."""
@@ -270,7 +223,7 @@ class Worker:
         made: float,
         expires_at: float | None,
     ) -> None:
-        expires = _on_clock(expires_at)
+        expires = on_clock(expires_at)
         level, copied = int(kind), 0  # of what is begun, the kind stands where reads have a level
         self._recorder.note(
             Kind.BEGUN, level, self._plan.process, number, key, tag, copied,
@@ -284,7 +237,7 @@ class Worker:
         version, value, tag, generation, made, expires_at = written
         self._recorder.note(
             kind, 0, self._plan.process, number, key, tag, 0,
-            start, end, made, version, value, _on_clock(expires_at), generation,
+            start, end, made, version, value, on_clock(expires_at), generation,
         )  # fmt: skip
 
     def _note_read(
@@ -294,14 +247,16 @@ class Worker:
         level: CacheConsistencyLevel,
         start: float,
         outcome: Outcome,
+        made: float = 0.0,
     ) -> None:
         end = time.monotonic()
         version, value, tag, generation, copied, expires_at = outcome
         self._recorder.read(
             Kind.READ if value else Kind.MISS, LEVELS.index(level), self._plan.process, number,
-            key, tag, copied, start, end, 0.0, version, value, _on_clock(expires_at), generation,
+            key, tag, copied, start, end, made, version, value, on_clock(expires_at), generation,
         )  # fmt: skip
 
 
-def _on_clock(expires_at: float | None) -> float:
+def on_clock(expires_at: float | None) -> float:
+    """Return a wall time on the monotonic clock; infinity for never."""
     return inf if expires_at is None else expires_at - time.time() + time.monotonic()

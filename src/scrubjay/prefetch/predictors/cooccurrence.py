@@ -47,7 +47,7 @@ class CoOccurrence(Predictor):
         if place == NONE:
             return
         before = scene.keys.valid(scene.all.marks[place])
-        if before != NONE and before != scene.slot:
+        if before != NONE and before != scene.slot:  # noqa: PLR1714 - C values
             self.successors.follow(before, scene.mark, distance)
 
     def propose(self, scene: Scene) -> int:

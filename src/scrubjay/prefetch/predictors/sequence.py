@@ -51,7 +51,7 @@ class Sequence(Predictor):
                 skipped += 1  # too late to fetch anything
                 continue
             before = scene.keys.valid(streams.marks[place])
-            if before != NONE and before != scene.slot:
+            if before != NONE and before != scene.slot:  # noqa: PLR1714 - C values
                 self.successors.follow(before, scene.mark, step - skipped)
         self.learn_chain(scene)
         self.successors.ask(scene.slot)
@@ -107,8 +107,7 @@ class Sequence(Predictor):
         weakest = 15
         depth = 1
         deepest = AHEAD + 2 * scene.lag
-        if deepest > DEEPEST:
-            deepest = DEEPEST
+        deepest = min(deepest, DEEPEST)
         while depth <= deepest:
             order = 0
             entry = 0
@@ -130,8 +129,7 @@ class Sequence(Predictor):
             if slot == NONE:
                 return 0
             strength = entry & 15
-            if strength < weakest:
-                weakest = strength
+            weakest = min(weakest, strength)
             if slot != scene.slot:
                 band = 3 if weakest >= 5 else 2 if weakest >= 3 else 1 if weakest == 2 else 0
                 far = depth - 1
