@@ -7,6 +7,7 @@ import json
 import random
 import sys
 import threading
+import typing
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,6 +21,7 @@ from scrubjay import (
     RemovalCause,
     cached,
 )
+from scrubjay.observe.statistics import DetailedStatistics, HotLabel, Quantiles, TierGroup
 from tests.door_helpers import Patient, opened, wait
 
 
@@ -261,7 +263,7 @@ def test_the_report_is_ready_for_json(
             getattr(door, "sync", door).optimize()
         report = door.get_detailed_statistics()
         assert json.loads(json.dumps(report, allow_nan=False)) == report
-        assert set(report) == {"performance", "memory", "configuration", "optimization"}
+        assert set(report) == set(DetailedStatistics.__annotations__)
         assert report["memory"]["entry_count"] == len(door)
         assert report["memory"]["max_entries"] == options.get("max_entries")
         assert report["configuration"]["eviction_strategy"] == strategy.value
@@ -320,3 +322,70 @@ def test_a_cached_function_has_statistics_too() -> None:
         ask(x)
     numbers = ask.cache.statistics
     assert (numbers.cache_hits, numbers.cache_misses, numbers.loads) == (1, 2, 2)
+
+
+def test_the_shape_of_detailed_statistics_is_as_typed() -> None:
+    cache: Cache[Any, Any] = Cache(max_entries=5, name="shape")
+    cache.put("user:1", 1, tags={"t"})
+    report: Any = cache.get_detailed_statistics()
+    hints = typing.get_type_hints(DetailedStatistics)
+    for name, group in hints.items():
+        if typing.is_typeddict(group):
+            assert set(report[name]) == set(group.__annotations__), name
+    assert set(report["tiers"]["memory"]) == set(TierGroup.__annotations__)
+    for durations in report["latency"].values():
+        assert set(durations) == set(Quantiles.__annotations__)
+    assert set(report["hot"]["tags"][0]) == set(HotLabel.__annotations__)
+
+
+def test_groups_agree_with_each_other(make: Callable[..., Any]) -> None:
+    door = make(max_entries=5)
+    for number in range(9):
+        door.get_or_load(f"user:{number}", str.upper)
+    door.put("page:1", 1, tags={"a", "b"})
+    for _ in range(3):
+        door.get("page:1")
+    door.invalidate_by_tags({"a"})
+    report = door.get_detailed_statistics()
+    performance = report["performance"]
+    assert report["tiers"]["memory"]["hits"] == performance["cache_hits"] == 3
+    assert report["tiers"]["memory"]["misses"] == performance["cache_misses"] == 9
+    assert report["loads"]["count"] == performance["loads"] == 9
+    assert report["loads"]["under_way"] == 0
+    assert report["latency"]["waits"]["count"] == 9
+    assert report["consistency"]["invalidated"] == 1
+    assert [label["name"] for label in report["hot"]["namespaces"]] == ["user"]
+
+
+def test_the_hottest_labels_come_first_and_carry_their_uses(make: Callable[..., Any]) -> None:
+    door = make(max_entries=50)
+    for number in range(3):
+        door.put(f"user:{number}", 1, tags={"cold", "both"})
+    door.put("page:1", 1, tags={"hot", "both"})
+    for _ in range(7):
+        door.get("page:1")
+    door.put(("search", 5), 1)
+    door.put(7, 1)
+    hot = door.get_detailed_statistics()["hot"]
+    assert hot["sampled"] == 6
+    assert hot["tags"] == [
+        {"name": "both", "entries": 4, "uses": 11},
+        {"name": "hot", "entries": 1, "uses": 8},
+        {"name": "cold", "entries": 3, "uses": 3},
+    ]
+    assert [label["name"] for label in hot["namespaces"]] == ["page", "user", "int", "str"]
+    assert door.statistics.total_requests == 7  # looking is no use
+
+
+def test_labels_are_sampled_however_many_entries_there_are() -> None:
+    cache: Cache[int, int] = Cache(max_entries=100_000)
+    cache.put_many({number: number for number in range(20_000)})
+    assert cache.get_detailed_statistics()["hot"]["sampled"] <= 256
+
+
+def test_who_listens_is_told() -> None:
+    cache: Cache[Any, Any] = Cache(max_entries=5)
+    end = cache.on_event(print, ["load", "evict"])
+    assert cache.get_detailed_statistics()["events"]["listened_for"] == ["evict", "load"]
+    end()
+    assert cache.get_detailed_statistics()["events"]["listened_for"] == []

@@ -44,7 +44,7 @@ def weigh(value: Any) -> int:
 def test_which_methods_are_asynchronous() -> None:
     for name, method in inspect.getmembers(AdaptiveCache, inspect.isfunction):
         if not name.startswith("_"):
-            expected = name in ASYNCHRONOUS or name in {"start", "stop"}
+            expected = name in ASYNCHRONOUS or name in {"start", "stop", "close"}
             assert inspect.iscoroutinefunction(method) == expected, name
 
 
@@ -62,6 +62,7 @@ def test_the_doors_take_the_same_arguments() -> None:
         "context",
         "consistency_check",
         "default",
+        "consistency_level",
     ]
 
 

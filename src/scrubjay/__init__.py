@@ -19,11 +19,14 @@ from scrubjay.errors import (
     InvalidArgumentError,
     InvalidArgumentTypeError,
     InvalidKeyError,
+    LoadTimeoutError,
     MissingExtraError,
     ReentrantLoadError,
     UnpicklableCacheError,
     UnsupportedStrategyError,
 )
+from scrubjay.events import Event, EventKind, Events
+from scrubjay.layers import Disk, Layer, Memory, Redis
 from scrubjay.prefetcher import PredictivePrefetcher
 from scrubjay.types import (
     CacheConsistencyLevel,
@@ -51,15 +54,23 @@ __all__ = [
     "CachedFunction",
     "Clock",
     "ConsistencyManager",
+    "Disk",
     "EncodeError",
+    "Event",
+    "EventKind",
+    "Events",
     "EvictionPolicy",
     "Ignore",
     "InvalidArgumentError",
     "InvalidArgumentTypeError",
     "InvalidKeyError",
+    "Layer",
+    "LoadTimeoutError",
     "ManualClock",
+    "Memory",
     "MissingExtraError",
     "PredictivePrefetcher",
+    "Redis",
     "ReentrantLoadError",
     "RemovalCause",
     "UnpicklableCacheError",

@@ -16,14 +16,21 @@ from scrubjay._core.constants import MISSING
 from scrubjay._flow import drivers
 from scrubjay.cache import Cache
 from scrubjay.clock import Clock
+from scrubjay.codecs import Serializer
 from scrubjay.consistency.manager import ConsistencyManager
+from scrubjay.consistency.tokens import Session
 from scrubjay.decorators import CachedFunction, Decorator, shared
 from scrubjay.errors import UnpicklableCacheError
+from scrubjay.events import EventCallback, EventKind, Events
+from scrubjay.foundation import REFUSED
+from scrubjay.layers import LowerLayer, Memory
 from scrubjay.observe.advice import Advice
 from scrubjay.observe.explanation import Explanation
 from scrubjay.observe.listeners import RemovalListener
 from scrubjay.observe.recorder import Recording
+from scrubjay.observe.statistics import DetailedStatistics
 from scrubjay.prefetcher import PredictivePrefetcher
+from scrubjay.tiers.protocol import Tier
 from scrubjay.types import (
     CacheConsistencyLevel,
     CacheEntry,
@@ -37,6 +44,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from scrubjay.options import CallOptions
+    from scrubjay.web.dashboard import Dashboard
 
 __all__ = ["AdaptiveCache"]
 
@@ -95,6 +103,15 @@ class AdaptiveCache(Generic[K, V]):
         negative_errors: tuple[type[BaseException], ...] | type[BaseException] = (Exception,),
         clock: Clock | None = None,
         name: str | None = None,
+        tiers: Iterable[Memory | LowerLayer | Tier] | None = None,
+        namespace: str = "default",
+        tenant: str | None = None,
+        serializer: Serializer | None = None,
+        stale_while_revalidate_seconds: float | None = None,
+        stale_if_error_seconds: float | None = None,
+        soft_timeout_seconds: float | None = None,
+        hard_timeout_seconds: float | None = None,
+        early_refresh: float = 0.0,
     ) -> None:
         self._sync: Cache[K, V] = Cache(
             max_size_mb,
@@ -119,6 +136,15 @@ class AdaptiveCache(Generic[K, V]):
             negative_errors=negative_errors,
             clock=clock,
             name=name,
+            tiers=tiers,
+            namespace=namespace,
+            tenant=tenant,
+            serializer=serializer,
+            stale_while_revalidate_seconds=stale_while_revalidate_seconds,
+            stale_if_error_seconds=stale_if_error_seconds,
+            soft_timeout_seconds=soft_timeout_seconds,
+            hard_timeout_seconds=hard_timeout_seconds,
+            early_refresh=early_refresh,
         )
         self._optimizer: asyncio.Task[None] | None = None
 
@@ -172,7 +198,20 @@ class AdaptiveCache(Generic[K, V]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End what runs in the background, and close the tiers that the cache has opened.
+
+        Entries stay: who goes on using the cache finds what is in memory.
+        """
         await self.stop()
+        for tier in self._sync.own_tiers():
+            closing = getattr(tier, "aclose", None)
+            if closing is None:
+                tier.close()
+            else:
+                await closing()
 
     # Reading and writing
 
@@ -184,6 +223,7 @@ class AdaptiveCache(Generic[K, V]):
         consistency_check: bool = True,
         *,
         default: None = None,
+        consistency_level: CacheConsistencyLevel | str | None = None,
     ) -> V | None: ...
     @overload
     async def get(
@@ -193,6 +233,7 @@ class AdaptiveCache(Generic[K, V]):
         consistency_check: bool = True,
         *,
         default: V | T,
+        consistency_level: CacheConsistencyLevel | str | None = None,
     ) -> V | T: ...
     async def get(
         self,
@@ -201,6 +242,7 @@ class AdaptiveCache(Generic[K, V]):
         consistency_check: bool = True,
         *,
         default: Any = None,
+        consistency_level: CacheConsistencyLevel | str | None = None,
     ) -> Any:
         """Return the value of `key`, or `default` if it is not there.
 
@@ -209,10 +251,30 @@ class AdaptiveCache(Generic[K, V]):
             context: what is known of the caller, such as ``{"session_id": ...}``.
             consistency_check: whether the consistency level is to be kept.
             default: returned on a miss.
+            consistency_level: how fresh the value must be, across nodes; None for the level
+                of the cache.
+
+        Raises:
+            ConsistencyError: the level cannot be kept, which is never passed over in silence.
+            TierError: the level needs the shared tier, and that cannot be asked.
         """
-        if context is None:
-            return self._sync.get(key, default)
-        return self._sync.get(key, default, context=context, consistency_check=consistency_check)
+        own = self._sync
+        if not own.layered:
+            if context is None:
+                return own.get(key, default)
+            return own.get(key, default, context=context, consistency_check=consistency_check)
+        demand = own.demand(context, consistency_level) if consistency_check else None
+        if demand is not None:
+            value = own.request_at(key, context, demand)
+            if value is MISSING:
+                value = await drivers.arun(own.reading_at(key, demand))
+            return default if value is MISSING else value
+        value = own.request_in_context(key, context, consistency_check)
+        if value is MISSING:
+            value = await drivers.arun(own.finding(key))
+            if context is not None:
+                own.ascribe(key, arguments.asker(context))
+        return default if value is MISSING or value is REFUSED else value
 
     async def put(
         self,
@@ -228,6 +290,11 @@ class AdaptiveCache(Generic[K, V]):
         cost: float | None = None,
     ) -> bool:
         """Store a value; see `Cache.put`."""
+        if self._sync.layered:
+            session = arguments.session(context)
+            terms = self._sync.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
+            flow = self._sync.storing(key, value, terms, session, arguments.asker(context))
+            return bool(await drivers.arun(flow))
         return self._sync.put(
             key,
             value,
@@ -252,18 +319,27 @@ class AdaptiveCache(Generic[K, V]):
         dependencies: Iterable[Hashable] | None = None,
         cost: float | None = None,
         context: Mapping[str, Any] | None = None,
+        consistency_level: CacheConsistencyLevel | str | None = None,
     ) -> V:
         """Return the value of a key, loading and storing it if it is not there.
 
         A load runs as a task of its own: who is cancelled while waiting for it disturbs
         neither it nor others. See `Cache.get_or_load`.
         """
-        value = self._sync.get(key, MISSING, context=context)
-        if value is MISSING:
+        demand = self._sync.demand(context, consistency_level)
+        if demand is None:
+            value = self._sync.request_in_context(key, context)
+        else:
+            value = self._sync.request_at(key, context, demand)
+        if value is MISSING or value is REFUSED:
             terms = self._sync.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
-            value = await drivers.arun(self._sync.reading(key, loader, terms, context))
+            flow = self._sync.reading(key, loader, terms, context, demand)
+            value = await drivers.arun(flow)
             if context is not None:
                 self._sync.ascribe(key, arguments.asker(context))
+        elif self._sync.eager and self._sync.is_due(key):
+            terms = self._sync.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
+            await drivers.arun(self._sync.renewing(key, loader, terms))
         loaded: V = value
         return loaded
 
@@ -288,7 +364,14 @@ class AdaptiveCache(Generic[K, V]):
         self, keys: Iterable[K], *, context: Mapping[str, Any] | None = None
     ) -> dict[K, V]:
         """Return those of the keys that are there, with their values."""
-        return self._sync.get_many(keys, context=context)
+        if not self._sync.layered:
+            return self._sync.get_many(keys, context=context)
+        found: dict[K, V] = {}
+        for key in arguments.keys("keys", keys):
+            value = await self.get(key, context, default=MISSING)
+            if value is not MISSING:
+                found[key] = value
+        return found
 
     async def put_many(
         self,
@@ -303,6 +386,23 @@ class AdaptiveCache(Generic[K, V]):
         cost: float | None = None,
     ) -> int:
         """Store several values under the same conditions; see `Cache.put_many`."""
+        if self._sync.layered:
+            pairs = arguments.pairs("items", items)
+            stored = [
+                await self.put(
+                    key,
+                    value,
+                    ttl_seconds,
+                    priority,
+                    tags,
+                    context,
+                    idle_seconds=idle_seconds,
+                    dependencies=dependencies,
+                    cost=cost,
+                )
+                for key, value in pairs
+            ]
+            return sum(stored)
         return self._sync.put_many(
             items,
             ttl_seconds,
@@ -318,25 +418,46 @@ class AdaptiveCache(Generic[K, V]):
         self, key: K, ttl_seconds: float | None = None, idle_seconds: float | None = None
     ) -> bool:
         """Count a use of an entry and let it live anew; see `Cache.touch`."""
-        return self._sync.touch(key, ttl_seconds, idle_seconds)
+        if not self._sync.layered:
+            return self._sync.touch(key, ttl_seconds, idle_seconds)
+        ttl, idle = self._sync.renewal(ttl_seconds, idle_seconds)
+        if not self._sync.contains(key):
+            await drivers.arun(self._sync.finding(key))
+        return bool(await drivers.arun(self._sync.touching(key, ttl, idle)))
 
-    async def invalidate(self, key: K) -> int:
+    async def invalidate(self, key: K, *, context: Mapping[str, Any] | None = None) -> int:
         """Remove a key and all that depends on it; return how many entries are gone."""
+        if self._sync.layered:
+            return int(await drivers.arun(self._sync.forgetting(key, context)))
         return self._sync.invalidate(key)
 
     async def invalidate_many(self, keys: Iterable[K]) -> int:
         """Remove several keys and all that depends on them; return how many are gone."""
+        if self._sync.layered:
+            return sum([await self.invalidate(key) for key in arguments.keys("keys", keys)])
         return self._sync.invalidate_many(keys)
 
-    async def invalidate_by_tags(self, tags: Iterable[str]) -> int:
+    async def invalidate_by_tags(
+        self, tags: Iterable[str], *, context: Mapping[str, Any] | None = None
+    ) -> int:
         """Remove what carries one of the tags, and all that depends on it."""
+        if self._sync.layered:
+            flow = self._sync.forgetting_tags(arguments.tags(tags), context)
+            return int(await drivers.arun(flow))
         return self._sync.invalidate_by_tags(tags)
 
     async def clear(self) -> None:
-        """Remove everything. Counts and configuration stay."""
-        self._sync.clear()
+        """Remove everything, in lower tiers, too. Counts and configuration stay."""
+        if self._sync.layered:
+            await drivers.arun(self._sync.forgetting_all())
+        else:
+            self._sync.clear()
 
     # What never waits
+
+    def session(self, session_id: str, token: str | None = None) -> Session:
+        """Return what is known of a session; see `Cache.session`."""
+        return self._sync.session(session_id, token)
 
     def contains(self, key: K) -> bool:
         """Tell whether `key` is there, without counting as a use of it."""
@@ -367,6 +488,26 @@ class AdaptiveCache(Generic[K, V]):
         """Have ``callback(key, value, cause)`` called after each removal."""
         return self._sync.on_removal(callback, causes)
 
+    def on_event(
+        self,
+        callback: EventCallback,
+        kinds: Iterable[EventKind | str] | EventKind | str | None = None,
+        *,
+        queued: bool = False,
+    ) -> Callable[[], None]:
+        """Have ``callback(event)`` called after whatever happens; see `Cache.on_event`."""
+        return self._sync.on_event(callback, kinds, queued=queued)
+
+    def expose(self) -> Callable[[], None]:
+        """Let ``scrubjay dashboard`` and ``scrubjay top`` show this; see `Cache.expose`."""
+        return self._sync.expose()
+
+    def dashboard(
+        self, port: int = 8710, *, host: str = "127.0.0.1", token: str | None = None
+    ) -> Dashboard:
+        """Serve a live page; see `Cache.dashboard`."""
+        return self._sync.dashboard(port, host=host, token=token)
+
     def explain(self) -> Explanation:
         """Return what the cache does at present, why, and what else it might do."""
         return self._sync.explain()
@@ -390,8 +531,8 @@ class AdaptiveCache(Generic[K, V]):
         """The counts so far."""
         return self._sync.statistics
 
-    def get_detailed_statistics(self) -> dict[str, Any]:
-        """Return counts, memory, configuration and optimization, ready for JSON."""
+    def get_detailed_statistics(self) -> DetailedStatistics:
+        """Return everything that is counted, in groups, ready for JSON."""
         return self._sync.get_detailed_statistics()
 
     @overload
@@ -450,6 +591,11 @@ class AdaptiveCache(Generic[K, V]):
     def optimization_history(self) -> list[dict[str, Any]]:
         """What each round of the optimization loop noted, oldest first, 100 at most."""
         return self._sync.optimization_history
+
+    @property
+    def events(self) -> Events:
+        """The hub, to which every part of the cache tells what happens."""
+        return self._sync.events
 
     @property
     def name(self) -> str | None:

@@ -19,13 +19,15 @@ from scrubjay.errors import (
     UnpicklableCacheError,
     UnsupportedStrategyError,
 )
-from scrubjay.foundation import Foundation
+from scrubjay.events import REMOVALS, Event, EventCallback, EventKind
+from scrubjay.foundation import REFUSED, Foundation
 from scrubjay.observe import entries
 from scrubjay.observe.advice import Advice, advise
 from scrubjay.observe.explanation import Explanation, explain
 from scrubjay.observe.listeners import RemovalListener
 from scrubjay.observe.recorder import Recording, start_recording
 from scrubjay.observe.report import detailed, snapshot
+from scrubjay.observe.statistics import DetailedStatistics
 from scrubjay.types import (
     CacheConsistencyLevel,
     CacheEntry,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from scrubjay.options import CallOptions
+    from scrubjay.web.dashboard import Dashboard
 
 __all__ = ["Cache"]
 
@@ -47,6 +50,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _HISTORY = 100  # optimization cycles remembered
+_REMOVALS = frozenset(REMOVALS.values())
 
 
 class Cache(Foundation[K, V]):
@@ -91,6 +95,20 @@ class Cache(Foundation[K, V]):
         negative_errors: the kinds of errors that are remembered.
         clock: where the time comes from; None for the system's.
         name: for people to tell caches apart.
+        tiers: `Memory`, `Disk`, `Redis`, or any tier, the nearest first: what is not in
+            memory is looked for there, and what is stored or removed is so there, too.
+        namespace: tells this cache's records from those of others in the same tiers.
+        tenant: tells one tenant's records from another's in the namespace.
+        serializer: turns values into bytes for the tiers; MessagePack by default.
+        stale_while_revalidate_seconds: for how long after it has expired `get_or_load` and
+            decorated functions return a value at once, and have it loaded meanwhile.
+        stale_if_error_seconds: for how long they return it where loading fails.
+        soft_timeout_seconds: how long they wait for a load where there is such a value.
+        hard_timeout_seconds: how long they wait for a load at all. It goes on, and its value
+            is stored.
+        early_refresh: how eagerly `get_or_load` has an entry loaded before it expires: by
+            chance, the likelier the nearer that is and the longer the load took; 1.0 is the
+            usual, 0.0 never.
 
     Raises:
         InvalidArgumentError: an argument makes no sense; the message names it.
@@ -190,9 +208,12 @@ class Cache(Foundation[K, V]):
         Returns:
             False if the key is not there.
         """
-        ttl = arguments.positive_or_none("ttl_seconds", ttl_seconds)
-        idle = arguments.positive_or_none("idle_seconds", idle_seconds)
-        return self.renewed(key, -1.0 if ttl is None else ttl, -1.0 if idle is None else idle)
+        ttl, idle = self.renewal(ttl_seconds, idle_seconds)
+        if self.layered:
+            if not self.contains(key):
+                drivers.run(self.finding(key))
+            return bool(drivers.run(self.touching(key, ttl, idle)))
+        return self.renewed(key, ttl, idle)
 
     # Reading
 
@@ -224,6 +245,7 @@ class Cache(Foundation[K, V]):
         dependencies: Iterable[Hashable] | None = None,
         cost: float | None = None,
         context: Mapping[str, Any] | None = None,
+        consistency_level: CacheConsistencyLevel | str | None = None,
     ) -> V:
         """Return the value of a key, loading and storing it if it is not there.
 
@@ -235,16 +257,25 @@ class Cache(Foundation[K, V]):
             key: any hashable.
             loader: called with the key; None for the cache's own. The others are those of
                 `put` and apply to a value that is loaded; a hit does not look at them.
+            consistency_level: how fresh the value must be; None for the cache's level.
 
         Raises:
             ReentrantLoadError: the loader needs, directly or not, the key that it loads.
             Exception: whatever the loader raises.
         """
-        value: V = self.get(key, MISSING, context=context)
-        if value is not MISSING:
+        demand = self.demand(context, consistency_level)
+        value: V
+        if demand is None:
+            value = self.request_in_context(key, context)
+        else:
+            value = self.request_at(key, context, demand)
+        if value is not MISSING and value is not REFUSED:
+            if self.eager and self.is_due(key):
+                terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
+                drivers.run(self.renewing(key, loader, terms))
             return value
         terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
-        loaded: V = drivers.run(self.reading(key, loader, terms, context))
+        loaded: V = drivers.run(self.reading(key, loader, terms, context, demand))
         if context is not None:
             self.ascribe(key, arguments.asker(context))
         return loaded
@@ -285,32 +316,46 @@ class Cache(Foundation[K, V]):
 
     # Removing
 
-    def invalidate(self, key: K) -> int:
+    def invalidate(self, key: K, *, context: Mapping[str, Any] | None = None) -> int:
         """Remove a key and all that depends on it, directly or not.
 
+        Args:
+            key: the key.
+            context: who does; the session reads no older value afterwards, on any node.
+
         Returns:
-            How many entries are gone: 0 if there was nothing to remove.
+            How many entries are gone: 0 if there was nothing to remove. Of those that are
+            in lower tiers alone, only the one of the key itself is counted.
         """
-        return self.remove(key)
+        return drivers.run(self.forgetting(key, context)) if self.layered else self.remove(key)
 
     def invalidate_many(self, keys: Iterable[K]) -> int:
         """Remove several keys and all that depends on them; return how many are gone."""
-        return sum(self.remove(key) for key in arguments.keys("keys", keys))
+        return sum(self.invalidate(key) for key in arguments.keys("keys", keys))
 
-    def invalidate_by_tags(self, tags: Iterable[str]) -> int:
+    def invalidate_by_tags(
+        self, tags: Iterable[str], *, context: Mapping[str, Any] | None = None
+    ) -> int:
         """Remove what carries at least one of the tags, and all that depends on it.
 
         Args:
             tags: a set of strings.
+            context: who does, as for `invalidate`.
 
         Returns:
             How many entries are gone.
         """
-        return self.remove_by_tags(arguments.tags(tags))
+        checked = arguments.tags(tags)
+        if self.layered:
+            return int(drivers.run(self.forgetting_tags(checked, context)))
+        return self.remove_by_tags(checked)
 
     def clear(self) -> None:
-        """Remove everything. Counts and configuration stay."""
-        self.empty()
+        """Remove everything, in lower tiers, too. Counts and configuration stay."""
+        if self.layered:
+            drivers.run(self.forgetting_all())
+        else:
+            self.empty()
 
     def on_removal(
         self,
@@ -339,6 +384,82 @@ class Cache(Foundation[K, V]):
         return self._listeners.add(callback, wanted)
 
     # Telling
+
+    def on_event(
+        self,
+        callback: EventCallback,
+        kinds: Iterable[EventKind | str] | EventKind | str | None = None,
+        *,
+        queued: bool = False,
+    ) -> Callable[[], None]:
+        """Have ``callback(event)`` called after whatever happens, hits in memory excepted.
+
+        It runs where the event happens, which waits for it, and may use the cache; it is
+        not told of what it causes itself. What it raises is logged.
+
+        Args:
+            callback: a plain function.
+            kinds: the kind, or kinds, that it wants to hear of: members of `EventKind` or
+                their values; None for all.
+            queued: whether it is called from a thread of its own instead. If it does not
+                keep up, events are dropped, and counted by `events.dropped`.
+
+        Returns:
+            A function that ends it.
+
+        Raises:
+            InvalidArgumentError: there is no such kind.
+        """
+        arguments.function("callback", callback)
+        wanted: Iterable[EventKind] = EventKind
+        if kinds is not None:
+            single = isinstance(kinds, (EventKind, str))
+            several = (kinds,) if single else arguments.several("kinds", kinds, "kinds")
+            wanted = [arguments.member("kinds", EventKind, kind) for kind in several]
+        if not _REMOVALS.isdisjoint(wanted):
+            self.listening = True
+        return self.events.subscribe(callback, wanted, queued=queued)
+
+    def expose(self) -> Callable[[], None]:
+        """Let ``scrubjay dashboard`` and ``scrubjay top`` of this user show this cache.
+
+        The process answers them on a socket that only this user can open. They are told
+        counts, and names of keys and tags; no values.
+
+        Returns:
+            A function that ends it.
+
+        Raises:
+            CacheError: this system has no Unix sockets, or no safe place for one.
+        """
+        from scrubjay.web.exposing import expose  # noqa: PLC0415 - few want it
+
+        return expose(self)
+
+    def dashboard(
+        self, port: int = 8710, *, host: str = "127.0.0.1", token: str | None = None
+    ) -> Dashboard:
+        """Serve a live page on which this cache can be looked at, and nothing changed.
+
+        Caches of one process that name the same port are on one page, and so is what
+        other processes of this user announced.
+
+        Args:
+            port: the port; 0 for any that is free.
+            host: the address to listen on. By default only this machine can look.
+            token: what who looks must show, 16 ASCII characters or more; needed on an
+                address that others can reach.
+
+        Returns:
+            The page, with its `url` and `close`; also a context manager.
+
+        Raises:
+            InvalidArgumentError: an argument makes no sense, or a token is missing.
+            OSError: the address cannot be listened on.
+        """
+        from scrubjay.web.dashboard import open_dashboard  # noqa: PLC0415 - few want it
+
+        return open_dashboard(self, port, host, token)
 
     def record(
         self, path: str | os.PathLike[str], *, sample: float = 0.1, secret: bytes | None = None
@@ -378,8 +499,8 @@ class Cache(Foundation[K, V]):
         """The counts so far."""
         return snapshot(self, self._latency, self._loads.loads, self.consistency_manager)
 
-    def get_detailed_statistics(self) -> dict[str, Any]:
-        """Return counts, memory, configuration and optimization, ready for JSON."""
+    def get_detailed_statistics(self) -> DetailedStatistics:
+        """Return everything that is counted, in groups, ready for JSON."""
         return detailed(self)
 
     def explain(self) -> Explanation:
@@ -424,6 +545,11 @@ class Cache(Foundation[K, V]):
         self._asked = before if gather else None
         return advise(self, report or {}, requests - before[0], misses - before[1])
 
+    @property
+    def gathers_advice(self) -> bool:
+        """Whether evidence for `advise` is being gathered."""
+        return self._asked is not None
+
     def optimize(self) -> None:
         """Do one round of the optimization loop.
 
@@ -451,6 +577,8 @@ class Cache(Foundation[K, V]):
             }
         )
         del self.optimization_history[:-_HISTORY]
+        if EventKind.TUNE in self.events.wanted:
+            self.events.publish(Event(EventKind.TUNE, detail=self.explain().reason))
 
     @overload
     def cached(self, function: Callable[P, R], /) -> decorators.CachedFunction[P, R]: ...

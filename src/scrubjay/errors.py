@@ -4,12 +4,18 @@ from __future__ import annotations
 
 __all__ = [
     "CacheError",
+    "ConsistencyError",
+    "ConsistencyUnavailableError",
     "EncodeError",
+    "EpochChangedError",
     "InvalidArgumentError",
     "InvalidArgumentTypeError",
     "InvalidKeyError",
+    "InvalidTokenError",
+    "LoadTimeoutError",
     "MissingExtraError",
     "ReentrantLoadError",
+    "StaleReadError",
     "TierClosedError",
     "TierDeniedError",
     "TierError",
@@ -44,6 +50,10 @@ class MissingExtraError(CacheError, ImportError):
     """Something was asked for whose package is not installed; the message names the extra."""
 
 
+class LoadTimeoutError(CacheError, TimeoutError):
+    """A load takes longer than the cache may wait; it goes on, and its value is stored."""
+
+
 class ReentrantLoadError(CacheError, RuntimeError):
     """A loader waits, directly or through others, for its own key: it would never end."""
 
@@ -54,6 +64,26 @@ class UnpicklableCacheError(CacheError, TypeError):
 
 class UnsupportedStrategyError(CacheError, RuntimeError):
     """The eviction strategy of this cache cannot do what was asked for."""
+
+
+class ConsistencyError(CacheError):
+    """A read or write cannot be as fresh as it was asked to be."""
+
+
+class ConsistencyUnavailableError(ConsistencyError, RuntimeError):
+    """A level cannot be promised here, whatever is tried: the message says what stands against it."""
+
+
+class StaleReadError(ConsistencyError, RuntimeError):
+    """The shared tier itself has something older than what a session has seen or written."""
+
+
+class EpochChangedError(ConsistencyError, RuntimeError):
+    """A session's token is of another server, or of one that has lost its history since."""
+
+
+class InvalidTokenError(ConsistencyError, InvalidArgumentError):
+    """A session's token was damaged, forged, or is none."""
 
 
 class TierError(CacheError):

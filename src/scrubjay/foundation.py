@@ -5,22 +5,26 @@ What people call is in `scrubjay.cache`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, ClassVar, TypeVar
 
-from scrubjay import arguments, settings
+from scrubjay import arguments, layers, settings
+from scrubjay._core.constants import MISSING
 from scrubjay._core.strategies import make_policy, strategy_name
 from scrubjay._core.terms import Terms
-from scrubjay._flow import load
+from scrubjay._flow import drivers, load
 from scrubjay._flow.effects import Flow
 from scrubjay._flow.failures import Failures
 from scrubjay._flow.flight import Loader
+from scrubjay._flow.load import Demand
 from scrubjay._flow.loading import Loading
 from scrubjay._flow.sweeper import sweeper
 from scrubjay.clock import Clock, SystemClock
+from scrubjay.codecs import Serializer
 from scrubjay.consistency.manager import ConsistencyManager
 from scrubjay.errors import InvalidArgumentError
-from scrubjay.mapping import StoreMapping
+from scrubjay.events import REMOVALS, Event, EventKind, Events
+from scrubjay.layered import Layered
 from scrubjay.observe.latency import Latency
 from scrubjay.observe.listeners import CAUSES, Listeners
 from scrubjay.observe.memory import Estimate
@@ -35,6 +39,8 @@ from scrubjay.types import (
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
+REFUSED: Any = object()  # what is there is too old for who asks
+
 _DEFAULT_MB = 1024.0
 _CHANGES = frozenset(  # removals after which what is known of a key is of the past
     {
@@ -47,10 +53,11 @@ _CHANGES = frozenset(  # removals after which what is known of a key is of the p
 )
 
 
-class Foundation(StoreMapping[K, V]):
+class Foundation(Layered[K, V]):
     """A store with all that a door needs. The arguments are those of `Cache`.
 
     Attributes:
+        events: the hub, to which every part of the cache tells what happens.
         on_creation: called with each cache once it is complete; None for nobody. Only
             `scrubjay record` sets it, in a process that it starts a program in.
     """
@@ -82,7 +89,20 @@ class Foundation(StoreMapping[K, V]):
         negative_errors: tuple[type[BaseException], ...] | type[BaseException] = (Exception,),
         clock: Clock | None = None,
         name: str | None = None,
+        tiers: Iterable[Any] | None = None,
+        namespace: str = "default",
+        tenant: str | None = None,
+        serializer: Serializer | None = None,
+        stale_while_revalidate_seconds: float | None = None,
+        stale_if_error_seconds: float | None = None,
+        soft_timeout_seconds: float | None = None,
+        hard_timeout_seconds: float | None = None,
+        early_refresh: float = 0.0,
     ) -> None:
+        memory, lower = layers.split(() if tiers is None else tiers)
+        scope = layers.scope(namespace, tenant)
+        max_size_mb = settings.either("max_size_mb", max_size_mb, memory.max_size_mb)
+        max_entries = settings.either("max_entries", max_entries, memory.max_entries)
         if max_size_mb is None and max_entries is None:
             max_size_mb = _DEFAULT_MB
         bound = settings.entry_bound(max_entries)
@@ -103,6 +123,13 @@ class Foundation(StoreMapping[K, V]):
         self._wall: Clock = settings.clock(clock) or SystemClock()
         remembered = arguments.positive_or_none("negative_ttl_seconds", negative_ttl_seconds)
         kinds = settings.errors(negative_errors)
+        rules = settings.rules(
+            stale_while_revalidate_seconds,
+            stale_if_error_seconds,
+            soft_timeout_seconds,
+            hard_timeout_seconds,
+            early_refresh,
+        )
         manager = ConsistencyManager(consistency_level)
         self._latency = Latency()
         super().__init__(
@@ -114,12 +141,18 @@ class Foundation(StoreMapping[K, V]):
             arguments.function_or_none("sizer", sizer),
             self._latency,
         )
+        self.grace = rules.grace
+        self.eager = rules.early > 0.0  # whether a hit may begin a load
+        self._rules = rules
         self.name = name
+        self.namespace = namespace
+        self.tenant = tenant
         self.enable_prefetching = bool(enable_prefetching)
         self.consistency_manager = manager
         self.optimization_history: list[dict[str, Any]] = []
         self._way = self.describe_policy().get("way")  # as of the last round of optimization
         self._asked: tuple[int, int] | None = None  # requests and misses before advice was
+        self.events = Events()
         self._listeners = Listeners()
         self._estimate = Estimate()
         self._loads = Loading(
@@ -129,30 +162,67 @@ class Foundation(StoreMapping[K, V]):
             self._registered,
             self._latency.record_wait,
             self.objective is not CacheObjective.COST,
+            self.events,
+            rules,
         )
         #: what loads ahead; None without `enable_prefetching`, or without a loader
         self.prefetcher = PredictivePrefetcher.for_cache(
-            self, self._loads, self._sources, cost_ratio, self._wall, self.enable_prefetching
+            self,
+            self._loads,
+            self._sources,
+            cost_ratio,
+            self._wall,
+            self.events,
+            self.enable_prefetching,
         )
         self.defaults = self._conditions.present or manager.keeps_sessions
         if manager.consistency_level is not CacheConsistencyLevel.EVENTUAL:
             self.keep_versions()
         manager.subscribed = self._tell_subscribers
+        if lower:
+            self.lay(lower, memory, scope, serializer, clock)
         if Foundation.on_creation is not None:
             Foundation.on_creation(self)
 
     # Conditions and loads
 
-    def reading(self, key: Any, loader: Any, terms: Terms, context: Any = None) -> Flow:
+    def reading(
+        self,
+        key: Any,
+        loader: Any,
+        terms: Terms,
+        context: Any = None,
+        demand: Demand | None = None,
+    ) -> Flow:
         """Return the flow that loads a key which was missed."""
+        if demand is not None:
+            own = self._loader_for(key, loader)
+            return load.load_at(self._loads, key, terms, own, demand)
         if context is not None and self._is_too_old(key, arguments.session(context)):
             return self.refreshing(key, loader, terms)
         if loader is None and self.prefetcher is not None:
             self.prefetcher.demanded(key, terms)
+        if EventKind.MISS in self.events.wanted:
+            self.events.publish(Event(EventKind.MISS, key))
         return load.read_through(self._loads, key, terms, self._loader_for(key, loader))
+
+    def is_due(self, key: Any) -> bool:
+        """Tell, by chance, whether an entry that was hit is to be loaded before it expires."""
+        facts = self.facts(key)
+        if facts is None:
+            return False
+        return self._rules.is_due(facts["deadline"] - self.now_seconds(), facts["cost"])
+
+    def renewing(self, key: Any, loader: Any, terms: Terms) -> Flow:
+        """Return the flow that begins to load an entry before it expires, and does not wait."""
+        if EventKind.REFRESH in self.events.wanted:
+            self.events.publish(Event(EventKind.REFRESH, key, detail="early"))
+        return load.renew(self._loads, key, terms, self._loader_for(key, loader))
 
     def refreshing(self, key: Any, loader: Any, terms: Terms) -> Flow:
         """Return the flow that loads a key whether it is there or not."""
+        if EventKind.REFRESH in self.events.wanted:
+            self.events.publish(Event(EventKind.REFRESH, key))
         return load.refresh(self._loads, key, terms, self._loader_for(key, loader))
 
     def _loader_for(self, key: Any, loader: Any) -> Loader:
@@ -161,7 +231,7 @@ class Foundation(StoreMapping[K, V]):
             if source is None:
                 raise InvalidArgumentError("loader: none was given, here or to the cache")
             return Loader(source.single, (key,), {})
-        elif type(loader) is Loader:
+        if type(loader) is Loader:
             return loader
         return Loader(arguments.function("loader", loader), (key,), {})
 
@@ -176,6 +246,13 @@ class Foundation(StoreMapping[K, V]):
     ) -> Terms:
         """Return checked conditions, the cache's defaults filled in."""
         return self._conditions.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
+
+    @staticmethod
+    def renewal(ttl_seconds: Any, idle_seconds: Any) -> tuple[float, float]:
+        """Return checked times for `touch`, negative where none is given."""
+        ttl = arguments.positive_or_none("ttl_seconds", ttl_seconds)
+        idle = arguments.positive_or_none("idle_seconds", idle_seconds)
+        return -1.0 if ttl is None else ttl, -1.0 if idle is None else idle
 
     # What the store asks of its door
 
@@ -199,38 +276,100 @@ class Foundation(StoreMapping[K, V]):
     def _put_checked(
         self, key: Any, value: Any, terms: Terms, session: str | None, asker: int
     ) -> bool:
-        stored: bool = self.put_under(key, value, self._conditions.of_one(terms))
+        if self.layered:
+            stored: bool = drivers.run(self.storing(key, value, terms, session, asker))
+            return stored
+        return self._keep(key, value, self._conditions.of_one(terms), session, asker)
+
+    def _keep(self, key: Any, value: Any, terms: Terms, session: str | None, asker: int) -> bool:
+        stored: bool = self.put_under(key, value, terms)
         if stored:
             self._registered(key, session)
             self.ascribe(key, asker)
         return stored
 
+    def storing(self, key: Any, value: Any, terms: Terms, session: str | None, asker: int) -> Flow:
+        """Return the flow that stores a value in memory and below, on behalf of a session."""
+
+        def keep(own: Terms) -> bool:
+            return self._keep(key, value, own, session, asker)
+
+        return self.putting(key, value, self._conditions.of_one(terms), keep, session)
+
     def _registered(self, key: Any, session: str | None = None) -> None:
         """Note that a value was stored, where a session or a subscriber is concerned."""
         manager = self.consistency_manager
-        if manager.listens:
+        if manager.listens and self._shared is None:
             facts = self.facts(key)
             if facts is not None:
                 manager.register_write(key, session, facts["version"])
 
-    def get_in_context(self, key: Any, default: Any, context: Any, consistency_check: bool) -> Any:
-        """Read on behalf of a session; called by `get` where a context is given."""
+    def get_in_context(
+        self, key: Any, default: Any, context: Any, consistency_check: bool, level: Any
+    ) -> Any:
+        """Read on behalf of a session; called by `get` where a context or a level is given."""
+        if self._shared is not None:
+            demand = self.demand(context, level)
+            if demand is not None:
+                return self.fetch_at(key, default, context, demand)
+        value = self.request_in_context(key, context, consistency_check)
+        if value is MISSING and self.layered:
+            value = self.fetch_below(key, MISSING)
+            self.ascribe(key, arguments.asker(context))
+        return default if value is MISSING or value is REFUSED else value
+
+    def fetch_at(self, key: Any, default: Any, context: Any, demand: Demand) -> Any:
+        """Read at a level that a shared tier keeps."""
+        value = self.request_at(key, context, demand)
+        if value is MISSING:
+            value = drivers.run(self.reading_at(key, demand))
+        return default if value is MISSING else value
+
+    def request_at(self, key: Any, context: Any, demand: Demand) -> Any:
+        """Count a request, and answer it if memory alone can tell; else MISSING."""
+        self.request_in_context(key, context, False)
+        if demand.session is None or demand.level is CacheConsistencyLevel.STRONG:
+            return MISSING
+        assert self._shared is not None
+        return self._shared.at_once(key, demand.level, demand.session)
+
+    def request_in_context(self, key: Any, context: Any, consistency_check: bool = True) -> Any:
+        """Answer a request from memory alone and count it.
+
+        Returns:
+            The value; MISSING if it is not there, REFUSED if it is too old for the session.
+        """
+        if context is None:
+            return self.request(key, MISSING)
         session = arguments.session(context)
         if consistency_check and self._is_too_old(key, session):
             self.count_conflict()
-            return default
+            return REFUSED
         asker = arguments.asker(context)
-        value = self.fetch_in_session(key, default, session, asker)
+        value = self.fetch_in_session(key, MISSING, session, asker)
         self.ascribe(key, asker)
         return value
 
     def _is_too_old(self, key: Any, session: str | None) -> bool:
         """Tell whether what is there of a key must not be shown to a session."""
         manager = self.consistency_manager
-        if session is None or not manager.keeps_sessions:
+        if session is None or not manager.keeps_sessions or self._shared is not None:
             return False
         facts = self.facts(key)
-        return facts is not None and not manager.validate_read(key, facts["version"], session)
+        if facts is None or manager.validate_read(key, facts["version"], session):
+            return False
+        if EventKind.CONFLICT in self.events.wanted:
+            self.events.publish(Event(EventKind.CONFLICT, key))
+        return True
+
+    def close(self) -> None:
+        """End loading ahead, and close the tiers that the cache has opened. Entries stay.
+
+        Who goes on using the cache finds what is in memory, and nothing below.
+        """
+        if self.prefetcher is not None:
+            self.prefetcher.close()
+        super().close()
 
     def overtake(self, key: Any) -> None:
         """Void what is being loaded for `key`, and for what depends on it."""
@@ -259,9 +398,14 @@ class Foundation(StoreMapping[K, V]):
     def announce(self, key: Any, value: Any, cause: int) -> None:
         """Tell listeners and subscribers that an entry is gone."""
         kind = CAUSES[cause]
+        if kind is not RemovalCause.REPLACED:
+            self.given_up(key)
         if kind in _CHANGES:
             self.consistency_manager.tell(key, self.writes)
         self._listeners.announce(key, value, kind)
+        told = REMOVALS[kind]
+        if told in self.events.wanted:
+            self.events.publish(Event(told, key, cause=kind))
 
     def _tell_subscribers(self) -> None:
         """Let no write and no removal pass unnoticed from now on."""
@@ -273,9 +417,14 @@ class Foundation(StoreMapping[K, V]):
         """Return the bytes that entries take: exact with a bound on size, else estimated."""
         return self.bytes if self.weighted else self._estimate.total(self)
 
+    def stale_served(self) -> int:
+        """Return how many old values were served in place of a load."""
+        return self._loads.loads.stale
+
     def forget_counts(self) -> None:
         """Begin to count requests anew."""
         super().forget_counts()
+        self.forget_lower_counts()
         self._latency.forget()
         self._gather_anew()
 

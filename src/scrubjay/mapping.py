@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from scrubjay._core.store import Store
 from scrubjay.observe.views import LiveItems, LiveValues, live
+from scrubjay.types import CacheConsistencyLevel
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -26,6 +27,7 @@ class StoreMapping(Store, MutableMapping[K, V]):
             *,
             context: Mapping[str, Any] | None = None,
             consistency_check: bool = True,
+            consistency_level: CacheConsistencyLevel | str | None = None,
         ) -> V | None: ...
         @overload
         def get(
@@ -35,6 +37,7 @@ class StoreMapping(Store, MutableMapping[K, V]):
             *,
             context: Mapping[str, Any] | None = None,
             consistency_check: bool = True,
+            consistency_level: CacheConsistencyLevel | str | None = None,
         ) -> V | T: ...
         def get(self, key: Any, default: Any = None, **options: Any) -> Any:
             """See `Store.get`."""
@@ -83,6 +86,8 @@ class StoreMapping(Store, MutableMapping[K, V]):
     def __len__(self) -> int:
         if self.next_expiry() != float("inf"):
             self.purge_expired()
+            if self.grace > 0.0:  # some that have expired are kept
+                return sum(1 for _ in live(self))
         return self.count
 
     def purge_expired(self) -> int:

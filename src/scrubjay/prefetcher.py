@@ -6,11 +6,13 @@ import asyncio
 import logging
 import os
 import tempfile
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from scrubjay._core.terms import Terms
 from scrubjay._flow.prefetching import Prefetching
 from scrubjay._flow.sources import Sources
 from scrubjay.errors import InvalidArgumentError, InvalidArgumentTypeError
+from scrubjay.events import Events
 from scrubjay.prefetch.constants import HIT, MISS
 from scrubjay.prefetch.planner import Planner
 
@@ -66,6 +69,7 @@ class PredictivePrefetcher:
         sources: Sources,
         cost_ratio: float,
         wall: Any,
+        events: Events,
         enabled: bool,
     ) -> PredictivePrefetcher | None:
         """Return the prefetcher of a cache, or None if there is nothing to load with.
@@ -80,7 +84,7 @@ class PredictivePrefetcher:
         made.learning_window, made.prediction_horizon = 1000, 10
         made.access_history = deque(maxlen=made.learning_window)
         made.prediction_accuracy = 0.0
-        made._engine = Prefetching(store, loading, sources, cost_ratio, wall)
+        made._engine = Prefetching(store, loading, sources, cost_ratio, wall, events)
         return made
 
     # The lesson's vocabulary
@@ -223,6 +227,44 @@ class PredictivePrefetcher:
         """Note that the cache's own loader loads a key; called by the cache."""
         if self._engine is not None:
             self._engine.demanded(key, terms)
+
+    def join(self, seconds: float | None = None) -> bool:
+        """Wait until all requests so far are learned from, and what they suggest is loaded.
+
+        For tests and scripts: programs that serve requests need not wait. It must not be
+        called on an event loop that loads: await `ajoin` there.
+
+        Args:
+            seconds: how long at most; None for as long as it takes.
+
+        Returns:
+            Whether all is done.
+        """
+        bound = None if seconds is None else arguments.positive("seconds", seconds)
+        end = time.monotonic() + (threading.TIMEOUT_MAX if bound is None else bound)
+        while self._engine is not None:
+            flights = self._engine.unfinished()
+            if flights is None:
+                break
+            for flight in flights:
+                done = threading.Event()
+                flight.when_done(done.set)
+                if not done.wait(max(0.0, min(end - time.monotonic(), threading.TIMEOUT_MAX))):
+                    return False
+        return True
+
+    async def ajoin(self) -> None:
+        """Wait, as `join` does, on an event loop."""
+        loop = asyncio.get_running_loop()
+        while self._engine is not None:
+            flights = self._engine.unfinished()
+            if flights is None:
+                break
+            for flight in flights:
+                done = asyncio.Event()
+                flight.when_done(partial(loop.call_soon_threadsafe, done.set))
+                await done.wait()
+            await asyncio.sleep(0)  # a thread may be about to begin something
 
     def close(self) -> None:
         """End loading ahead: cancel what can be, and let go what cannot."""

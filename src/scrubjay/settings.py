@@ -7,6 +7,7 @@ from typing import Any
 
 from scrubjay import arguments
 from scrubjay._core.terms import Terms
+from scrubjay._flow.resilience import Resilience
 from scrubjay.errors import InvalidArgumentError, InvalidArgumentTypeError
 
 UNBOUNDED = 1 << 62
@@ -19,6 +20,13 @@ def entry_bound(max_entries: Any) -> int:
     if max_entries is None:
         return UNBOUNDED
     return min(arguments.count("max_entries", max_entries), UNBOUNDED)
+
+
+def either(name: str, given: Any, in_memory: Any) -> Any:
+    """Return a bound that is given to the cache or to its memory layer, but not to both."""
+    if given is not None and in_memory is not None:
+        raise InvalidArgumentError(f"{name}: given to the cache and to its memory, too")
+    return in_memory if given is None else given
 
 
 def byte_bound(max_size_mb: Any) -> int:
@@ -66,6 +74,17 @@ def errors(negative_errors: Any) -> tuple[type[BaseException], ...]:
             f"negative_errors: {negative_errors!r} is not a class of errors, or several"
         )
     return tuple(kinds)
+
+
+def rules(revalidate: Any, if_error: Any, soft: Any, hard: Any, early: Any) -> Resilience:
+    """Return when old values are served, for how long loads are waited for, and the like."""
+    return Resilience(
+        arguments.positive_or_none("stale_while_revalidate_seconds", revalidate) or 0.0,
+        arguments.positive_or_none("stale_if_error_seconds", if_error) or 0.0,
+        arguments.positive_or_none("soft_timeout_seconds", soft),
+        arguments.positive_or_none("hard_timeout_seconds", hard),
+        arguments.not_negative("early_refresh", early),
+    )
 
 
 def clock(given: Any) -> Any:

@@ -50,7 +50,6 @@ class Ahead(Operations):
         """
         self.learner = learner
         self.exchange(0 if learner is None else rows)
-        self.watch()
         self.heed()
 
     def wake_learner(self, urgent: bool) -> int:
@@ -74,9 +73,7 @@ class Ahead(Operations):
         """
         keys, marks, filled, lost = self.exchange(self.accesses.size)
         mask = (1 << OUTCOMES) - 1
-        rows = [
-            (keys[row], marks[row] & mask, marks[row] >> OUTCOMES) for row in range(filled)
-        ]
+        rows = [(keys[row], marks[row] & mask, marks[row] >> OUTCOMES) for row in range(filled)]
         return rows, lost
 
     def bound_prefetched(self, room: int, byte_room: int, lifetime: int) -> None:
@@ -85,9 +82,7 @@ class Ahead(Operations):
         What lies above the bounds leaves by and by, or at once with `drop_overdue`.
         """
         most = 2_000_000_000
-        self.provide_prefetched(
-            min(room, most), min(byte_room, MOST), min(lifetime, MOST)
-        )
+        self.provide_prefetched(min(room, most), min(byte_room, MOST), min(lifetime, MOST))
 
     def drop_overdue(self) -> int:
         """Take out what nobody has asked for in time; return how many entries went."""

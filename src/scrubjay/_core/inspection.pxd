@@ -8,8 +8,10 @@ cdef object EMPTY
 cdef double PER_SECOND
 
 cdef class Inspection(Steps):
-    @cython.locals(h=cython.uint, slot=int, stamp=cython.longlong, now=double)
     cpdef object facts(self, object key)
+    cpdef object stale(self, object key)
+    @cython.locals(h=cython.uint, slot=int, stamp=cython.longlong)
+    cdef object facts_at(self, object key, double now)
     @cython.locals(columns=Columns, expires=bint)
     cpdef object row(self, int slot, double now)
     @cython.locals(columns=Columns, stamp=cython.longlong)

@@ -23,8 +23,15 @@ class Inspection(Steps):
 
     def facts(self, key: Any) -> dict[str, Any] | None:
         """Return all that is known of a live entry, or None. Not a use of it."""
+        return self.facts_at(key, self.now())
+
+    def stale(self, key: Any) -> dict[str, Any] | None:
+        """Return all that is known of an entry, even if it has expired, or None."""
+        return self.facts_at(key, float("-inf"))
+
+    def facts_at(self, key: Any, now: float) -> dict[str, Any] | None:
+        """Return all that is known of an entry which lives at some time, or None."""
         h = self.spread(key)
-        now = self.now()
         while True:
             stamp = self.stamp
             slot = self.find(key, h)

@@ -42,9 +42,11 @@ cdef class Ledger(Table):
     cdef long long[::1] removed
     cdef readonly double origin
     cdef double last
+    cdef public double grace
     cdef bint uncompiled
     cdef unsigned int tick
     cdef bint watchful
+    @cython.locals(slot=int)
     cdef void lay_out(self) except *
     cdef bint pause(self)
     cdef void resume(self, bint paused)

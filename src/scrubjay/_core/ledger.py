@@ -66,6 +66,7 @@ class Ledger(Table):
         self.graph: Graph | None = None
         self.flights = Claims()  # the loads under way, by key
         self.wheel: Wheel | None = None
+        self.grace = 0.0  # seconds for which expired entries stay; set before there is one
         self.origin = self.now()
         self.last = self.origin  # when something was stored last
         self.tick = 0
@@ -88,7 +89,7 @@ class Ledger(Table):
             columns.want_cost()
         if self.columns.has_deadline:
             columns.want_deadline()
-            wheel = Wheel(columns, self.last)
+            wheel = Wheel(columns, self.last, self.grace)
             wheel.grow(8)
         if self.columns.has_idle:
             columns.want_idle()
@@ -98,6 +99,10 @@ class Ledger(Table):
             columns.want_session()
         if labels is not None:
             labels = Labels()
+        slot = self.prefetched.queue.head[0]
+        while slot != NONE:
+            self.accesses.append(self.cells[2 * slot], DROPPED, 0)
+            slot = self.prefetched.queue.link[2 * slot + 1]
         self.reset_table(8)
         self.prefetched.clear()
         self.policy.clear()
@@ -120,7 +125,7 @@ class Ledger(Table):
             self.policy.eager
             or self.clock is not None
             or self.columns.has_deadline
-            or self.accesses.size > 0
+            or self.prefetched.queue.slots > 0
             or self.uncompiled
         )
         return 0
@@ -299,7 +304,7 @@ class Ledger(Table):
             self.enlarge(slots)
             self.columns.grow(slots)
             self.policy.grow(slots, self.hashes)
-            if self.accesses.size > 0 or self.prefetched.room > 0:
+            if self.prefetched.queue.slots > 0:
                 self.prefetched.grow(slots)
             if self.wheel is not None:
                 self.wheel.grow(slots)
@@ -321,7 +326,7 @@ class Ledger(Table):
             if terms.ttl >= 0.0 or terms.idle >= 0.0:
                 wheel = self.wheel
                 if wheel is None:
-                    wheel = Wheel(self.columns, self.last)
+                    wheel = Wheel(self.columns, self.last, self.grace)
                     wheel.grow(self.slots)
                 self.columns.want_deadline()
                 self.wheel = wheel  # where there are deadlines, there is always a wheel
@@ -397,6 +402,7 @@ class Ledger(Table):
         self.prefetched.room = room
         self.prefetched.byte_room = byte_room
         self.prefetched.lifetime = lifetime
+        self.watch()
         return 0
 
     def reconsider(self) -> int:

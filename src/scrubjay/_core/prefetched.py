@@ -67,7 +67,7 @@ class Prefetched:
         if (
             self.count > self.room
             or self.bytes > self.byte_room
-            or requests - self.since[slot] >= self.lifetime
+            or requests + 1 - self.since[slot] >= self.lifetime
         ):
             return slot
         return NONE

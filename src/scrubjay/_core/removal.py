@@ -71,13 +71,21 @@ class Removal(Inspection):
                 continue
             if slot == NONE and not even_if_absent:
                 return False
+            live = slot != NONE and self.lives(slot)
             if self.remove_with_dependents(
                 slot, node, nodes, cause, garbage, flight, claims, stamp
             ):
                 break
         if self.flights.count > 0:
             self.overtake(key)  # who comes from now on joins no load that is void
-        return slot != NONE
+        return live
+
+    def lives(self, slot: int) -> bool:
+        """Tell whether an entry has not expired, now."""
+        if not self.columns.has_deadline:
+            return True
+        deadline = self.columns.deadline[slot]  # before a clock is asked, which may use us
+        return deadline > self.now()
 
     def remove_by_tags(self, tags: frozenset[str]) -> int:
         """Take out what carries a tag and all that depends on it; return how many went."""

@@ -23,7 +23,7 @@ cdef class Steps(Ledger):
     @cython.locals(columns=Columns, hits=cython.uint)
     cdef object read(self, int slot, long long stamp, double now)
     cdef void prove(self, int slot) noexcept
-    @cython.locals(columns=Columns, fresh=bint, held=bint, paused=bint)
+    @cython.locals(columns=Columns, fresh=bint, held=bint, live=bint, paused=bint)
     cdef int commit(self, int slot, object key, unsigned int h, object value, long long size, Terms terms, Node node, object needs, long long nodes, double now, object garbage, object flight, long long claims, long long stamp) except -5
     @cython.locals(columns=Columns, hard=double, deadline=double)
     cdef void set_deadline(self, int slot, double ttl, double idle, double now) noexcept

@@ -171,6 +171,7 @@ class Steps(Ledger):
         columns = self.columns
         fresh = slot == NONE
         held = False
+        live = not fresh and (not columns.has_deadline or columns.deadline[slot] > now)
         self.writes += 1
         self.last = now
         self.tick = self.moment(now)
@@ -208,7 +209,7 @@ class Steps(Ledger):
                 if terms.tags:
                     self.labels.attach(slot, terms.tags)
             if node is not None and self.graph is not None:
-                if not fresh or (node.stored and terms.fence is None):
+                if live or (node.stored and terms.fence is None):
                     self.graph.leave(slot)  # it may depend on itself through others: it stays
                     self.remove_dependents((node,), garbage)
                 self.graph.bind(slot, node)

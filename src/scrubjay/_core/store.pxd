@@ -22,11 +22,15 @@ cdef Terms IF_ABSENT
 cdef class Store(Ahead):
     cdef readonly long long misses
     cdef readonly object latency
+    cdef public bint layered
+    cdef public bint strict
     @cython.final
     @cython.locals(slot=int, stamp=cython.longlong, hits=cython.uint)
     cdef inline object lookup(self, object key, object default)
     @cython.final
     cdef inline object fetch(self, object key, object default)
+    @cython.final
+    cdef object fetch_layered(self, object key, object default)
     @cython.locals(slot=int, stamp=cython.longlong)
     cpdef object ascribe(self, object key, unsigned int session)
     @cython.locals(timed=cython.bint, start=double, end=double)

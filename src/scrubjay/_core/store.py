@@ -60,6 +60,8 @@ class Store(Ahead):
         Ahead.__init__(self, policy, clock, entry_limit, byte_limit, value_limit, sizer)
         self.latency = latency
         self.misses = 0
+        self.layered = False  # whether there are tiers below
+        self.strict = False  # whether these are asked for what is here, too
 
     # Reading
 
@@ -70,6 +72,7 @@ class Store(Ahead):
         *,
         context: Any = None,
         consistency_check: bool = True,
+        consistency_level: Any = None,
     ) -> Any:
         """Return the value of `key`, or `default` if it is not there.
 
@@ -78,15 +81,24 @@ class Store(Ahead):
             default: returned on a miss.
             context: what is known of the caller, such as ``{"session_id": ...}``.
             consistency_check: whether the consistency level is to be kept.
+            consistency_level: how fresh the value must be, across nodes; None for the level
+                of the cache.
 
         Raises:
             InvalidKeyError: the key is not hashable.
+            ConsistencyError: the level cannot be kept, which is never passed over in silence.
+            TierError: the level needs the shared tier, and that cannot be asked.
         """
-        if context is not None:
-            return self.get_in_context(key, default, context, consistency_check)
+        if context is not None or consistency_level is not None:
+            level = consistency_level if consistency_check else "eventual"
+            return self.get_in_context(key, default, context, consistency_check, level)
+        if self.layered:
+            return self.fetch_layered(key, default)
         return self.fetch(key, default)
 
-    def get_in_context(self, key: Any, default: Any, context: Any, consistency_check: bool) -> Any:
+    def get_in_context(
+        self, key: Any, default: Any, context: Any, consistency_check: bool, level: Any
+    ) -> Any:
         """Read on behalf of a session; a door that keeps sessions does more here."""
         return self.fetch(key, default)
 
@@ -108,6 +120,21 @@ class Store(Ahead):
             asker: a number of 30 bits that stands for it, or 0.
         """
         return self.fetch_watched(key, default, session, asker)
+
+    def fetch_layered(self, key: Any, default: Any) -> Any:
+        """Answer one request and count it; look below where it misses."""
+        if self.strict:
+            return self.fetch_strictly(key, default)
+        value = self.fetch(key, MISSING)
+        return self.fetch_below(key, default) if value is MISSING else value
+
+    def fetch_strictly(self, key: Any, default: Any) -> Any:
+        """Answer one request where what is here may not be shown unasked."""
+        return self.fetch_below(key, default)
+
+    def fetch_below(self, key: Any, default: Any) -> Any:
+        """Answer what this store missed; a door with lower tiers looks there."""
+        return default
 
     def fetch_watched(self, key: Any, default: Any, session: Any, asker: int) -> Any:
         """Answer one request and count it; tell of it, and time it, where that is due."""
@@ -273,7 +300,7 @@ class Store(Ahead):
         self.put(key, value)
 
     def __getitem__(self, key: Any) -> Any:
-        value = self.fetch(key, MISSING)
+        value = self.fetch_layered(key, MISSING) if self.layered else self.fetch(key, MISSING)
         if value is MISSING:
             raise KeyError(key)
         return value
@@ -291,16 +318,24 @@ class Store(Ahead):
         Raises:
             KeyError: it is not there, and there is no default.
         """
-        garbage: list[Any] = []
-        try:
-            found = self.withdraw(key, INVALIDATED, garbage, False)
-        finally:
-            self.dispose(garbage)
-        if found:
-            return garbage[1]
+        if self.layered:
+            value = self.take_layered(key)
+        else:
+            garbage: list[Any] = []
+            try:
+                found = self.withdraw(key, INVALIDATED, garbage, False)
+            finally:
+                self.dispose(garbage)
+            value = garbage[1] if found else MISSING
+        if value is not MISSING:
+            return value
         if default is MISSING:
             raise KeyError(key)
         return default
+
+    def take_layered(self, key: Any) -> Any:
+        """Remove a key from here and from below; return its value, or MISSING."""
+        raise NotImplementedError
 
     def popitem(self) -> tuple[Any, Any]:
         """Remove some key with all that depends on it; return it with its value.
@@ -330,8 +365,14 @@ class Store(Ahead):
             value = self.fetch(key, MISSING)
             if value is not MISSING:
                 return value
+            if self.layered:
+                return self.default_layered(key, default)
             if self.put_if_absent(key, default) != PRESENT:
                 return default
+
+    def default_layered(self, key: Any, default: Any) -> Any:
+        """Return what is below, or store a value here and there and return it."""
+        raise NotImplementedError
 
     def put_if_absent(self, key: Any, value: Any) -> int:
         """Store a value unless the key is there: then PRESENT is returned."""

@@ -14,6 +14,7 @@ cdef class Wheel:
     cdef Links buckets
     cdef int[::1] bucket
     cdef long long tick
+    cdef double grace
     cdef readonly int count
     cdef int grow(self, int slots) except -1
     @cython.locals(ahead=double, tick=cython.longlong, delta=cython.longlong, level=int, line=int)

@@ -29,13 +29,15 @@ class Wheel:
     Args:
         columns: whose deadlines it goes by.
         now: the monotonic time in seconds.
+        grace: seconds for which what has expired is left alone.
     """
 
-    def __init__(self, columns: Columns, now: float) -> None:
+    def __init__(self, columns: Columns, now: float, grace: float) -> None:
         self.columns = columns
         self.buckets = Links(DUE + 1)
         self.bucket = array("i")
-        self.tick = int(now * PER_SECOND)
+        self.grace = grace
+        self.tick = int((now - grace) * PER_SECOND)
         self.count = 0
 
     def grow(self, slots: int) -> int:
@@ -77,7 +79,7 @@ class Wheel:
             self.count -= 1
 
     def advance(self, now: float, exactly: bool) -> int:
-        """Turn to `now` and return an entry that has expired, or -1.
+        """Turn to `now` and return an entry whose time and grace are up, or -1.
 
         It stays on the wheel until it is cancelled.
 
@@ -85,6 +87,7 @@ class Wheel:
             now: the monotonic time in seconds.
             exactly: also look for what has expired within the tick under way.
         """
+        now -= self.grace
         target = int(now * PER_SECOND)
         if target > self.tick:
             start = self.tick
@@ -125,7 +128,7 @@ class Wheel:
     def next_turn(self) -> float:
         """Return when the next bucket with an entry comes up, in seconds, or infinity."""
         if self.buckets.length[DUE] > 0:
-            return self.tick / PER_SECOND
+            return self.tick / PER_SECOND + self.grace
         soonest = NEVER
         for level in range(LEVELS):
             base = self.tick >> (6 * level)
@@ -138,7 +141,7 @@ class Wheel:
                     if start < soonest:
                         soonest = start
                     break
-        return soonest
+        return soonest + self.grace
 
     def clear(self) -> None:
         """Watch nothing any more."""

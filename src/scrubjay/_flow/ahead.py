@@ -7,12 +7,17 @@ from collections.abc import Callable
 from typing import Any
 
 from scrubjay._core.constants import MISSING
+from scrubjay._core.terms import Terms
 from scrubjay._flow import load
 from scrubjay._flow.effects import Start
 from scrubjay._flow.flight import Flight, Loader
 from scrubjay._flow.loading import Loading
+from scrubjay._flow.resilience import Resilience, Stale
 from scrubjay._flow.sources import Batch, NotAlone, Source
+from scrubjay._flow.stack import Stack
 from scrubjay.prefetch.guess import Guess
+
+_NO_RULES = Resilience()
 
 
 class Trip:
@@ -53,6 +58,7 @@ class Trip:
         loader = Loader(function, (self.guess.key,), {})
         self.flight = load.begin_ahead(self, self.guess.key, terms, loader)
         if self.flight is not None:
+            self.flight.ahead = True
             self.flight.when_done(lambda: self._ended(self))
         return self.flight
 
@@ -62,6 +68,18 @@ class Trip:
         return load.carry_out_ahead(self.flight)
 
     # What the flow asks for, see `scrubjay._flow.load.Loading`
+
+    @property
+    def rules(self) -> Resilience:
+        """For how long who joins the load waits for it."""
+        loading = self._loading()
+        return _NO_RULES if loading is None else loading.rules
+
+    @property
+    def stack(self) -> Stack | None:
+        """The tiers below, if there are any."""
+        loading = self._loading()
+        return None if loading is None else loading.stack
 
     def begin(self, flight: Flight) -> Flight:
         """Claim the key; return the flight already under way, or `flight`."""
@@ -74,29 +92,31 @@ class Trip:
         if loading is not None:
             loading.end(flight)
 
-    def replace(self, key: Any) -> None:
-        """Nothing is loaded anew ahead."""
-
     def present(self, key: Any) -> Any:
         """Return the value that is there by now, or MISSING. Not a request."""
         loading = self._loading()
         return MISSING if loading is None else loading.present(key)
 
-    def failure(self, key: Any) -> None:
-        """Failures are looked for before."""
-
-    def keep(self, flight: Flight, value: Any) -> None:
-        """Store a loaded value unless the flight was overtaken."""
+    def keep(self, flight: Flight, value: Any) -> Terms:
+        """Store a loaded value unless the flight was overtaken; return the conditions."""
         loading = self._loading()
         if loading is None:
-            return
+            return flight.terms
         if self._batch is not None:
             flight.seconds = self._batch.share
         if flight.joined:  # it has been asked for
-            loading.keep(flight, value)
             self.stored = not flight.void
-        else:
-            self.stored = loading.keep_ahead(flight, value)
+            return loading.keep(flight, value)
+        terms, self.stored = loading.keep_ahead(flight, value)
+        return terms
+
+    def calling(self, flight: Flight) -> None:
+        """Tell that a loader is about to be called, unless another load of the batch does."""
+        loading = self._loading()
+        if loading is not None and (self._batch is None or not self._batch.called):
+            loading.calling(flight)
+        if self._batch is not None:
+            self._batch.called = True
 
     def count(self, flight: Flight, error: Exception | None) -> None:
         """Count a call of a loader. It fails for nobody: no failure is remembered."""
@@ -104,14 +124,39 @@ class Trip:
         batch = self._batch
         if loading is not None and (batch is None or not batch.counted):
             if batch is not None:
+                batch.counted = True
                 flight.seconds = batch.seconds
-            loading.loads.record(flight.seconds, error is not None)
-            if loading.watch is not None:
-                loading.watch(flight, error)
-        if batch is not None:
-            batch.counted = True
-            if error is not None:
-                raise NotAlone from error
+            loading.count_ahead(flight, error)
+        if batch is not None and error is not None:
+            raise NotAlone from error
+
+    def cancelled(self, flight: Flight, error: BaseException) -> None:
+        """Tell that a loader was stopped, which is no failure of it."""
+        loading = self._loading()
+        if loading is not None and flight.number:
+            loading.cancelled(flight, error)
+
+    def joined(self, flight: Flight, seconds: float) -> None:
+        """Tell that somebody waited for this load."""
+        loading = self._loading()
+        if loading is not None:
+            loading.joined(flight, seconds)
 
     def waited(self, seconds: float) -> None:
         """Nobody who counts has waited."""
+
+    # What is asked only of who loads on demand
+
+    def stale(self, key: Any) -> Stale | None:
+        """Nobody is served an old value here."""
+        return None
+
+    def tell_stale(self, key: Any, why: str) -> None:
+        """Nobody is served an old value here."""
+
+    def replace(self, key: Any) -> None:
+        """Nothing is loaded anew here."""
+
+    def failure(self, key: Any) -> Flight | None:
+        """Failures are remembered elsewhere."""
+        return None

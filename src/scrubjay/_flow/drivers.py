@@ -7,15 +7,20 @@ import inspect
 import threading
 from contextlib import suppress
 from contextvars import copy_context
-from time import perf_counter
+from functools import partial
+from math import inf
+from time import monotonic, perf_counter
 from typing import Any
 
-from scrubjay._flow.effects import Call, Flow, Start
+from scrubjay._flow.effects import Ask, Call, Flow, Start, Wait
 from scrubjay._flow.flight import Flight, Loader, blocked, enter, leave, under_way
+from scrubjay._flow.workers import Workers
 from scrubjay.errors import InvalidArgumentTypeError
 
 _LOOK = 1.0  # seconds between two looks whether the loop waited for still runs
 _PLAIN = frozenset({str, int, float, bool, type(None), bytes, list, tuple, dict, set})
+
+_workers = Workers(32)  # threads for what blocking callers do not wait for
 
 _running: set[asyncio.Task[Any]] = set()  # the loop itself keeps only weak references
 
@@ -27,8 +32,24 @@ def run(flow: Flow) -> Any:
     function that calls another takes up one of Python's frames here.
     """
     began = perf_counter()
+    flight = _execute(flow, None)
+    try:
+        flight.owner.waited(perf_counter() - began)
+        return flight.result()
+    finally:
+        del flow, flight
+
+
+def _execute(flow: Flow, flight: Flight | None) -> Any:
+    """Run a flow to its end in this thread; return what it returns.
+
+    Args:
+        flow: the flow.
+        flight: the load that it carries out, if another started it.
+    """
     before = under_way.get()
-    flows: list[tuple[Flow, Any]] = [(flow, None)]
+    flows: list[tuple[Flow, Any]] = [(flow, None if flight is None else enter(flight))]
+    del flight
     started: list[Flight] = []
     top: Any = None
     effect: Any = None
@@ -52,8 +73,23 @@ def run(flow: Flow) -> Any:
                 continue
             answer = failure = None
             if type(effect) is Start:
+                if effect.apart:
+                    try:
+                        _begin_apart(effect)
+                    except BaseException as error:
+                        failure = error
+                    continue
                 started += (effect.flight,)
                 flows.append((effect.flow, enter(effect.flight)))
+            elif type(effect) is Ask:
+                start = perf_counter()
+                try:
+                    call = getattr(effect.tier, effect.method)
+                    answer = call(*effect.arguments, **effect.named)
+                except BaseException as error:
+                    failure = error
+                if effect.took is not None:
+                    effect.took(perf_counter() - start, failure)
             elif type(effect) is Call:
                 flight = effect.flight
                 loader: Any = flight.loader
@@ -68,12 +104,15 @@ def run(flow: Flow) -> Any:
                 if failure is None and _is_awaitable(answer):
                     answer, failure = None, _refusal(answer)
             else:
+                start = perf_counter()
                 try:
-                    _block(effect.flight)
+                    _block(effect.flight, effect.seconds)
+                    answer = effect.flight.done
                 except BaseException as error:
                     failure = error
-        answer.owner.waited(perf_counter() - began)
-        return answer.result()
+                if effect.joined:
+                    effect.flight.owner.joined(effect.flight, perf_counter() - start)
+        return answer
     finally:
         while started:
             if not started[-1].done:
@@ -83,6 +122,31 @@ def run(flow: Flow) -> Any:
             under_way.set(before)
         # An error's traceback must not lead back to it.
         del flow, flows, started, top, effect, answer, failure
+
+
+def _begin_apart(effect: Start) -> None:
+    """Run a flow in a thread of its own, in a copy of the context here."""
+    flight = effect.flight
+    flight.task = effect.flow  # it goes on by itself
+    try:
+        _workers.submit(partial(copy_context().run, _conclude_apart, effect))
+    except BaseException:
+        flight.task = None
+        raise
+
+
+def _conclude_apart(effect: Start) -> None:
+    """Run a flow in a worker's thread; what it raises has reached those who wait."""
+    flight = effect.flight
+    try:
+        if flight.stranded:
+            return
+        with suppress(Exception):
+            _execute(effect.flow, flight)
+    finally:
+        flight.task = None
+        if not flight.done:
+            effect.abandon(flight)
 
 
 def _leave(flow: tuple[Flow, Any]) -> None:
@@ -112,8 +176,8 @@ def is_asynchronous(function: Any) -> bool:
     return marker is not None and getattr(function, "_is_coroutine", None) is marker
 
 
-def _block(flight: Flight) -> None:
-    """Wait for a flight in this thread."""
+def _block(flight: Flight, seconds: float | None) -> None:
+    """Wait for a flight in this thread, for a number of seconds at most if there is one."""
     loop = asyncio._get_running_loop()
     if loop is not None:
         waiting = blocked.setdefault(loop, [])
@@ -124,7 +188,8 @@ def _block(flight: Flight) -> None:
         done = threading.Event()
         flight.when_done(done.set)
         _leave_if_stranded(flight)
-        while not done.wait(_LOOK):
+        end = inf if seconds is None else monotonic() + seconds
+        while not done.wait(max(0.0, min(_LOOK, end - monotonic()))) and monotonic() < end:
             _leave_if_stranded(flight)
     finally:
         if loop is not None:
@@ -167,14 +232,43 @@ async def _drive(flow: Flow, flight: Flight | None = None) -> Any:
             try:
                 if isinstance(effect, Start):
                     _begin(effect)
+                elif isinstance(effect, Ask):
+                    answer = await (_ask(effect) if effect.took is None else _time(effect))
                 elif isinstance(effect, Call):
                     answer = await _call(effect.flight)
                 else:
-                    await _await(effect.flight)
+                    answer = await _wait(effect)
             except BaseException as error:
                 failure = error
     finally:
         del flow, effect, answer, failure
+
+
+async def _time(effect: Ask) -> Any:
+    """Call a method of a tier, and tell how long it took."""
+    assert effect.took is not None
+    failure: BaseException | None = None
+    start = perf_counter()
+    try:
+        return await _ask(effect)
+    except BaseException as error:
+        failure = error
+        raise
+    finally:
+        effect.took(perf_counter() - start, failure)
+        del failure  # its traceback leads here
+
+
+async def _ask(effect: Ask) -> Any:
+    """Call a method of a tier, awaiting it or in a worker thread where it may wait."""
+    tier, method, given, named, _ = effect
+    awaitable = getattr(tier, "a" + method, None)
+    if awaitable is not None:
+        return await awaitable(*given, **named)
+    call = getattr(tier, method)
+    if not tier.blocking:
+        return call(*given, **named)
+    return await asyncio.get_running_loop().run_in_executor(None, partial(call, *given, **named))
 
 
 async def _call(flight: Flight) -> Any:
@@ -265,6 +359,21 @@ def _conclude(task: asyncio.Task[Any], start: Start) -> None:
     if not task.cancelled():
         task.exception()  # it has reached those who wait: it is not lost
     start.flight.task = None
+
+
+async def _wait(effect: Wait) -> bool:
+    """Wait for a flight on this event loop, and tell for how long if another began it."""
+    start = perf_counter()
+    try:
+        if effect.seconds is None:
+            await _await(effect.flight)
+        else:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(_await(effect.flight), effect.seconds)
+        return effect.flight.done
+    finally:
+        if effect.joined:
+            effect.flight.owner.joined(effect.flight, perf_counter() - start)
 
 
 async def _await(flight: Flight) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar, Token
+from itertools import count
 from types import TracebackType
 from typing import Any
 
@@ -56,6 +57,14 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_process.forked)
 
 
+_orders = count(1)
+
+
+def next_order() -> int:
+    """Return a number larger than all before: flights and readers are ordered by them."""
+    return next(_orders)
+
+
 class Loader:
     """A function that loads a value, and what to call it with.
 
@@ -91,10 +100,15 @@ class Flight:
     abandoned = False  # nobody loads it any more: who waits must see to it anew
     value: Any = MISSING
     error: BaseException | None = None
+    ahead = False  # nobody has asked for it: it is loaded ahead
     joined = False  # somebody who did not begin it waits for it
     seconds = 0.0  # that the loader took
+    number = 0  # told to those who listen for events; 0 if nobody did
     loop: Any = None  # the event loop that runs it, if one does
-    task: Any = None  # that runs it, on that loop
+    task: Any = None  # what runs it apart from who began it
+    stale: Any = None  # an old value that a lower tier had
+    demand: Any = None  # how fresh it must be, if memory and local tiers cannot tell
+    unfit: int | None = None  # the version of a value there that is of no use
     pinned: tuple[Any, ...] | list[Any] = ()  # nodes in the dependency graph, its own first
     _traceback: TracebackType | None = None
 
@@ -103,6 +117,8 @@ class Flight:
         self.key = key
         self.terms = terms
         self.loader = loader
+        self.order = next_order()
+        self.loads = loader is not None  # or only looks into lower tiers
         self.waits_for: list[Flight] = []
         self._process = _process.number
         self._callbacks: list[Callable[[], object]] = []

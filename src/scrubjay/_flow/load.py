@@ -3,17 +3,49 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from scrubjay._core.constants import MISSING
 from scrubjay._core.terms import Terms
 from scrubjay._flow.effects import Call, Flow, Start, Wait
-from scrubjay._flow.flight import Flight, Loader, under_way
-from scrubjay.errors import ReentrantLoadError
+from scrubjay._flow.flight import Flight, Loader, next_order, under_way
+from scrubjay._flow.resilience import Resilience, Stale
+from scrubjay._flow.stack import Stack
+from scrubjay.consistency import Session
+from scrubjay.errors import LoadTimeoutError, ReentrantLoadError
+from scrubjay.types import CacheConsistencyLevel
+
+_PLAIN = Terms()
+
+
+class Demand(NamedTuple):
+    """How fresh a read must be.
+
+    Attributes:
+        level: the level.
+        session: who reads, or None.
+    """
+
+    level: CacheConsistencyLevel
+    session: Session | None
 
 
 class Loading(Protocol):
     """What a flow needs to know of the cache that it loads into."""
+
+    @property
+    def stack(self) -> Stack | None:
+        """The tiers below, if there are any."""
+
+    @property
+    def rules(self) -> Resilience:
+        """When old values are served, and for how long loads are waited for."""
+
+    def stale(self, key: Any) -> Stale | None:
+        """Return an old value of `key`, if memory still has one."""
+
+    def tell_stale(self, key: Any, why: str) -> None:
+        """Tell that an old value is served."""
 
     def begin(self, flight: Flight) -> Flight:
         """Claim the key; return the flight already under way, or `flight`."""
@@ -30,11 +62,23 @@ class Loading(Protocol):
     def failure(self, key: Any) -> Flight | None:
         """Return the remembered failure of loading `key`, if there is one."""
 
-    def keep(self, flight: Flight, value: Any) -> None:
-        """Store a loaded value unless the flight was overtaken."""
+    def conditions(self, flight: Flight) -> Terms:
+        """Return the conditions of a value that was just loaded."""
+
+    def keep(self, flight: Flight, value: Any, terms: Terms) -> bool:
+        """Store a loaded value unless the flight was overtaken; return whether it is kept."""
+
+    def calling(self, flight: Flight) -> None:
+        """Tell that a loader is about to be called."""
 
     def count(self, flight: Flight, error: Exception | None) -> None:
         """Count a call of a loader; remember its failure if failures are remembered."""
+
+    def cancelled(self, flight: Flight, error: BaseException) -> None:
+        """Tell that a loader was stopped, which is no failure of it."""
+
+    def joined(self, flight: Flight, seconds: float) -> None:
+        """Tell that somebody waited for a load of somebody else."""
 
 
 def read_through(cache: Loading, key: Any, terms: Terms, loader: Loader) -> Flow:
@@ -46,9 +90,16 @@ def read_through(cache: Loading, key: Any, terms: Terms, loader: Loader) -> Flow
         terms: under which a loaded value is stored.
         loader: what loads it.
     """
+    rules = cache.rules
+    old = cache.stale(key) if rules.grace else None
+    if old is not None and old.age < rules.revalidate:
+        yield from load_apart(cache, key, terms, loader, anew=False)
+        return _served(cache, key, terms, old, "it is being loaded anew")
     while True:
         failed = cache.failure(key)
         if failed is not None:
+            if old is not None and old.age < rules.if_error:
+                return _served(cache, key, terms, old, "loading it failed a moment ago")
             return failed
         own = Flight(cache, key, terms, loader)
         try:
@@ -56,10 +107,156 @@ def read_through(cache: Loading, key: Any, terms: Terms, loader: Loader) -> Flow
             if flight is not own and flight.done:  # just now, or its claim could not be given up
                 cache.end(flight)
                 continue
-            yield from _await(flight, own, anew=False)
+            if rules.apart:
+                yield from _await_bounded(flight, own, old)
+                if not flight.done:
+                    return _given_up(cache, key, terms, _servable(old, flight, rules))
+            else:
+                yield from _await(flight, own, anew=False)
         except BaseException:
             if own.task is None:  # a task goes on by itself
                 own.dead = True  # no call: it might fail, where the stack is at its end
+            raise
+        if rules.if_error and isinstance(flight.error, Exception):
+            old = _servable(old, flight, rules)
+            if old is not None:
+                return _served(cache, key, terms, old, "loading it failed")
+        if _is_final(flight, own) and (flight.loads or flight.value is not MISSING):
+            return flight
+        cache.end(flight)
+
+
+def load_apart(cache: Loading, key: Any, terms: Terms, loader: Loader, anew: bool) -> Flow:
+    """Have `key` loaded unless it is being loaded; do not wait for it.
+
+    Args:
+        cache: where it is loaded into.
+        key: the key.
+        terms: under which the value is stored.
+        loader: what loads it.
+        anew: whether it is loaded even if it is there by now.
+    """
+    own = Flight(cache, key, terms, loader)
+    if cache.failure(key) is None and cache.begin(own) is own:
+        try:
+            yield Start(_carry_out(cache, own, anew), own, _abandon, apart=True)
+        except BaseException:
+            if not own.done:
+                _abandon(own)
+            raise
+
+
+def renew(cache: Loading, key: Any, terms: Terms, loader: Loader) -> Flow:
+    """Have `key` loaded before it expires; return a completed flight without a value."""
+    yield from load_apart(cache, key, terms, loader, anew=True)
+    flight = Flight(cache, key, terms, None)
+    flight.complete()
+    return flight
+
+
+def _servable(old: Stale | None, flight: Flight, rules: Resilience) -> Stale | None:
+    """Return an old value that may be served in place of a load that fails or takes long."""
+    old = old or flight.stale
+    return old if old is not None and old.age < rules.if_error else None
+
+
+def _served(cache: Loading, key: Any, terms: Terms, old: Stale, why: str) -> Flight:
+    """Return a completed flight with an old value."""
+    cache.tell_stale(key, why)
+    flight = Flight(cache, key, terms, None)
+    flight.complete(old.value)
+    return flight
+
+
+def _given_up(cache: Loading, key: Any, terms: Terms, old: Stale | None) -> Flight:
+    """Return a completed flight with an old value in place of a load that takes too long.
+
+    Raises:
+        LoadTimeoutError: there is none.
+    """
+    if old is None:
+        raise LoadTimeoutError(f"loading {key!r} takes longer than {cache.rules.hard} s")
+    return _served(cache, key, terms, old, "loading it takes long")
+
+
+def _await_bounded(flight: Flight, own: Flight, old: Stale | None) -> Flow:
+    """Wait for a flight as `_await` does, but for no longer than the rules say."""
+    rules = flight.owner.rules
+    soft = rules.soft if _servable(old, flight, rules) is not None else None
+    bounds = [bound for bound in (soft, rules.hard) if bound is not None]
+    yield from _await(flight, own, False, True, min(bounds, default=None))
+
+
+def read_at(cache: Loading, key: Any, demand: Demand) -> Flow:
+    """Return a completed flight with what a level lets be shown of `key`, or MISSING.
+
+    Nobody's look is joined: it may have begun before something that must be seen.
+    """
+    own = Flight(cache, key, _PLAIN, None)
+    claimed = cache.begin(own) is own
+    stack = cache.stack
+    assert stack is not None
+    try:
+        value = yield from stack.read(own, claimed, demand.level, demand.session)
+    except BaseException as error:
+        if claimed:
+            _finish(cache, own, error=error, abandoned=True)
+        raise
+    if claimed:
+        _finish(cache, own, value)
+    else:
+        own.complete(value)
+    return own
+
+
+def load_at(cache: Loading, key: Any, terms: Terms, loader: Loader, demand: Demand) -> Flow:
+    """Return a completed flight with the value of `key` at a level, loaded if there is none."""
+    began = next_order()
+    while True:
+        found = yield from read_at(cache, key, demand)
+        if found.value is not MISSING:
+            return found
+        failed = cache.failure(key)
+        if failed is not None:
+            return failed
+        own = Flight(cache, key, terms, loader)
+        own.demand = demand
+        try:
+            flight = cache.begin(own)
+            if flight is not own and flight.done:
+                cache.end(flight)
+                continue
+            yield from _await(flight, own, anew=False)
+        except BaseException:
+            if own.task is None:
+                own.dead = True  # as above
+            raise
+        # What was begun before us may be older than what we must see.
+        if flight.order > began and flight.loads and _is_final(flight, own):
+            return flight
+        cache.end(flight)
+
+
+def find(cache: Loading, key: Any) -> Flow:
+    """Return a completed flight with what lower tiers have of `key`, or MISSING.
+
+    It waits for others who look there, but for no loader.
+    """
+    while True:
+        own = Flight(cache, key, _PLAIN, None)
+        try:
+            flight = cache.begin(own)
+            if flight is not own and flight.done:
+                cache.end(flight)
+                continue
+            if flight.loads:
+                assert cache.stack is not None
+                own.complete((yield from cache.stack.glimpse(key)))
+                return own
+            yield from _await(flight, own, anew=False)
+        except BaseException:
+            if own.task is None:
+                own.dead = True  # as above
             raise
         if _is_final(flight, own):
             return flight
@@ -125,7 +322,13 @@ def _is_final(flight: Flight, own: Flight) -> bool:
     return not flight.abandoned or (flight is own and flight.error is not None)
 
 
-def _await(flight: Flight, own: Flight, anew: bool) -> Flow:
+def _await(
+    flight: Flight,
+    own: Flight,
+    anew: bool,
+    apart: bool = False,
+    seconds: float | None = None,
+) -> Flow:
     """Wait for a flight, started here if it is one's own, unless that would never end."""
     waiting = under_way.get()[-1:]
     for one in waiting:  # before looking: of two who meet, at least one sees the circle
@@ -133,7 +336,7 @@ def _await(flight: Flight, own: Flight, anew: bool) -> Flow:
     try:
         if flight is own:
             try:
-                yield Start(_carry_out(flight.owner, flight, anew), flight, _abandon)
+                yield Start(_carry_out(flight.owner, flight, anew), flight, _abandon, apart)
             except BaseException:
                 if not flight.done:  # there was no room for a task
                     _abandon(flight)
@@ -142,7 +345,7 @@ def _await(flight: Flight, own: Flight, anew: bool) -> Flow:
             if flight is not own:
                 flight.joined = True
                 flight.refuse_circle()
-            yield Wait(flight)
+            yield Wait(flight, flight is not own, seconds)
     finally:
         for one in waiting:
             one.waits_for.remove(flight)
@@ -156,16 +359,32 @@ def _carry_out(cache: Loading, flight: Flight, anew: bool) -> Flow:
         flight: the load.
         anew: whether it is loaded even if it is there by now.
     """
+    stack = cache.stack
     try:
-        value = MISSING if anew else cache.present(flight.key)
-        if value is MISSING:
+        looks = not anew and flight.demand is None
+        value = cache.present(flight.key) if looks else MISSING
+        if value is MISSING and stack is not None and looks:
+            value = yield from stack.find(flight)
+        if value is MISSING and flight.loads:
+            ready: Any = None
+            if stack is not None:
+                ready = yield from stack.prepare(flight, anew)
+                value = ready.value
+        if value is MISSING and flight.loads:
+            cache.calling(flight)
             try:
                 value = yield Call(flight)
             except Exception as error:
                 cache.count(flight, error)
                 raise
+            except BaseException as error:
+                cache.cancelled(flight, error)
+                raise
             cache.count(flight, None)
-            cache.keep(flight, value)
+            if stack is None:
+                cache.keep(flight, value, cache.conditions(flight))
+            else:
+                yield from stack.deposit(flight, value, cache.conditions(flight), ready, anew)
     except Exception as error:
         _finish(cache, flight, error=error)
     except BaseException as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 from scrubjay._core.claims import Claims
@@ -11,9 +12,15 @@ from scrubjay._core.store import Store
 from scrubjay._core.terms import Terms
 from scrubjay._flow.failures import Failures
 from scrubjay._flow.flight import Flight
+from scrubjay._flow.resilience import Resilience, Stale
+from scrubjay._flow.stack import Stack
+from scrubjay.events import Event, EventKind, Events
 from scrubjay.observe.loads import Loads
 
 _MEASURABLE = 1e-3  # seconds: what loads faster than this is noise, not cost
+
+_NO_RULES = Resilience()
+_numbers = count(1)  # of the loads of this process
 
 
 class Loading:
@@ -26,6 +33,8 @@ class Loading:
         stored: called with a key whose loaded value was stored.
         waited: called with the seconds for which somebody waited for a load.
         measured: whether the time that a load took is its cost, unless one was given.
+        events: the hub that loads are told to.
+        rules: when old values are served, and for how long loads are waited for.
     """
 
     def __init__(
@@ -36,7 +45,10 @@ class Loading:
         stored: Callable[[Any], object],
         waited: Callable[[float], object],
         measured: bool,
+        events: Events,
+        rules: Resilience = _NO_RULES,
     ) -> None:
+        self.rules = rules
         self.loads = Loads()
         self.waited = waited
         self.watch: Callable[[Flight, Exception | None], object] | None = None
@@ -45,10 +57,26 @@ class Loading:
         self._of_one = of_one
         self._stored = stored
         self._measured = measured
+        self._events = events
+        self.stack: Stack | None = None
         self._flights: Claims = store.flights
         store.attentive = failures is not None
 
     # What a flow asks for
+
+    def stale(self, key: Any) -> Stale | None:
+        """Return an old value of `key`, if memory still has one."""
+        facts = self._store.stale(key)
+        if facts is None:
+            return None
+        age = self._store.now_seconds() - facts["deadline"]
+        return Stale(facts["value"], age) if age >= 0.0 else None
+
+    def tell_stale(self, key: Any, why: str) -> None:
+        """Tell that an old value is served."""
+        self.loads.stale += 1
+        if EventKind.STALE_SERVED in self._events.wanted:
+            self._events.publish(Event(EventKind.STALE_SERVED, key, detail=why))
 
     def begin(self, flight: Flight) -> Flight:
         """Claim the key; return the flight already under way, or `flight`."""
@@ -86,38 +114,88 @@ class Loading:
 
     def present(self, key: Any) -> Any:
         """Return the value that is there by now, or MISSING. Not a request."""
-        return self._store.peek(key, MISSING)
+        return self._store.peek(key, MISSING) if self.stack is None else self.stack.present(key)
 
     def failure(self, key: Any) -> Flight | None:
         """Return the remembered failure of loading `key`, if there is one."""
         return None if self._failures is None else self._failures.of(key)
 
-    def keep(self, flight: Flight, value: Any) -> None:
-        """Store a loaded value unless the flight was overtaken."""
+    def conditions(self, flight: Flight) -> Terms:
+        """Return the conditions of a value that was just loaded."""
         cost = flight.seconds if self._measured and flight.seconds >= _MEASURABLE else 0.0
-        terms = self._of_one(flight.terms, cost, flight)
-        if self._store.put_under(flight.key, value, terms):
-            if self._failures is not None:
-                self._failures.forget(flight.key)
-            self._stored(flight.key)
+        return self._of_one(flight.terms, cost, flight)
 
-    def keep_ahead(self, flight: Flight, value: Any) -> bool:
-        """Store a loaded value that nobody has asked for yet; tell whether it is stored."""
-        cost = flight.seconds if self._measured and flight.seconds >= _MEASURABLE else 0.0
-        terms = self._of_one(flight.terms, cost, flight)
-        terms.ahead = True
-        if self._store.put_ahead(flight.key, value, terms) != STORED:
+    def keep(self, flight: Flight, value: Any, terms: Terms) -> bool:
+        """Store a loaded value unless the flight was overtaken; return whether it is kept."""
+        if not self._store.put_under(flight.key, value, terms):
             return False
+        if self._failures is not None:
+            self._failures.forget(flight.key)
         self._stored(flight.key)
         return True
 
+    def pin(self, flight: Flight, keys: tuple[Any, ...]) -> None:
+        """Void a load, from now on, by what changes one of several further keys."""
+        graph = self._store.prepared_graph(Terms(dependencies=keys))
+        before = flight.pinned
+        pinned = graph.pin((flight.key, *(node.key for node in before[1:]), *keys))
+        self._store.declare(pinned[0], pinned[1:])
+        flight.pinned = pinned
+        pinned[0].flight = flight
+        if before:
+            graph.unpin(before)
+
     def count(self, flight: Flight, error: Exception | None) -> None:
         """Count a call of a loader; remember its failure if failures are remembered."""
+        self.count_ahead(flight, error)
+        if error is not None and self._failures is not None:
+            self._failures.remember(flight, error)
+
+    # Loads that nobody waits for
+
+    def keep_ahead(self, flight: Flight, value: Any) -> tuple[Terms, bool]:
+        """Store a loaded value that nobody has asked for; return as `keep`, and if it is stored."""
+        cost = flight.seconds if self._measured and flight.seconds >= _MEASURABLE else 0.0
+        terms = self._of_one(flight.terms, cost, flight)
+        own = terms if self.stack is None else self.stack.lower.in_memory(terms)
+        own.ahead = True
+        stored = self._store.put_ahead(flight.key, value, own) == STORED
+        if stored:
+            self._stored(flight.key)
+        return terms, stored
+
+    def count_ahead(self, flight: Flight, error: Exception | None) -> None:
+        """Count a call of a loader."""
         self.loads.record(flight.seconds, error is not None)
         if self.watch is not None:
             self.watch(flight, error)
-        if error is not None and self._failures is not None:
-            self._failures.remember(flight, error)
+        if self._events.wanted:
+            self._tell(EventKind.LOAD if error is None else EventKind.LOAD_ERROR, flight, error)
+
+    # What loads tell of
+
+    def calling(self, flight: Flight) -> None:
+        """Tell that a loader is about to be called."""
+        if self._events.wanted:
+            flight.number = next(_numbers)
+            self._tell(EventKind.LOAD_START, flight)
+
+    def cancelled(self, flight: Flight, error: BaseException) -> None:
+        """Tell that a loader was stopped, which is no failure of it."""
+        if self._events.wanted:
+            self._tell(EventKind.LOAD_CANCEL, flight, error)
+
+    def joined(self, flight: Flight, seconds: float) -> None:
+        """Tell that somebody waited for a load of somebody else."""
+        if EventKind.WAIT in self._events.wanted:
+            self._events.publish(
+                Event(EventKind.WAIT, flight.key, seconds=seconds, load=flight.number)
+            )
+
+    def _tell(self, kind: EventKind, flight: Flight, error: BaseException | None = None) -> None:
+        self._events.publish(
+            Event(kind, flight.key, seconds=flight.seconds, error=error, load=flight.number)
+        )
 
     # What overtakes loads
 

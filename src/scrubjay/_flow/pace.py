@@ -59,9 +59,7 @@ class Pace:
                 return 0
         room = max(1, int(self._allowed)) - under_way
         if self._rate is not None:
-            self._tokens = min(
-                max(1.0, self._rate), self._tokens + (now - self._at) * self._rate
-            )
+            self._tokens = min(max(1.0, self._rate), self._tokens + (now - self._at) * self._rate)
             self._at = now
             room = min(room, int(self._tokens))
         return max(0, room)
@@ -101,14 +99,18 @@ class Pace:
         weight = max(_USUAL, 1.0 / self._loads)
         self._usual += (min(seconds, _SLOW * self._usual + _LEAST) - self._usual) * weight
         self._present += (seconds - self._present) * _PRESENT
-        if self._present > _STUCK * self._usual + _LEAST:
-            if now >= self._until:
-                self._open(now)
-        elif self._present > _SLOW * self._usual + _LEAST:
-            self._allowed = max(1.0, self._allowed / 2.0)
-        elif now >= self._until:
+        if now < self._until:
+            return
+        slow = seconds > _SLOW * self._usual + _LEAST
+        if self._trying and not slow:
             self._trying = False
             self._pause = _FIRST_PAUSE
+            self._present = seconds
+        elif slow and self._present > _STUCK * self._usual + _LEAST:
+            self._open(now)
+        elif slow and self._present > _SLOW * self._usual + _LEAST:
+            self._allowed = max(1.0, self._allowed / 2.0)
+        elif not slow:
             self._allowed = min(float(self._most), self._allowed + 0.25)
 
     def _open(self, now: float) -> None:

@@ -32,6 +32,7 @@ from scrubjay._flow.flight import Flight
 from scrubjay._flow.loading import Loading
 from scrubjay._flow.sources import Batch, Source, Sources
 from scrubjay._flow.workers import Workers
+from scrubjay.events import Event, EventKind, Events
 from scrubjay.prefetch.guess import Guess
 from scrubjay.prefetch.planner import Planner
 
@@ -41,6 +42,7 @@ SMALLEST = 64  # entries: a smaller cache records nothing
 ROWS = 512  # accesses noted until they are taken: 6 kB
 TOGETHER = 32  # keys that one call of a batch loader is asked for
 _REST = 19.0  # times what a turn took: learning from mere hits takes a twentieth of the time
+_MARGIN = 0.8  # of the extra loads allowed: how many there would be without is an estimate
 _KNOWN = 1 << 17  # keys remembered that the cache's own loaders have loaded
 _FAILED = 4096  # keys remembered that could not be loaded ahead
 _FIRST_REFUSAL = 30.0  # seconds for which such a key is not tried again; then twice as long
@@ -58,6 +60,7 @@ class Prefetching:
         sources: where values come from.
         cost_ratio: loads allowed for each one that there would be without prefetching.
         wall: the wall clock, with ``time()`` and ``monotonic()`` in seconds.
+        events: the hub that is told.
     """
 
     def __init__(
@@ -67,20 +70,26 @@ class Prefetching:
         sources: Sources,
         cost_ratio: float,
         wall: Any,
+        events: Events,
     ) -> None:
         self.sources = sources
         # One thread learns, the others load.
         self.workers = Workers(1 + sources.most * len(sources.all))
         self.closed = False
-        self.planner = Planner(self._capacity_of(store), cost_ratio=cost_ratio)
+        self.planner = Planner(
+            self._capacity_of(store), cost_ratio=1.0 + _MARGIN * (cost_ratio - 1.0)
+        )
         self._store = weakref.ref(store)
         self._loading = weakref.ref(loading)
         self._wall = wall
+        self._events = events
+        self._news: list[Event] = []  # told when the lock is not held
         self._recording = False
         self._scheduled: Any = None  # the loop or the workers that will take the next turn
         self._rest_until = 0.0
         self._again = False
         self._busy = False
+        self._blind = False  # whether something has happened that was not noted
         self._lock = threading.RLock()  # over the planner; never waited for on a request's way
         self._planned_for = self._capacity_of(store)
         self._bounds = (-1, -1, -1)
@@ -140,6 +149,7 @@ class Prefetching:
                 # In an empty context: whoever asks may be loading something at present.
                 loop.call_soon(self.turn, context=Context())
         except Exception:
+            self._scheduled = None
             _log.exception("prefetching failed")
 
     # Turns
@@ -174,7 +184,10 @@ class Prefetching:
             if store is not None:
                 store.drop_overdue()
             self._begin(begun)
-            del held, store
+            news, self._news = self._news, []
+            for event in news:
+                self._events.publish(event)
+            del held, store, news
 
     def _study(self, store: Store, held: list[Any]) -> None:
         """Tell the planner what has happened."""
@@ -188,16 +201,19 @@ class Prefetching:
                 if outcome == MISS and key in flying:
                     planner.accessed(key, stream, now, JOINED)
                     self._counts["joined"] += 1
+                    self._note(EventKind.PREFETCH_USED, key)
                     continue
                 planner.accessed(key, stream, now, outcome)
                 if outcome > MISS and waiting.pop(key, None) is not None:
                     self._counts["used"] += 1
+                    self._note(EventKind.PREFETCH_USED, key)
             elif outcome == DROPPED:
                 self._wasted(key)
             elif outcome == GIVEN_UP:
                 planner.evicted(key)
-        self._settle()
-        if lost:
+        self._settle(store)
+        if lost or self._blind:
+            self._blind = False
             for key in [key for key in waiting if not store.waits(key)]:
                 self._wasted(key)
         self._fit(store)
@@ -207,8 +223,14 @@ class Prefetching:
         if self._waiting.pop(key, None) is not None:
             self._counts["unused"] += 1
         self.planner.dropped(key)
+        self._note(EventKind.PREFETCH_WASTED, key)
 
-    def _settle(self) -> None:
+    def _note(self, kind: EventKind, key: Any) -> None:
+        """Have something told once the lock is not held."""
+        if kind in self._events.wanted:
+            self._news.append(Event(kind, key))
+
+    def _settle(self, store: Store) -> None:
         """Note what became of loads that have ended."""
         for trip in [trip for trip in self._flying.values() if _is_stranded(trip.flight)]:
             load.give_up_ahead(trip.flight)  # type: ignore[arg-type]  # it has begun
@@ -226,8 +248,10 @@ class Prefetching:
                     self._refuse(guess.key)
                 continue
             self._refused.pop(guess.key, None)
-            self.planner.fetched(guess, flight.seconds, trip.stored)
-            if not trip.stored:
+            # What a lower tier had is stored by who found it there.
+            stored = trip.stored or store.waits(guess.key)
+            self.planner.fetched(guess, flight.seconds, stored)
+            if not stored:
                 self._counts["overtaken"] += 1
             else:
                 self._counts["stored"] += 1
@@ -322,6 +346,7 @@ class Prefetching:
             else:
                 self._flying[guess.key] = trip
                 self._counts["issued"] += 1
+                self._note(EventKind.PREFETCH, guess.key)
                 source.pace.begin(trip.call, now)
                 begun.append(trip)
         return begun
@@ -365,6 +390,16 @@ class Prefetching:
             self.wake(urgent=True)
         return answer
 
+    def unfinished(self) -> list[Flight] | None:
+        """Take a turn if one is due, and return the loads under way; None if all is done."""
+        with self._lock:
+            due = self._scheduled is not None or self._again or self._ended
+            if not due and not self._flying:
+                return None
+        self.turn()
+        flights = [trip.flight for trip in list(self._flying.values())]
+        return [flight for flight in flights if flight is not None and not flight.done]
+
     def score(self, key: Any) -> float:
         """Return how likely a key that waits for its first request was thought to be, or 0."""
         guess = self._waiting.get(key)
@@ -400,7 +435,6 @@ class Prefetching:
         store = self._store()
         if store is not None:
             store.teach(None, 0)
-        self._recording = False
         tasks: list[asyncio.Task[Any]] = []
         for trip in list(self._flying.values()):
             flight = trip.flight
@@ -422,8 +456,14 @@ class Prefetching:
 
     def open(self) -> None:
         """Go on after `close`."""
+        if not self.closed:
+            return
         self.closed = False
         self._scheduled = None
+        store = self._store()
+        if store is not None and self._recording:
+            self._blind = True
+            store.teach(self, ROWS)
 
     def after_fork(self) -> None:
         """Begin anew in a child process, where neither threads nor loops are."""

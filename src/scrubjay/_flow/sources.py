@@ -121,7 +121,7 @@ class Batch:
         self._found: Mapping[Any, Any] | None = None
         self._failed = False
         self._turn: Any = None  # of asynchronous loads, made on their loop
-        self.counted = False  # whether the call was counted, which is one for all keys
+        self.called = self.counted = False  # whether the call, which is one for all keys, was
         self.seconds = 0.0  # that it took
 
     @property

@@ -45,7 +45,7 @@ class Workers:
         with self._lock:
             if self._threads < self._most and self._jobs.qsize() >= self._idle:
                 self._threads += 1
-                thread = threading.Thread(target=self._run, name="scrubjay-prefetch", daemon=True)
+                thread = threading.Thread(target=self._run, name="scrubjay-worker", daemon=True)
                 try:
                     thread.start()
                 except RuntimeError:
@@ -78,7 +78,7 @@ class Workers:
                 try:
                     job()
                 except Exception:
-                    _log.exception("prefetching failed")
+                    _log.exception("work in the background failed")
                 finally:
                     del job
 

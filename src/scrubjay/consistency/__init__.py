@@ -3,5 +3,7 @@
 from __future__ import annotations
 
 from scrubjay.consistency.manager import ConsistencyManager
+from scrubjay.consistency.replica import Barrier, Copy, Fetch, Found, Replica
+from scrubjay.consistency.tokens import Session
 
-__all__ = ["ConsistencyManager"]
+__all__ = ["Barrier", "ConsistencyManager", "Copy", "Fetch", "Found", "Replica", "Session"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scrubjay.observe.histogram import Histogram
+from scrubjay.observe.statistics import LatencyGroup, Quantiles
 
 
 class Latency:
@@ -42,3 +43,22 @@ class Latency:
         reads = max(0, requests - self._waits.count)
         weight = reads / self._reads.count if self._reads.count else 0.0
         return 1e3 * self._waits.percentile(share, self._reads, weight)
+
+    def histograms(self) -> tuple[Histogram, Histogram]:
+        """Return the histograms of reads, of which one in 1,024 is timed, and of waits."""
+        return self._reads, self._waits
+
+    def described(self) -> LatencyGroup:
+        """Return reads and waits apart."""
+        return {"reads": _quantiles(self._reads), "waits": _quantiles(self._waits)}
+
+
+def _quantiles(durations: Histogram) -> Quantiles:
+    return {
+        "count": durations.count,
+        "mean_ms": 1e3 * durations.mean(),
+        "p50_ms": 1e3 * durations.percentile(0.5),
+        "p90_ms": 1e3 * durations.percentile(0.9),
+        "p99_ms": 1e3 * durations.percentile(0.99),
+        "p999_ms": 1e3 * durations.percentile(0.999),
+    }

@@ -10,6 +10,7 @@ class Loads:
         self.count = 0
         self.errors = 0
         self.seconds = 0.0
+        self.stale = 0  # old values that were served
 
     def record(self, seconds: float, failed: bool) -> None:
         """Count one call of a loader, and the seconds that it took."""

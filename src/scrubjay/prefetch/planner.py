@@ -98,16 +98,16 @@ class Planner(Model):
         scene.count = 0
         for predictor in self.predictors:
             predictor.propose(scene)
-        ranked: list[tuple[float, int, int]] = []
+        ranked: list[tuple[float, int, int, int]] = []
         for line in range(scene.count):
             kind = scene.classes[line]
-            ranked.append((self.calibration.worth[kind], scene.slots[line], kind))
-        ranked.sort(reverse=True)
+            ranked.append((-self.calibration.worth[kind], line, scene.slots[line], kind))
+        ranked.sort()  # of guesses worth the same, the first one made is the best
         best: dict[int, Guess] = {}
-        for worth, slot, kind in ranked:
+        for worth, _, slot, kind in ranked:
             if slot not in best and len(best) < most:
                 source, band = self.sources[kind]
-                best[slot] = Guess(self.keys.objects[slot], worth, source, band)
+                best[slot] = Guess(self.keys.objects[slot], -worth, source, band)
         return list(best.values())
 
     def fetched(self, guess: Guess, seconds: float, stored: bool) -> None:

@@ -10,18 +10,24 @@ A tier of your own is proved by a subclass in a test module, which pytest then r
 
 from __future__ import annotations
 
-from scrubjay.testing.awaited import Awaited
+from scrubjay.testing.awaited import Awaited, AwaitedShared
+from scrubjay.testing.coherence import CoherenceSuite
 from scrubjay.testing.faults import FaultProxy
 from scrubjay.testing.history import Operation, unexplained
+from scrubjay.testing.hub import SharedMemory, SharedMemoryTier
 from scrubjay.testing.redis import RedisServer
 from scrubjay.testing.shared import SharedTierSuite
 from scrubjay.testing.tiers import TierSuite
 
 __all__ = [
     "Awaited",
+    "AwaitedShared",
+    "CoherenceSuite",
     "FaultProxy",
     "Operation",
     "RedisServer",
+    "SharedMemory",
+    "SharedMemoryTier",
     "SharedTierSuite",
     "TierSuite",
     "unexplained",

@@ -9,12 +9,22 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from scrubjay.errors import TierClosedError
-from scrubjay.tiers import AsyncTier, TierRecord
+from scrubjay.tiers import AsyncTier, SharedTier, TierRecord
+from scrubjay.versions import (
+    Count,
+    Feed,
+    Fetched,
+    Lease,
+    OnChanges,
+    Token,
+    Versioned,
+    Watch,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Awaited"]
+__all__ = ["Awaited", "AwaitedShared"]
 
 _T = TypeVar("_T")
 
@@ -91,6 +101,74 @@ class Awaited:
                 raise TierClosedError(f"tier {self.name} is closed")
             future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         return future.result()
+
+
+class AwaitedShared(Awaited):
+    """The same for a `SharedTier`.
+
+    Args:
+        tier: the tier; it is closed with this.
+    """
+
+    def __init__(self, tier: SharedTier) -> None:
+        super().__init__(tier)
+        self._shared = tier
+
+    def fetch(self, keys: Sequence[bytes], names: Sequence[bytes] = ()) -> Fetched:
+        """Await `afetch`."""
+        return self._await(self._shared.afetch(keys, names))
+
+    def read_many(self, keys: Sequence[bytes]) -> list[Versioned | None]:
+        """Await `aread_many`."""
+        return self._await(self._shared.aread_many(keys))
+
+    def write(self, record: TierRecord) -> Versioned:
+        """Await `awrite`."""
+        return self._await(self._shared.awrite(record))
+
+    def delete(self, keys: Sequence[bytes]) -> list[Versioned]:
+        """Await `adelete`."""
+        return self._await(self._shared.adelete(keys))
+
+    def advance(self, names: Sequence[bytes]) -> list[Count]:
+        """Await `aadvance`."""
+        return self._await(self._shared.aadvance(names))
+
+    def lease(
+        self,
+        key: bytes,
+        owner: bytes,
+        seconds: float,
+        *,
+        void: int | None = None,
+        names: Sequence[bytes] = (),
+    ) -> Lease:
+        """Await `alease`."""
+        return self._await(self._shared.alease(key, owner, seconds, void=void, names=names))
+
+    def fill(self, record: TierRecord, token: Token) -> Versioned | None:
+        """Await `afill`."""
+        return self._await(self._shared.afill(record, token))
+
+    def release(self, key: bytes, token: Token) -> bool:
+        """Await `arelease`."""
+        return self._await(self._shared.arelease(key, token))
+
+    def barrier(self) -> Feed:
+        """Await `abarrier`."""
+        return self._await(self._shared.abarrier())
+
+    def feed(self) -> Feed:
+        """Await `afeed`."""
+        return self._await(self._shared.afeed())
+
+    def until_changed(self, watch: Watch, seconds: float) -> bool:
+        """Await `auntil_changed`."""
+        return self._await(self._shared.auntil_changed(watch, seconds))
+
+    def on_invalidated(self, callback: OnChanges) -> None:
+        """Add a callback."""
+        self._shared.on_invalidated(callback)
 
 
 async def _rest() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from scrubjay.tiers.disk import DiskTier
 from scrubjay.tiers.events import TierEvent, TierEventKind
 from scrubjay.tiers.memory import MemoryTier
-from scrubjay.tiers.protocol import AsyncTier, ListedTier, Tier, TierRecord, TierSize
+from scrubjay.tiers.protocol import AsyncTier, ListedTier, SharedTier, Tier, TierRecord, TierSize
 from scrubjay.tiers.redis import RedisTier
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "ListedTier",
     "MemoryTier",
     "RedisTier",
+    "SharedTier",
     "Tier",
     "TierEvent",
     "TierEventKind",

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from scrubjay.versions import Count, Feed, Fetched, Lease, OnChanges, Token, Versioned, Watch
+
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["AsyncTier", "ListedTier", "Tier", "TierRecord", "TierSize"]
+__all__ = ["AsyncTier", "ListedTier", "SharedTier", "Tier", "TierRecord", "TierSize"]
 
 
 class TierRecord(NamedTuple):
@@ -147,3 +149,135 @@ class AsyncTier(Tier, Protocol):
 
     async def aclose(self) -> None:
         """See `close`; the connection of the running loop is closed when it returns."""
+
+
+class SharedTier(AsyncTier, Protocol):
+    """A tier whose records have versions, and which tells of changes to what was read.
+
+    It is what several nodes share that keep copies. Records with versions are apart from
+    those of `put_many`; generations are the same. Each record is a register of its own: every
+    operation on one key takes effect at one moment, and nothing is promised of several keys.
+
+    A version is issued by the tier, larger than any that the key had before, for removals
+    too. A reply that has a `Watch` was registered with the connection it came by, a `Feed`;
+    the watch ends at the place among the replies where word of a change came, or the loss of
+    the connection. Only what was read by the same feed is covered by a barrier.
+    """
+
+    def fetch(self, keys: Sequence[bytes], names: Sequence[bytes] = ()) -> Fetched:
+        """Read records and generations at once, and watch them."""
+
+    def read_many(self, keys: Sequence[bytes]) -> list[Versioned | None]:
+        """Read records and watch them. None for a key of which nothing is known."""
+
+    def write(self, record: TierRecord) -> Versioned:
+        """Store a record in place of whatever there is; it voids the key's lease.
+
+        Returns:
+            The record with its version. It has no value if it was not kept, as it is too large
+            or has expired, and no watch if something else has been written since.
+
+        Raises:
+            TierFullError: there is no room; what the key had before is gone.
+        """
+
+    def delete(self, keys: Sequence[bytes]) -> list[Versioned]:
+        """Remove records, and void leases, also of keys that have none; return what is left."""
+
+    def advance(self, names: Sequence[bytes]) -> list[Count]:
+        """Begin new generations of names, as `bump` does; return them, watched."""
+
+    def lease(
+        self,
+        key: bytes,
+        owner: bytes,
+        seconds: float,
+        *,
+        void: int | None = None,
+        names: Sequence[bytes] = (),
+    ) -> Lease:
+        """Read a record, and ask for the right to load it if there is none, in one visit.
+
+        Args:
+            key: of the record.
+            owner: stands for who asks, 1 to 64 bytes; asking again, it is granted anew.
+            seconds: after which others need wait no more for this one.
+            void: the version of a value that is of no use, although the tier has it.
+            names: of generations to read in the same visit, before anything is loaded.
+        """
+
+    def fill(self, record: TierRecord, token: Token) -> Versioned | None:
+        """Store what was loaded, if nothing has been written since the lease was granted.
+
+        Returns:
+            The record with its version; None if the lease was void, or the record not kept.
+        """
+
+    def release(self, key: bytes, token: Token) -> bool:
+        """Give a lease back unused, so that others need not wait; return whether it held."""
+
+    def barrier(self) -> Feed:
+        """Return when everything that was acknowledged before the call has been told.
+
+        Returns:
+            The feed by which it was told. Copies that were read by it and are still watched
+            are the last ones.
+
+        Raises:
+            ConsistencyUnavailableError: the tier cannot promise that.
+        """
+
+    def feed(self) -> Feed:
+        """Return what tells the caller of changes."""
+
+    def until_changed(self, watch: Watch, seconds: float) -> bool:
+        """Wait until a watch ends, some seconds at most; return whether it has."""
+
+    def on_invalidated(self, callback: OnChanges) -> None:
+        """Have a function called with all changes to what was read, None for everything.
+
+        It is called in order with the replies, in whatever thread reads them. It must not wait
+        and must not use the tier. In a child after a fork it is not called: all watches have
+        ended there.
+        """
+
+    async def afetch(self, keys: Sequence[bytes], names: Sequence[bytes] = ()) -> Fetched:
+        """See `fetch`."""
+
+    async def aread_many(self, keys: Sequence[bytes]) -> list[Versioned | None]:
+        """See `read_many`."""
+
+    async def awrite(self, record: TierRecord) -> Versioned:
+        """See `write`."""
+
+    async def adelete(self, keys: Sequence[bytes]) -> list[Versioned]:
+        """See `delete`."""
+
+    async def aadvance(self, names: Sequence[bytes]) -> list[Count]:
+        """See `advance`."""
+
+    async def alease(
+        self,
+        key: bytes,
+        owner: bytes,
+        seconds: float,
+        *,
+        void: int | None = None,
+        names: Sequence[bytes] = (),
+    ) -> Lease:
+        """See `lease`."""
+
+    async def afill(self, record: TierRecord, token: Token) -> Versioned | None:
+        """See `fill`."""
+
+    async def arelease(self, key: bytes, token: Token) -> bool:
+        """See `release`."""
+
+    async def abarrier(self) -> Feed:
+        """See `barrier`."""
+
+    async def afeed(self) -> Feed:
+        """See `feed`."""
+
+    async def auntil_changed(self, watch: Watch, seconds: float) -> bool:
+        """See `until_changed`."""

@@ -34,16 +34,19 @@ class Wire(asyncio.Protocol):
         self._paused = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
+        self._beat_timer: asyncio.TimerHandle | None = None
+        session.on_beating = self._beat_later
         #: done when the transport is
         self.ended = self._loop.create_future()
 
     def submit(self, request: Request) -> asyncio.Future[Any]:
         """Send a request; return the future of its replies, or of an error."""
-        future = request.waiter = self._loop.create_future()
+        future: asyncio.Future[Any] = self._loop.create_future()
         exchange = self._exchange
-        if exchange.lost:
+        if exchange.lost or request.shared:
             exchange.submit(request, future)
         else:
+            request.waiter = future
             exchange.unsent.append(request)  # what submit does, without the call
         if request.deadline > self._session.touch_at:
             exchange.submit(self._session.touch(request.deadline), NOBODY)
@@ -60,6 +63,9 @@ class Wire(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._beat_timer is not None:
+            self._beat_timer.cancel()
+            self._beat_timer = None
         if self._transport is not None:
             self._transport.abort()
 
@@ -73,8 +79,12 @@ class Wire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand bytes on."""
-        self._exchange.receive(data, monotonic())
-        if self._exchange.lost and self._transport is not None:
+        exchange = self._exchange
+        exchange.receive(data, monotonic())
+        if exchange.unsent and not self._flushing:  # it was held back until now
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+        if exchange.lost and self._transport is not None:
             self._transport.abort()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -99,6 +109,18 @@ class Wire(asyncio.Protocol):
         payload = self._exchange.take(monotonic())
         if payload:
             self._transport.write(payload)
+
+    def _beat_later(self) -> None:
+        if not self._exchange.lost:
+            self._beat_timer = self._loop.call_later(self._settings.heartbeat, self._beat)
+
+    def _beat(self) -> None:
+        deadline = monotonic() + self._settings.timeout
+        self._exchange.submit(self._session.heartbeat(deadline), NOBODY)
+        self._flush()
+        if self._timer is None or deadline < self._timer_at:
+            self._arm(deadline)
+        self._beat_later()
 
     def _arm(self, deadline: float) -> None:
         if self._timer is not None:
@@ -191,7 +213,7 @@ class LoopLink:
         """Return a session that is ready."""
         settings = self._settings
         if self.session is not None and self.session.outdated:
-            self.session.carrier.lose(settings.gone("the server is a replica now"))
+            self.session.carrier.lose(settings.gone("the server is not what it was"))
         while self.session is None or self.session.exchange.lost:
             if self._closed:
                 raise settings.closed()
@@ -225,7 +247,7 @@ class LoopLink:
 
     async def _connect(self) -> None:
         settings, address = self._settings, self._settings.address
-        session = Session(settings.generation_key)
+        session = Session(settings.generation_key, settings.tell, settings.now)
         wired = session.carrier = Wire(settings, session)
         try:
             if address.path:

@@ -43,6 +43,27 @@ class Nobody:
 NOBODY = Nobody()
 
 
+class Waiters:
+    """All who wait for the same request."""
+
+    def __init__(self) -> None:
+        self._all: list[Waiter] = []
+
+    def add(self, waiter: Waiter) -> None:
+        """Have one more wait."""
+        self._all.append(waiter)
+
+    def done(self) -> bool:
+        """Tell whether nobody wants the outcome any more."""
+        return all(waiter.done() for waiter in self._all)
+
+    def set_result(self, result: Any, /) -> None:
+        """Hand the outcome to everyone."""
+        for waiter in self._all:
+            if not waiter.done():
+                waiter.set_result(result)
+
+
 class Request:
     """Commands that are sent together, and their replies.
 
@@ -59,6 +80,8 @@ class Request:
     on_replies: Callable[[list[Any]], object] | None = None
     #: how many replies had come when `Exchange.cross` was first called; None if never
     crossed: int | None = None
+    #: whether all who submit one before it is written get the replies of the same
+    shared = False
 
     def __init__(self, payload: bytes, count: int, deadline: float = 0.0) -> None:
         self.payload = payload
@@ -66,6 +89,15 @@ class Request:
         self.deadline = deadline
         if count > 1:
             self.replies = []
+
+
+class Shared(Request):
+    """A request that is as good for all who want one before it is written.
+
+    While one is under way the next is held back, and gathers those who come meanwhile.
+    """
+
+    shared = True
 
 
 class Exchange:
@@ -84,8 +116,12 @@ class Exchange:
         self.unsent: list[Request] = []
         self._sent: deque[Request] = deque()
         self._failure: Failure | None = None
+        self._joining: Request | None = None  # a shared one, not written yet
+        self._joined: Request | None = None  # a shared one, written and not answered yet
         #: whether the connection is of no more use
         self.lost = False
+        #: called when it is lost, before anybody else is told
+        self.on_lost: Callable[[], object] | None = None
         #: whether somebody may have stopped to wait for what is not written yet
         self.abandoned = False
         #: when something last came, or was first awaited
@@ -105,9 +141,22 @@ class Exchange:
         """Put a request in line; its waiter is told at once if the connection is lost."""
         if self._failure is not None:
             waiter.set_result(_unsent(self._failure))
-            return
-        request.waiter = waiter
-        self.unsent.append(request)
+        elif request.shared:
+            self._join(request, waiter)
+        else:
+            request.waiter = waiter
+            self.unsent.append(request)
+
+    def _join(self, request: Request, waiter: Waiter) -> None:
+        joining = self._joining
+        if joining is None or not isinstance(joining.waiter, Waiters):
+            joining = self._joining = request
+            request.waiter = Waiters()
+            if self._joined is None:
+                self.unsent.append(request)
+        assert isinstance(joining.waiter, Waiters)
+        joining.waiter.add(waiter)
+        joining.deadline = max(joining.deadline, request.deadline)
 
     def take(self, now: float) -> bytes:
         """Return what is to be written next; it counts as written from now on.
@@ -123,6 +172,10 @@ class Exchange:
         if self.abandoned:
             self.abandoned = False
             unsent = [one for one in unsent if one.waiter is not None and not one.waiter.done()]
+        if self._joining is not None and self._joined is None:
+            joining, self._joining = self._joining, None
+            if any(one is joining for one in unsent):
+                self._joined = joining
         self._sent.extend(unsent)
         return b"".join([request.payload for request in unsent])
 
@@ -148,6 +201,10 @@ class Exchange:
                 sent.popleft()
                 if request.on_replies is not None:
                     request.on_replies(replies)
+                if request is self._joined:
+                    self._joined = None
+                    if self._joining is not None:
+                        self.unsent.append(self._joining)
                 waiter = request.waiter
                 if waiter is not None and not waiter.done():
                     waiter.set_result(replies)
@@ -173,7 +230,8 @@ class Exchange:
             The next deadline; None if nobody waits.
         """
         soonest: float | None = None
-        for waiting in (list(self._sent), self.unsent):
+        held = [] if self._joining is None or self._joined is None else [self._joining]
+        for waiting in (list(self._sent), self.unsent, held):
             for request in waiting:
                 waiter = request.waiter
                 if waiter is None or waiter.done():
@@ -200,8 +258,13 @@ class Exchange:
             return
         self._failure = failure
         self.lost = True
+        if self.on_lost is not None:
+            self.on_lost()
         sent, unsent = self._sent, self.unsent
         self._sent, self.unsent = deque(), []
+        if self._joining is not None and self._joined is not None:
+            unsent.append(self._joining)
+        self._joining = self._joined = None
         for request in sent:
             _tell(request, _cut_off(failure))
         for request in unsent:

@@ -47,7 +47,7 @@ _crc32 = zlib.crc32
 
 
 class Names:
-    """The keys of a namespace on the server: `sj:NAMESPACE:` and one of three letters.
+    """The keys of a namespace on the server: `sj:NAMESPACE:` and one of five letters.
 
     Each record and each counter has a key of its own. Only MGET has several keys, to be
     quick (2.5 times for 50); in a cluster it would have to be one of each slot.
@@ -66,6 +66,10 @@ class Names:
             )
         prefix = b"sj:" + namespace.encode() + b":"
         self.record = prefix + b"r:"
+        #: Records with versions, and what is to become one, in the same slot of a cluster. The
+        #: key and a closing brace follow; behind the dot, a tag is never empty.
+        self.versioned = prefix + b"v:{."
+        self.staging = prefix + b"s:{."
         self.counter = prefix + b"c:"
         self.generation = prefix + b"g"
 

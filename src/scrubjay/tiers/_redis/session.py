@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
+from hashlib import blake2b
 from typing import Any
 
 from scrubjay.errors import TierUnavailableError
@@ -19,12 +20,18 @@ from scrubjay.tiers._redis.address import Address
 from scrubjay.tiers._redis.exchange import Exchange, Request
 from scrubjay.tiers._redis.failures import error_of, word
 from scrubjay.tiers._redis.wire import Command
+from scrubjay.versions import Feed
 
 Handshake = Generator[Request, list[Any], None]  # is sent the replies
 
 _TOUCH_SECONDS = 1.0
 _DEMOTED_SECONDS = 1.0
-_TRACK = (b"CLIENT", b"CACHING", b"YES")  # the server tells of changes to what is read next
+_SENTINELS = b"__sentinel__:hello"  # the channel that Sentinels subscribe to at a primary
+_STANDING = (b"INFO", b"replication")
+#: before a command: the server tells of changes to what that reads
+TRACK = (b"CLIENT", b"CACHING", b"YES")
+
+Tell = Callable[["Sequence[bytes] | None"], object]
 
 
 class Session:
@@ -32,10 +39,22 @@ class Session:
 
     Args:
         generation_key: where the server has the generation of the namespace.
+        tell: told of the server's keys that have changed after they were read with `TRACK`.
+        now: the monotonic time that the feed is dated by.
     """
 
-    def __init__(self, generation_key: bytes) -> None:
+    def __init__(
+        self, generation_key: bytes, tell: Tell = bool, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self.exchange = Exchange(self._pushed, time.monotonic())
+        self.exchange.on_lost = self._lost
+        #: what it tells of changes
+        self.feed = Feed(b"", now(), tell)
+        self._now = now
+        #: whether the server is asked now and then, so that silence is noticed
+        self.beating = False
+        #: has the driver begin with that
+        self.on_beating: Callable[[], object] | None = None
         #: the generation that holds; None if it has to be asked for
         self.generation: int | None = None
         #: the server's name for itself since its start; b"" if it does not say
@@ -80,6 +99,7 @@ class Session:
         commands = [(*hello, b"SETNAME", name.encode())]
         if address.database:
             commands.append((b"SELECT", str(address.database).encode()))
+        # Without NOLOOP: a change of one's own is told too, before the next reply.
         commands += [(b"TIME",), (b"CLIENT", b"TRACKING", b"ON", b"OPTIN"), (b"INFO", b"server")]
         replies = yield _request(commands)
         if word(replies[0]) in {"NOPROTO", "ERR"}:
@@ -99,6 +119,62 @@ class Session:
             yield _request([(b"CLIENT", b"KILL", b"ID", str(before.client_id).encode())])
         yield from self.learn()
         self.touch_at = 0.0
+
+    def watching(self, *, until_failover: bool = False) -> Handshake:
+        """Make sure that what is read can be watched, and silence be noticed.
+
+        Args:
+            until_failover: see `Feed`.
+        """
+        if self.beating:
+            return
+        feed = self.feed
+        replies = yield _request([_STANDING, (b"PUBSUB", b"NUMSUB", _SENTINELS)])
+        epoch, primary, failover = self._standing(replies[0])
+        watched = replies[1]  # by Sentinels, of which each subscribes to this channel
+        if isinstance(watched, list) and len(watched) == 2 and watched[1]:
+            failover = True
+        if not self.beating:  # nobody else has come before
+            feed.epoch, feed.primary, feed.failover = epoch, primary, failover
+            feed.until_failover = until_failover
+            self.beating = True
+            if self.on_beating is not None:
+                self.on_beating()
+
+    def heartbeat(self, deadline: float) -> Request:
+        """Return a request that tells whether the server is there and still the same.
+
+        Args:
+            deadline: of the request.
+        """
+        request = _request([_STANDING])
+        request.deadline = deadline
+        feed, asked = self.feed, self._now()
+
+        def heard(replies: list[Any]) -> None:
+            epoch, primary, failover = self._standing(replies[0])
+            feed.failover = feed.failover or failover
+            if (epoch, primary) == (feed.epoch, feed.primary):
+                feed.confirmed = asked
+            else:
+                self.outdated = True
+                feed.lose()
+
+        request.on_replies = heard
+        return request
+
+    def _standing(self, info: Any) -> tuple[bytes, bool, bool]:
+        """Return the epoch, whether the server is a primary, and whether it has replicas."""
+        found = _fields(info)
+        history = found.get(b"master_replid", b"")
+        if not self.run_id or not history:
+            return b"", True, False
+        epoch = blake2b(self.run_id + history, digest_size=8).digest()
+        replicas = found.get(b"connected_slaves", b"0") != b"0"
+        return epoch, found.get(b"role") == b"master", replicas
+
+    def _lost(self) -> None:
+        self.feed.lose()
 
     def touch(self, deadline: float) -> Request:
         """Return a request that reads the generation, for nobody in particular.
@@ -130,7 +206,7 @@ class Session:
                     break  # there is one, but it has changed again
 
     def _question(self) -> list[Command]:
-        return [_TRACK, (b"GET", self._key)]
+        return [TRACK, (b"GET", self._key)]
 
     def _creation(self) -> list[Command]:
         """Return commands which make a generation that no record can have.
@@ -148,9 +224,14 @@ class Session:
         self.generation = None if reply is None else int(reply)
 
     def _pushed(self, push: list[Any]) -> None:
-        if push[0] == b"invalidate" and (push[1] is None or self._key in push[1]):
+        if push[0] != b"invalidate":
+            return
+        names = push[1]
+        if names is None or self._key in names:
             self.generation = None
             self.exchange.cross()
+            names = None  # it makes every record void
+        self.feed.changed(names)
 
 
 def _request(commands: list[Command]) -> Request:
@@ -158,12 +239,14 @@ def _request(commands: list[Command]) -> Request:
 
 
 def _run_id(info: Any) -> bytes:
-    if isinstance(info, bytes):
-        for line in info.splitlines():
-            name, _, value = line.partition(b":")
-            if name == b"run_id":
-                return value
-    return b""
+    return _fields(info).get(b"run_id", b"")
+
+
+def _fields(info: Any) -> dict[bytes, bytes]:
+    """Return what a reply to INFO says, by name; nothing for an error."""
+    if not isinstance(info, bytes):
+        return {}
+    return dict(line.split(b":", 1) for line in info.splitlines() if b":" in line)
 
 
 def _refusal(reply: Exception) -> TierUnavailableError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from scrubjay.errors import TierClosedError, TierUnavailableError
@@ -21,6 +23,9 @@ class Settings:
         generation_key: see `session`.
         timeout: seconds that an operation may take, with connecting.
         connect_timeout: seconds that connecting may take, within that.
+        heartbeat: seconds between two looks whether the server is there, if it is asked at all.
+        tell: told of changes, see `session`.
+        now: the monotonic time that feeds are dated by.
     """
 
     address: Address
@@ -29,6 +34,9 @@ class Settings:
     generation_key: bytes
     timeout: float
     connect_timeout: float
+    heartbeat: float = 1.0
+    tell: Callable[[Sequence[bytes] | None], object] = bool
+    now: Callable[[], float] = time.monotonic
 
     def late(self) -> TierUnavailableError:
         """Return the error for an operation that took too long."""

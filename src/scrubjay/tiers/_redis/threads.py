@@ -2,7 +2,8 @@
 
 Whoever waits and finds nobody reading reads for all, until his own replies have come, and
 then passes that on to another who waits. So a thread alone sends and receives by itself,
-with no change of threads in between. Nobody reads while nobody waits.
+with no change of threads in between. While nobody waits nobody reads, until somebody wants
+to be told of changes: then a thread of its own listens in between.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import select
 import socket
 import ssl
 import threading
+import time
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -20,6 +22,7 @@ from scrubjay.errors import TierError
 from scrubjay.tiers._redis.address import Address
 from scrubjay.tiers._redis.backoff import Backoff
 from scrubjay.tiers._redis.exchange import NOBODY, Request
+from scrubjay.tiers._redis.listening import listen
 from scrubjay.tiers._redis.operations import Operation
 from scrubjay.tiers._redis.session import Session
 from scrubjay.tiers._redis.settings import STALL_FACTOR, Settings
@@ -27,6 +30,7 @@ from scrubjay.tiers._redis.settings import STALL_FACTOR, Settings
 _T = TypeVar("_T")
 
 _CHUNK = 64 * 1024  # bytes read at a time
+_PAUSE = 0.005  # seconds that a listener leaves the reading to those who wait
 
 
 class _Ticket:
@@ -107,10 +111,49 @@ class ThreadLink:
     def forget(self) -> None:
         """In a child after a fork: leave the parent's connection alone."""
         own, closed = self._socket, self._closed
+        if self._session is not None:
+            self._session.feed.forget()
         self.__init__(self._settings)  # type: ignore[misc]
         self._closed = closed
         if own is not None:
             os.close(own.detach())  # as it is: the server must not be told that it ends
+
+    # ---- listening
+
+    def overhear(self, session: Session, seconds: float) -> bool:
+        """Read what comes within some time, unless somebody else reads; see `listening`.
+
+        Returns:
+            Whether the session goes on.
+        """
+        with self._lock:
+            if session is not self._session or session.exchange.lost:
+                return False
+            busy, descriptor = self._reading, self._socket.fileno()
+        if busy:
+            time.sleep(_PAUSE)
+            return True
+        _wait(descriptor, seconds, reads=True, writes=False)
+        with self._lock:
+            if session is self._session and not session.exchange.lost:
+                busy = self._reading
+                if not busy:
+                    self._receive(session)
+                    self._write(session)
+                stall = STALL_FACTOR * self._settings.timeout
+                if session.exchange.stalled(monotonic(), stall):
+                    self._lose(self._settings.gone("the server does not answer"))
+        if busy:
+            time.sleep(_PAUSE)
+        return True
+
+    def beat(self, session: Session) -> None:
+        """Ask whether the server is there."""
+        with self._lock:
+            if session is self._session and not session.exchange.lost:
+                heartbeat = session.heartbeat(monotonic() + self._settings.timeout)
+                session.exchange.submit(heartbeat, NOBODY)
+                self._write(session)
 
     # ---- requests
 
@@ -252,7 +295,7 @@ class ThreadLink:
             return session
         with self._lock:
             if self._session is not None and self._session.outdated:
-                self._lose(settings.gone("the server is a replica now"))
+                self._lose(settings.gone("the server is not what it was"))
             while True:
                 if self._closed:
                     raise settings.closed()
@@ -288,7 +331,8 @@ class ThreadLink:
 
     def _open(self, deadline: float) -> tuple[Session, Any]:
         settings = self._settings
-        session = Session(settings.generation_key)
+        session = Session(settings.generation_key, settings.tell, settings.now)
+        session.on_beating = lambda: listen(self, session, settings.heartbeat)
         own = None
         try:
             own = _connect(settings, deadline)

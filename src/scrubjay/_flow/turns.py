@@ -1,0 +1,109 @@
+"""Changes of one key below memory, one after the other.
+
+What is written to several tiers by two writers at once might end up as the one's in one
+tier and the other's in the next. So each takes its turn; a value that was loaded or found
+is written in turn as well, and only while nothing has overtaken it.
+"""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+from collections.abc import Generator
+from typing import Any
+
+from scrubjay._core.claims import Claims
+from scrubjay._core.terms import Terms
+from scrubjay._flow.effects import Effect, Flow, Start, Wait
+from scrubjay._flow.flight import Flight
+
+ALL_KEYS: Any = object()  # stands for every key
+
+_NONE = Terms()
+
+
+class Turns:
+    """Whose turn it is, by key."""
+
+    def __init__(self) -> None:
+        self._claims = Claims()
+
+    def waited(self, seconds: float) -> None:
+        """Forget how long somebody waited."""
+
+    def take(self, key: Any, work: Flow) -> Flow:
+        """Do work of one's own when nobody else works on the key; return its flight.
+
+        It goes on by itself once begun: whoever asked for it may stop waiting.
+
+        Args:
+            key: the key, or ALL_KEYS.
+            work: the work.
+        """
+        try:
+            own = yield from self._claim(key)
+        except BaseException:
+            work.close()
+            raise
+        try:
+            yield Start(self._carry_out(own, work), own, self._abandon)
+        except BaseException:
+            if not own.done:
+                work.close()
+                self._abandon(own)
+            raise
+        if not own.done:
+            yield Wait(own, False)
+        return own
+
+    def _claim(self, key: Any) -> Generator[Effect, Any, Flight]:
+        """Wait for one's turn; return the flight that holds it."""
+        while True:
+            own = Flight(self, key, _NONE, None)
+            other: Flight | None = self._claims.claim(key, own)
+            if other is own:
+                # Whoever changes all keys claims that before it looks for other claims.
+                other = None if key is ALL_KEYS else self._claims.get(ALL_KEYS)
+                if other is None:
+                    return own
+                self._finish(own, None, None)
+            assert other is not None
+            if other.done:
+                self._claims.release(other.key, other)
+                continue
+            other.refuse_circle()
+            yield Wait(other, False)
+
+    def under_way(self) -> list[Flight]:
+        """Return the changes that have begun and not ended."""
+        return list(self._claims.values())
+
+    def within(self, key: Any, work: Flow) -> Flow:
+        """Do a part of a load's work when nobody else works on the key."""
+        own: Flight | None = None
+        try:
+            own = yield from self._claim(key)
+            yield from work
+        finally:
+            work.close()
+            if own is not None:
+                self._finish(own, None, None)
+
+    def _carry_out(self, own: Flight, work: Flow) -> Flow:
+        try:
+            value = yield from work
+        except Exception as error:
+            self._finish(own, None, error)
+        except BaseException as error:
+            self._finish(own, None, error)
+            raise
+        else:
+            self._finish(own, value, None)
+
+    def _abandon(self, own: Flight) -> None:
+        self._finish(own, None, CancelledError())
+
+    def _finish(self, own: Flight, value: Any, error: BaseException | None) -> None:
+        try:
+            self._claims.release(own.key, own)
+        finally:
+            own.complete(value, error)

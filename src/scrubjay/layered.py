@@ -1,0 +1,265 @@
+"""A store with tiers below it, as the doors use them together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from scrubjay import arguments, layers
+from scrubjay._core.constants import MISSING
+from scrubjay._core.terms import Terms
+from scrubjay._flow import drivers, load
+from scrubjay._flow.breaker import BreakerState
+from scrubjay._flow.coherent import Coherent
+from scrubjay._flow.effects import Flow
+from scrubjay._flow.level import LevelCounts
+from scrubjay._flow.load import Demand
+from scrubjay._flow.loading import Loading
+from scrubjay._flow.lower import Lower
+from scrubjay._flow.stack import Stack
+from scrubjay.clock import Clock, SystemClock
+from scrubjay.codecs import KeyEncoder, Serializer
+from scrubjay.consistency import ConsistencyManager, Session
+from scrubjay.consistency.sessions import Sessions
+from scrubjay.errors import InvalidArgumentTypeError, TierError
+from scrubjay.events import Event, EventKind, Events
+from scrubjay.mapping import StoreMapping
+from scrubjay.observe.statistics import TierGroup
+from scrubjay.tiers.protocol import Tier
+from scrubjay.types import CacheConsistencyLevel
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Layered(StoreMapping[K, V]):
+    """A store that may have tiers below it; without any it is as it was.
+
+    Attributes:
+        namespace: tells this cache's records from those of others in the same tiers.
+        tenant: tells one tenant's records from another's in the namespace.
+    """
+
+    namespace: str
+    tenant: str | None
+    events: Events
+    _loads: Loading
+    consistency_manager: ConsistencyManager
+    _stack: Stack | None = None
+    _shared: Coherent | None = None
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self._sessions = Sessions()
+
+    def lay(
+        self,
+        lower: list[layers.LowerLayer],
+        memory: layers.Memory,
+        scope: str,
+        serializer: Any,
+        clock: Clock | None,
+    ) -> None:
+        """Put the store upon tiers."""
+        if serializer is None:
+            serializer = Serializer()
+        elif not isinstance(serializer, Serializer):
+            raise InvalidArgumentTypeError(f"serializer: {serializer!r} is not a Serializer")
+        last = lower[-1]
+        levels = [layer.level(scope, clock, self.events, layer is last) for layer in lower]
+        shared = levels.pop() if levels[-1].versioned else None
+        time = SystemClock() if clock is None else clock
+        encode = KeyEncoder(self.namespace, self.tenant)
+        below = Lower(
+            levels, encode, serializer, time, self, self.events, memory.ttl_seconds, self.grace
+        )
+        if shared is None:
+            self._stack = Stack(self, below, self._loads)
+        else:
+            silence = arguments.positive("max_silence_seconds", last.max_silence_seconds)
+            lease = arguments.positive("lease_seconds", last.lease_seconds)
+            level = self.consistency_manager.consistency_level
+            forgiving = level is CacheConsistencyLevel.EVENTUAL
+            self._stack = self._shared = Coherent(
+                self, below, shared, self._loads, time, silence, lease, forgiving
+            )
+            self.listening = True  # of what memory gives up, too
+            self.strict = level is CacheConsistencyLevel.STRONG
+        self._loads.stack = self._stack
+        self.layered = True
+        self.defaults = True  # no put goes past the tiers
+
+    # Flows, for either driver
+
+    def finding(self, key: Any) -> Flow:
+        """Return the flow that looks for a key below; its flight has the value or MISSING."""
+        if EventKind.MISS in self.events.wanted:
+            self.events.publish(Event(EventKind.MISS, key))
+        return load.find(self._loads, key)
+
+    def putting(
+        self,
+        key: Any,
+        value: Any,
+        terms: Terms,
+        keep: Callable[[Terms], bool],
+        session: str | None,
+    ) -> Flow:
+        """Return the flow that stores a value everywhere, on behalf of a session."""
+        return self._below.put(key, value, terms, keep, self._known(session))
+
+    def forgetting(self, key: Any, context: Any = None) -> Flow:
+        """Return the flow that removes a key everywhere, on behalf of who is in the context."""
+        return self._below.forget(key, self.session_of(context))
+
+    def forgetting_tags(self, tags: frozenset[str], context: Any = None) -> Flow:
+        """Return the flow that removes what carries one of the tags, everywhere."""
+        return self._below.forget_tags(tags, self.session_of(context))
+
+    def forgetting_all(self) -> Flow:
+        """Return the flow that removes everything everywhere."""
+        return self._below.forget_all()
+
+    def touching(self, key: Any, ttl: float, idle: float) -> Flow:
+        """Return the flow that renews an entry that is in memory, everywhere."""
+        return self._below.touch(key, ttl, idle)
+
+    @property
+    def _below(self) -> Stack:
+        assert self._stack is not None
+        return self._stack
+
+    # Levels across nodes
+
+    def session(self, session_id: str, token: str | None = None) -> Session:
+        """Return what is known of a session: what it has written here, and read.
+
+        Its `token` carries that to other processes: `cache.session(same_id, token)` there
+        takes it over.
+
+        Args:
+            session_id: as in `context`.
+            token: of the same session, from another process.
+
+        Raises:
+            InvalidTokenError: it is damaged or forged.
+            EpochChangedError: it is of another server than what is known here.
+        """
+        return self._sessions.of(str(session_id), token)
+
+    def demand(self, context: Any, level: Any) -> Demand | None:
+        """Return how fresh a read must be that memory alone cannot tell; None if it can.
+
+        Args:
+            context: who reads.
+            level: as given to the call; None for the cache's own.
+        """
+        if self._shared is None:
+            return None
+        chosen = self.consistency_manager.consistency_level
+        if level is not None:
+            chosen = arguments.member("consistency_level", CacheConsistencyLevel, level)
+        if chosen is CacheConsistencyLevel.EVENTUAL:
+            return None
+        session = self.session_of(context)
+        if session is None and chosen is not CacheConsistencyLevel.STRONG:
+            return None
+        return Demand(chosen, session)
+
+    def session_of(self, context: Any) -> Session | None:
+        """Return the session that a context names, or is given with."""
+        return self._known(arguments.session(context))
+
+    def _known(self, session: str | None) -> Session | None:
+        if session is None or self._shared is None:
+            return None
+        return self._sessions.of(session, None)
+
+    def reading_at(self, key: Any, demand: Demand) -> Flow:
+        """Return the flow that reads at a level; its flight has the value or MISSING."""
+        return load.read_at(self._loads, key, demand)
+
+    # What the store asks of its door, blocking
+
+    def fetch_strictly(self, key: Any, default: Any) -> Any:
+        """Read at the level of the cache, which is STRONG."""
+        self.request(key, MISSING)
+        demand = Demand(CacheConsistencyLevel.STRONG, None)
+        value = drivers.run(self.reading_at(key, demand))
+        return default if value is MISSING else value
+
+    def fetch_below(self, key: Any, default: Any) -> Any:
+        """Look for what memory missed in the tiers."""
+        value = drivers.run(self.finding(key))
+        return default if value is MISSING else value
+
+    def take_layered(self, key: Any) -> Any:
+        """Remove a key everywhere; return its value, or MISSING."""
+        value = self.peek(key, MISSING)
+        if value is MISSING:
+            value = drivers.run(self.finding(key))
+        drivers.run(self.forgetting(key))
+        return value
+
+    def default_layered(self, key: Any, default: Any) -> Any:
+        """Return what the tiers have of a key; if nothing, store a value everywhere."""
+        value = self.fetch_below(key, MISSING)
+        if value is MISSING:
+            self.put(key, default)
+            value = default
+        return value
+
+    # Telling and closing
+
+    def lower_tiers(self) -> dict[str, TierGroup]:
+        """Return what is counted of the tiers below memory, by their names, top to bottom."""
+        groups: dict[str, TierGroup] = {}
+        for level in () if self._stack is None else self._stack.levels:
+            size: Any = None
+            if hasattr(level.tier, "size"):
+                with suppress(TierError):
+                    size = level.tier.size()
+            counts = level.counts
+            groups[level.name] = TierGroup(
+                hits=counts.hits,
+                misses=counts.misses,
+                entries=None if size is None else size.entries,
+                bytes=None if size is None else size.bytes,
+                capacity_bytes=None if size is None else size.capacity,
+                state="ok" if level.state is BreakerState.CLOSED else level.state.value,
+                writes=counts.writes,
+                errors=counts.errors,
+                skipped=counts.skipped,
+                undecodable=counts.undecodable,
+                owed=len(level.debts),
+            )
+        return groups
+
+    def lower_hits(self) -> int:
+        """Return how many requests the tiers have answered that memory missed."""
+        if self._stack is None:
+            return 0
+        return sum(level.counts.hits for level in self._stack.levels)
+
+    def forget_lower_counts(self) -> None:
+        """Begin to count anew what the tiers are asked."""
+        for level in () if self._stack is None else self._stack.levels:
+            level.counts = LevelCounts()
+
+    def close(self) -> None:
+        """Close the tiers that the cache has opened. Entries in memory stay.
+
+        Who goes on using the cache finds what is in memory, and nothing below.
+        """
+        for tier in self.own_tiers():
+            tier.close()
+
+    def given_up(self, key: Any) -> None:
+        """Note that memory has given an entry up."""
+        if self._shared is not None:
+            self._shared.given_up(key)
+
+    def own_tiers(self) -> list[Tier]:
+        """Return the tiers that the cache has opened."""
+        return [] if self._stack is None else self._stack.own_tiers()

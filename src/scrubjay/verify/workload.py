@@ -1,0 +1,307 @@
+"""What a process does: sessions that read, write, remove and load some keys, and note it all."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import signal
+import threading
+import time
+from collections.abc import Generator
+from math import inf
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from scrubjay.consistency import Session
+from scrubjay.errors import ConsistencyError, TierError
+from scrubjay.tiers import RedisTier
+from scrubjay.types import CacheConsistencyLevel
+from scrubjay.verify import bugs
+from scrubjay.verify.history import NO_TAG, Kind, Recorder
+from scrubjay.verify.node import Flow, Node, Outcome, Written, arun, run
+from scrubjay.verify.passing import Pass, Passes
+
+LEVELS = tuple(CacheConsistencyLevel)
+_TURNS = 16  # operations of a session before it lets others go on
+_VISIT = 400  # operations before a session moves on, to whatever process
+_TIMEOUT = 0.5
+_LOAD_SECONDS = 0.004
+
+
+class Plan(NamedTuple):
+    """What a process is told.
+
+    Args:
+        url: of the server, through its proxy.
+        namespace: of this run.
+        directory: where histories are written.
+        name: of the process, unique.
+        process: its number, unique too.
+        seconds: how long it works.
+        keys: how many there are.
+        tags: how many there are.
+        sessions: how many it works for at a time.
+        threads: whether by threads, or on an event loop.
+        max_silence: see `Replica`.
+        bug: the name of a bug to build in; "" for none.
+        seed: of what is drawn.
+    """
+
+    url: str
+    namespace: str
+    directory: Path
+    name: str
+    process: int
+    seconds: float
+    keys: int
+    tags: int
+    sessions: int
+    threads: bool
+    max_silence: float
+    bug: str
+    seed: int
+
+
+def work(plan: Plan) -> None:
+    """Work for some time, then write down how many operations have failed; the body of a process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    bugs.plant(plan.bug)
+    tier = RedisTier(
+        plan.url,
+        namespace=plan.namespace,
+        timeout_seconds=_TIMEOUT,
+        connect_timeout_seconds=_TIMEOUT,
+        heartbeat_seconds=_TIMEOUT / 2,
+        strong="until-failover",
+        client_name="scrubjay-verify",
+    )
+    recorder = Recorder(plan.directory, plan.name)
+    worker = Worker(plan, Node(tier, plan.max_silence, plan.process), recorder)
+    if plan.threads:
+        threads = [
+            threading.Thread(target=worker.in_thread, args=(number,))
+            for number in range(plan.sessions)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        tier.close()
+    else:
+        asyncio.run(worker.on_loop())
+    recorder.close()
+    failures = {"failed": worker.failed, "refused": worker.refused}
+    (plan.directory / f"{plan.name}.failures").write_text(json.dumps(failures))
+
+
+class Worker:
+    """All sessions of a process.
+
+    Args:
+        plan: what to do.
+        node: the cache.
+        recorder: where it is noted.
+    """
+
+    def __init__(self, plan: Plan, node: Node, recorder: Recorder) -> None:
+        self.failed = 0
+        self.refused = 0
+        self._plan = plan
+        self._node = node
+        self._recorder = recorder
+        self._passes = Passes(plan.directory)
+        self._lock = threading.Lock()
+        self._end = time.monotonic() + plan.seconds
+        self._keys = [b"key:%d" % number for number in range(plan.keys)]
+
+    async def on_loop(self) -> None:
+        """Work on an event loop."""
+        draws = [
+            random.Random(f"{self._plan.seed} {number}") for number in range(self._plan.sessions)
+        ]
+        await asyncio.gather(*[self._session(draw) for draw in draws])
+        await self._node.tier.aclose()
+
+    async def _session(self, draw: random.Random) -> None:
+        while time.monotonic() < self._end:
+            taken = self._take(draw)
+            if taken is None:
+                await asyncio.sleep(0.01)
+                continue
+            visit = self._visit(taken, draw)
+            for turn, flow in enumerate(visit):
+                try:
+                    await arun(self._node.tier, flow)
+                except (TierError, ConsistencyError) as error:
+                    self._note_failure(error)
+                    await asyncio.sleep(0.02)
+                if turn % _TURNS == 0:
+                    await asyncio.sleep(0)
+
+    def in_thread(self, number: int) -> None:
+        """Work in a thread."""
+        draw = random.Random(f"{self._plan.seed} {number}")
+        while time.monotonic() < self._end:
+            taken = self._take(draw)
+            if taken is None:
+                time.sleep(0.01)
+                continue
+            for flow in self._visit(taken, draw):
+                try:
+                    run(self._node.tier, flow)
+                except (TierError, ConsistencyError) as error:
+                    self._note_failure(error)
+                    time.sleep(0.02)
+
+    def _note_failure(self, error: Exception) -> None:
+        with self._lock:
+            if isinstance(error, ConsistencyError):
+                self.refused += 1
+            else:
+                self.failed += 1
+
+    def _take(self, draw: random.Random) -> tuple[int, Session] | None:
+        taken = self._passes.take(draw)
+        if taken is None:
+            return None
+        number, token = taken
+        return number, Session.from_token(token) if token else Session()
+
+    def _visit(
+        self, taken: tuple[int, Session], draw: random.Random
+    ) -> Generator[Flow[None], None, None]:
+        """Yield the operations of a session until it moves on."""
+        number, session = taken
+        level = LEVELS[number % len(LEVELS)]
+        turns = draw.randrange(1, 2 * _VISIT)
+        while turns > 0 and time.monotonic() < self._end:
+            turns -= 1
+            yield self._operation(number, level, session, draw)
+        self._passes.give(Pass(number, session.token()))
+
+    def _operation(
+        self, number: int, level: CacheConsistencyLevel, session: Session, draw: random.Random
+    ) -> Flow[None]:
+        plan = self._plan
+        key = min(int(draw.random() ** 2 * plan.keys), plan.keys - 1)
+        kind = draw.random()
+        if kind < 0.80:
+            return self._get(key, number, level, session)
+        if kind < 0.93:
+            return self._load(key, number, level, session, draw)
+        if kind < 0.97:
+            return self._put(key, number, session, draw)
+        if kind < 0.995:
+            return self._delete(key, number, session)
+        return self._bump(draw.randrange(plan.tags), number, session)
+
+    # ---- one operation each, with what is noted of it
+
+    def _get(
+        self, key: int, number: int, level: CacheConsistencyLevel, session: Session
+    ) -> Flow[None]:
+        start = time.monotonic()
+        outcome, _ = yield from self._node.get(self._keys[key], level, session)
+        self._note_read(key, number, level, start, outcome)
+
+    def _load(
+        self,
+        key: int,
+        number: int,
+        level: CacheConsistencyLevel,
+        session: Session,
+        draw: random.Random,
+    ) -> Flow[None]:
+        tag, ttl = self._conditions(key, draw)
+        start = time.monotonic()
+
+        def begun(*what: Any) -> None:
+            self._note_begun(Kind.FILL, key, number, start, *what)
+
+        loaded = yield from self._node.load(
+            self._keys[key], level, session, tag, ttl, draw.random() * _LOAD_SECONDS, begun
+        )
+        if loaded is not None:
+            outcome, written = loaded
+            if written is not None:
+                self._note_written(Kind.FILL, key, number, start, written)
+            self._note_read(key, number, level, start, outcome)
+
+    def _put(self, key: int, number: int, session: Session, draw: random.Random) -> Flow[None]:
+        tag, ttl = self._conditions(key, draw)
+        size = draw.choice((60, 200, 1000, 5000))
+        start = time.monotonic()
+
+        def begun(*what: Any) -> None:
+            self._note_begun(Kind.PUT, key, number, start, *what)
+
+        written = yield from self._node.put(self._keys[key], session, tag, ttl, size, begun)
+        self._note_written(Kind.PUT, key, number, start, written)
+
+    def _delete(self, key: int, number: int, session: Session) -> Flow[None]:
+        start = time.monotonic()
+        self._note_begun(Kind.DELETE, key, number, start, 0, NO_TAG, 0, start, None)
+        version = yield from self._node.delete(self._keys[key], session)
+        written = Written(version, 0, NO_TAG, 0, start, None)
+        self._note_written(Kind.DELETE, key, number, start, written)
+
+    def _bump(self, tag: int, number: int, session: Session) -> Flow[None]:
+        start = time.monotonic()
+        self._note_begun(Kind.BUMP, tag, number, start, 0, tag, 0, start, None)
+        generation = yield from self._node.bump(tag, session)
+        written = Written(generation, 0, tag, generation, start, None)
+        self._note_written(Kind.BUMP, tag, number, start, written)
+
+    def _conditions(self, key: int, draw: random.Random) -> tuple[int, float | None]:
+        """Return the tag and the time to live of a new value."""
+        tag = key % self._plan.tags if draw.random() < 0.5 else NO_TAG
+        return tag, draw.choice((None, None, 0.05, 0.3, 2.0))
+
+    def _note_begun(
+        self,
+        kind: Kind,
+        key: int,
+        number: int,
+        start: float,
+        value: int,
+        tag: int,
+        generation: int,
+        made: float,
+        expires_at: float | None,
+    ) -> None:
+        expires = _on_clock(expires_at)
+        level, copied = int(kind), 0  # of what is begun, the kind stands where reads have a level
+        self._recorder.note(
+            Kind.BEGUN, level, self._plan.process, number, key, tag, copied,
+            start, inf, made, 0, value, expires, generation,
+        )  # fmt: skip
+
+    def _note_written(
+        self, kind: Kind, key: int, number: int, start: float, written: Written
+    ) -> None:
+        end = time.monotonic()
+        version, value, tag, generation, made, expires_at = written
+        self._recorder.note(
+            kind, 0, self._plan.process, number, key, tag, 0,
+            start, end, made, version, value, _on_clock(expires_at), generation,
+        )  # fmt: skip
+
+    def _note_read(
+        self,
+        key: int,
+        number: int,
+        level: CacheConsistencyLevel,
+        start: float,
+        outcome: Outcome,
+    ) -> None:
+        end = time.monotonic()
+        version, value, tag, generation, copied, expires_at = outcome
+        self._recorder.read(
+            Kind.READ if value else Kind.MISS, LEVELS.index(level), self._plan.process, number,
+            key, tag, copied, start, end, 0.0, version, value, _on_clock(expires_at), generation,
+        )  # fmt: skip
+
+
+def _on_clock(expires_at: float | None) -> float:
+    return inf if expires_at is None else expires_at - time.time() + time.monotonic()

@@ -1,0 +1,165 @@
+"""Sessions and their tokens."""
+
+from __future__ import annotations
+
+import threading
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+
+import pytest
+
+from scrubjay.codecs.protection import HmacSha256
+from scrubjay.consistency import Session
+from scrubjay.consistency.tokens import place_of
+from scrubjay.errors import (
+    CacheError,
+    ConsistencyError,
+    EpochChangedError,
+    InvalidArgumentError,
+    InvalidTokenError,
+)
+
+EPOCH, OTHER = b"epoch--1", b"epoch--2"
+SIGNER = HmacSha256({7: b"s" * 32})
+
+
+def place(number):
+    return place_of(b"key", b"%d" % number)
+
+
+def session_of(count, **more):
+    session = Session(**more)
+    for number in range(count):
+        session.lift(EPOCH, place(number), 1000 + number)
+    return session
+
+
+def test_floors_only_rise():
+    session = Session()
+    assert session.floor(place(0)) == 0
+    session.lift(EPOCH, place(0), 5)
+    session.lift(EPOCH, place(0), 3)
+    assert session.floor(place(0)) == 5
+    assert session.floor(place(1)) == 0
+
+
+@pytest.mark.parametrize("signer", [None, SIGNER])
+@pytest.mark.parametrize("count", [0, 1, 32])
+def test_a_token_carries_everything(signer, count):
+    carried = Session.from_token(session_of(count).token(signer), signer)
+    assert [carried.floor(place(number)) for number in range(count)] == list(
+        range(1000, 1000 + count)
+    )
+    assert carried.floor(place(99)) == 0
+    assert not carried.overflown
+    assert carried.epoch == (EPOCH if count else None)
+
+
+def test_a_token_is_small_and_fit_for_a_cookie():
+    token = session_of(500).token(SIGNER)
+    assert len(token) <= 800
+    assert set(token) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+
+
+def test_what_is_too_much_is_known_to_be_forgotten():
+    carried = Session.from_token(session_of(500).token())
+    assert carried.floor(place(499)) == 1499
+    assert carried.floor(place(0)) is None
+    short = session_of(3, most=2)
+    assert short.floor(place(0)) is None
+    assert short.floor(place(1)) == 1001
+    assert Session.from_token(short.token()).overflown
+
+
+def test_what_was_lifted_last_is_forgotten_last():
+    session = session_of(3, most=3)
+    session.lift(EPOCH, place(0), 1)
+    session.lift(EPOCH, place(9), 1)
+    assert session.floor(place(0)) == 1000
+    assert session.floor(place(1)) is None
+
+
+def test_two_epochs_cannot_be_compared():
+    session = session_of(1)
+    session.check(EPOCH)
+    for call in (lambda: session.check(OTHER), lambda: session.lift(OTHER, place(1), 1)):
+        with pytest.raises(EpochChangedError):
+            call()
+    other = Session()
+    other.lift(OTHER, place(0), 1)
+    with pytest.raises(EpochChangedError):
+        session.merge(other)
+    assert session.floor(place(1)) == 0
+
+
+def test_two_tokens_of_a_session_can_be_joined():
+    one, two = session_of(2), session_of(1, most=1)
+    two.lift(EPOCH, place(0), 5000)
+    one.merge(two)
+    assert one.floor(place(0)) == 5000
+    assert one.floor(place(1)) == 1001
+    two.lift(EPOCH, place(7), 1)
+    one.merge(two)
+    assert one.overflown
+    one.merge(Session())
+
+
+def test_keys_and_generations_of_one_name_are_apart():
+    assert place_of(b"key", b"a") != place_of(b"name", b"a")
+
+
+@pytest.mark.parametrize("at", [0, 1, 2, 5, 6, 13, 14, 21, 22, 29, -1])
+def test_a_signed_token_cannot_be_changed(at):
+    token = session_of(2).token(SIGNER)
+    data = bytearray(urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    data[at] ^= 1
+    with pytest.raises(InvalidTokenError):
+        Session.from_token(urlsafe_b64encode(data).decode(), SIGNER)
+
+
+def test_tokens_are_taken_with_the_right_secret_alone():
+    token = session_of(2).token(SIGNER)
+    for signer in (HmacSha256({7: b"t" * 32}), HmacSha256({8: b"s" * 32}), None):
+        with pytest.raises(InvalidTokenError):
+            Session.from_token(token, signer)
+    with pytest.raises(InvalidTokenError):
+        Session.from_token(session_of(2).token(), SIGNER)
+    both = HmacSha256({7: b"s" * 32, 8: b"t" * 32}, current=8)
+    assert Session.from_token(token, both).floor(place(1)) == 1001
+    assert Session.from_token(session_of(1).token(both), both).floor(place(0)) == 1000
+
+
+@pytest.mark.parametrize("token", ["", "!", "AAAA", "A" * 40, "ü", "AQ" * 400, "A" * 5])
+def test_what_is_no_token(token):
+    for signer in (None, SIGNER):
+        with pytest.raises(InvalidTokenError) as caught:
+            Session.from_token(token, signer)
+        assert isinstance(caught.value, (ConsistencyError, InvalidArgumentError, CacheError))
+
+
+def test_arguments_that_make_no_sense():
+    with pytest.raises(InvalidArgumentError):
+        Session.from_token(b"bytes")
+    with pytest.raises(InvalidArgumentError):
+        Session(most=0)
+
+
+def test_threads_share_a_session(eager_switching):
+    session = session_of(1)
+    running = True
+    low = []
+
+    def look():
+        while running:
+            floor = session.floor(place(0))
+            if floor is None or floor < 1000:
+                low.append(floor)
+
+    threads = [threading.Thread(target=look) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for turn in range(3000):
+        session.lift(EPOCH, place(0), 1000 + turn)
+    running = False
+    for thread in threads:
+        thread.join()
+    assert low == []
