@@ -19,7 +19,7 @@ from scrubjay import (
     prefetcher,
 )
 from scrubjay.prefetch.constants import FIRST_HIT, JOINED
-from tests.door_helpers import arun, in_time
+from tests.door_helpers import Patient, arun, in_time, spin
 from tests.prefetch_helpers import Manual, Script, scripted, warmed
 
 
@@ -207,8 +207,6 @@ def test_a_demand_joins_the_load_under_way_and_is_counted() -> None:
 
 def in_time_later(cache: Cache[Any, Any], key: Any) -> Any:
     """Ask for a key in a thread of its own, and come back when it waits."""
-    from tests.door_helpers import Patient, spin
-
     asking = Patient(cache.get_or_load, key)
     spin(lambda: cache.flights.get(key).joined)
     return asking.result
@@ -331,6 +329,29 @@ def test_a_batch_loader_is_called_once_for_many() -> None:
     assert cache.statistics.loads == before + 2
     assert [cache.get(key) for key in "bcd"] == [f"value of {key}" for key in "bcd"]
     assert ("failed", "absent") in script.told
+
+
+def test_the_batch_loader_teaches_on_demand_as_well() -> None:
+    calls: list[list[Any]] = []
+
+    def load_many(keys: list[Any]) -> dict[Any, Any]:
+        calls.append(list(keys))
+        return {key: f"value of {key}" for key in keys}
+
+    cache, _, workers = scripted({"a": ["b", "c"]}, batch_loader=load_many)
+    assert len(cache.get_many("abc", load_many)) == 3
+    assert len(cache.get_many("xyz", dict.fromkeys)) == 3
+    workers.run()
+    cache.invalidate_many("abc")
+    cache.get_many("a", load_many)
+    cache.get("wake up the learner")
+    workers.step()
+    asked = Patient(cache.get_many, "abc", load_many)
+    spin(lambda: cache.flights.get("b").joined)
+    workers.run()
+    assert asked.result() == {key: f"value of {key}" for key in "abc"}
+    assert calls == [["a", "b", "c"], ["a"], ["b", "c"]]
+    assert "own loader has not" in cache.explain_prefetch("x")
 
 
 def test_who_waits_for_a_batch_that_fails_loads_alone() -> None:
