@@ -568,6 +568,38 @@ def test_what_was_learned_is_saved_and_loaded(tmp_path: Path) -> None:
     assert recommended
     with pytest.raises(OSError):
         fresh.load(tmp_path / "absent")
+    (tmp_path / "other").write_bytes(b"something else")
+    with pytest.raises(InvalidArgumentError):
+        fresh.load(tmp_path / "other")
+    with pytest.raises(OSError):
+        fresh.save(tmp_path / "no" / "directory")
+
+
+def test_a_process_goes_on_where_the_last_one_stopped(tmp_path: Path) -> None:
+    def used(cache: Cache[Any, Any], rounds: int) -> int:
+        engine: Any = cache.prefetcher._engine  # type: ignore[union-attr]
+        engine.workers = Manual()
+        for _ in range(rounds):
+            for key in range(200):
+                cache.get_or_load(("page", key), tags={"t"}, ttl_seconds=1e6, dependencies=["d"])
+                engine.workers.run()
+        return cache.statistics.prefetch_hits
+
+    first: Cache[Any, Any] = Cache(max_entries=100, loader=str)
+    assert used(first, 6) > 400
+    assert first.prefetcher is not None
+    first.prefetcher.save(tmp_path / "model")
+    second: Cache[Any, Any] = Cache(max_entries=100, loader=str)
+    assert second.prefetcher is not None
+    second.prefetcher.load(tmp_path / "model")
+    assert used(second, 1) > 100
+    assert used(Cache(max_entries=100, loader=str), 1) == 0
+    waiting = [key for key, _ in second.items() if second.waits(key)]
+    assert waiting
+    entry = second.entry(waiting[0])
+    assert entry is not None
+    assert (entry.tags, entry.ttl_seconds) == (frozenset({"t"}), 1e6)
+    assert entry.dependencies == frozenset({"d"})
 
 
 def test_a_turn_that_comes_in_between_is_made_up_for() -> None:
