@@ -5,6 +5,15 @@ from scrubjay.prefetch.predictor cimport Predictor
 from scrubjay.prefetch.scene cimport Scene
 
 cdef int NONE
+cdef unsigned int FLYING
+cdef unsigned int OVERTAKEN
+cdef unsigned int UNUSED
+
+cdef long long KEYS_AN_ENTRY
+cdef long long FEWEST_KEYS
+cdef long long MOST_KEYS
+
+cdef long long fit_keys(long long capacity) noexcept
 
 cdef class Planner(Model):
     cdef list sources

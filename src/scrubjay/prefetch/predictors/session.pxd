@@ -10,6 +10,9 @@ cdef int STREAMS
 cdef int OPENING
 
 cdef class Session(Predictor):
+    cdef int slots
+    cdef bint open
+    cdef int begin(self) except -1
     cdef Successors beginning
     cdef Successors followers
     cdef unsigned long long[::1] first
@@ -19,3 +22,5 @@ cdef class Session(Predictor):
     cpdef int learn(self, Scene scene) except -1
     @cython.locals(streams=Streams)
     cpdef int propose(self, Scene scene) except -1
+    cpdef dict parts(self)
+    cpdef object wake(self, long long size)

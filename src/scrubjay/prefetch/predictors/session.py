@@ -8,6 +8,7 @@ of the session, which tells what kind of session it is.
 from __future__ import annotations
 
 from array import array
+from typing import Any
 
 from scrubjay._core.constants import NONE
 from scrubjay.prefetch.constants import BANDS, STREAMS
@@ -26,6 +27,8 @@ class Session(Predictor):
 
     def __init__(self) -> None:
         Predictor.__init__(self)
+        self.slots = 0
+        self.open = False  # once several streams are told apart
         self.beginning = Successors()
         self.beginning.grow(1)
         self.followers = Successors()
@@ -33,18 +36,33 @@ class Session(Predictor):
 
     def grow(self, slots: int) -> int:
         """Make room for `slots` keys."""
-        return self.followers.grow(slots)
+        self.slots = slots
+        if self.open:
+            self.followers.grow(slots)
+        return 0
+
+    def begin(self) -> int:
+        """Make room, now that there are several streams."""
+        self.open = True
+        return self.followers.grow(self.slots)
 
     def forget(self, slot: int) -> int:
         """Begin anew with a slot that another key has taken."""
-        self.followers.forget(slot)
+        if self.open:
+            self.followers.forget(slot)
         return 0
+
+    def parts(self) -> dict[str, Any]:
+        """Return the tables of what was learned, by name, to be saved or to be filled."""
+        return {**self.beginning.parts("beginning"), **self.followers.parts("followers")}
 
     def learn(self, scene: Scene) -> int:
         """Count the access as part of what its session began."""
         streams = scene.streams
         if not streams.several:
             return 0
+        if not self.open:
+            self.begin()
         count = streams.count[scene.row]
         if count == 0:
             self.first[scene.row] = scene.mark
@@ -60,7 +78,12 @@ class Session(Predictor):
     def propose(self, scene: Scene) -> int:
         """Guess, when a session begins, what follows; and how the next session will begin."""
         streams = scene.streams
-        if streams.several and streams.count[scene.row] == 1:
+        if self.open and streams.count[scene.row] == 1:
             self.beginning.propose(scene, 0, self.base)
             self.followers.propose(scene, scene.slot, self.base + BANDS)
         return 0
+
+    def wake(self, size: int) -> None:
+        """Make room for tables of so many bytes in all, if that was put off."""
+        if size > 4096 and not self.open:
+            self.begin()

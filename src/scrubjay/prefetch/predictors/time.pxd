@@ -14,6 +14,9 @@ cdef int MOST_HOURS
 
 cdef class Time(Predictor):
     cdef int slots
+    cdef bint open
+    @cython.locals(slots=int)
+    cdef int begin(self) except -1
     cdef double[::1] last
     cdef float[::1] period
     cdef unsigned char[::1] kept
@@ -34,3 +37,5 @@ cdef class Time(Predictor):
     cpdef int propose(self, Scene scene) except -1
     @cython.locals(week=cython.longlong, day=cython.longlong, found=int, _=int, slot=int, band=int)
     cdef void sweep(self, Scene scene, long long hour) noexcept
+    cpdef dict parts(self)
+    cpdef object wake(self, long long size)

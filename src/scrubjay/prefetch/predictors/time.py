@@ -8,6 +8,7 @@ that were asked for in the next hour on the last such day, or yesterday.
 from __future__ import annotations
 
 from array import array
+from typing import Any
 
 from scrubjay._core.columns import resized
 from scrubjay._core.constants import NONE
@@ -33,6 +34,7 @@ class Time(Predictor):
     def __init__(self) -> None:
         Predictor.__init__(self)
         self.slots = 0
+        self.open = False
         self.last = array("d")
         self.period = array("f")
         self.kept = array("B")  # periods kept in a row
@@ -46,16 +48,24 @@ class Time(Predictor):
 
     def grow(self, slots: int) -> int:
         """Make room for `slots` keys."""
+        self.slots = slots
+        return self.begin() if self.open else 0
+
+    def begin(self) -> int:
+        """Make room, once times are known."""
+        self.open = True
+        slots = self.slots
         self.last = resized("d", self.last, slots, 0.0)
         self.period = resized("f", self.period, slots, 0.0)
         self.kept = resized("B", self.kept, slots, 0)
         self.hours = resized("H", self.hours, slots, 0)
         self.earlier = resized("H", self.earlier, slots, 0)
-        self.slots = slots
         return 0
 
     def forget(self, slot: int) -> int:
         """Begin anew with a slot that another key has taken."""
+        if not self.open:
+            return 0
         self.last[slot] = 0.0
         self.period[slot] = 0.0
         self.kept[slot] = 0
@@ -63,10 +73,22 @@ class Time(Predictor):
         self.earlier[slot] = 0
         return 0
 
+    def parts(self) -> dict[str, Any]:
+        """Return the tables of what was learned, by name, to be saved or to be filled."""
+        return {
+            "last": self.last,
+            "period": self.period,
+            "kept": self.kept,
+            "hours": self.hours,
+            "earlier": self.earlier,
+        }
+
     def learn(self, scene: Scene) -> int:
         """Learn when the key was asked for."""
         if scene.moment <= 0.0:
             return 0
+        if not self.open:
+            self.begin()
         slot = scene.slot
         gap = scene.moment - self.last[slot]
         if self.last[slot] > 0.0 and gap >= 1.0:
@@ -104,7 +126,7 @@ class Time(Predictor):
 
     def propose(self, scene: Scene) -> int:
         """Guess what is due, and some of what belongs to the next hour."""
-        if scene.moment <= 0.0:
+        if scene.moment <= 0.0 or not self.open:
             return 0
         now = int(scene.moment)
         if now - self.second > WHEEL or now < self.second:
@@ -150,3 +172,8 @@ class Time(Predictor):
             if band and scene.moment - self.last[slot] > HOUR:
                 found += 1
                 scene.guess(slot, self.base + 4 + band)
+
+    def wake(self, size: int) -> None:
+        """Make room for tables of so many bytes in all, if that was put off."""
+        if size > 0 and not self.open:
+            self.begin()
