@@ -389,7 +389,7 @@ class Prefetching:
         """Take a turn if one is due, and return the loads under way; None if all is done."""
         with self._lock:
             due = self._scheduled is not None or self._again or self._ended
-            if not due and not self._flying:
+            if self.closed or self._store() is None or not (due or self._flying):
                 return None
         self.turn()
         flights = [trip.flight for trip in list(self._flying.values())]
