@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from scrubjay import (
     prefetcher,
 )
 from scrubjay.prefetch.constants import FIRST_HIT, JOINED
-from tests.door_helpers import arun, in_time
+from tests.door_helpers import Patient, arun, in_time, spin, wait
 from tests.prefetch_helpers import Manual, Script, scripted, warmed
 
 
@@ -207,8 +208,6 @@ def test_a_demand_joins_the_load_under_way_and_is_counted() -> None:
 
 def in_time_later(cache: Cache[Any, Any], key: Any) -> Any:
     """Ask for a key in a thread of its own, and come back when it waits."""
-    from tests.door_helpers import Patient, spin
-
     asking = Patient(cache.get_or_load, key)
     spin(lambda: cache.flights.get(key).joined)
     return asking.result
@@ -331,6 +330,29 @@ def test_a_batch_loader_is_called_once_for_many() -> None:
     assert cache.statistics.loads == before + 2
     assert [cache.get(key) for key in "bcd"] == [f"value of {key}" for key in "bcd"]
     assert ("failed", "absent") in script.told
+
+
+def test_the_batch_loader_teaches_on_demand_as_well() -> None:
+    calls: list[list[Any]] = []
+
+    def load_many(keys: list[Any]) -> dict[Any, Any]:
+        calls.append(list(keys))
+        return {key: f"value of {key}" for key in keys}
+
+    cache, _, workers = scripted({"a": ["b", "c"]}, batch_loader=load_many)
+    assert len(cache.get_many([*"abc"], load_many)) == 3
+    assert len(cache.get_many([*"xyz"], dict.fromkeys)) == 3
+    workers.run()
+    cache.invalidate_many([*"abc"])
+    cache.get_many(["a"], load_many)
+    cache.get("wake up the learner")
+    workers.step()
+    asked = Patient(cache.get_many, [*"abc"], load_many)
+    spin(lambda: cache.flights.get("b").joined)
+    workers.run()
+    assert asked.result() == {key: f"value of {key}" for key in "abc"}
+    assert calls == [["a", "b", "c"], ["a"], ["b", "c"]]
+    assert "own loader has not" in cache.explain_prefetch("x")
 
 
 def test_who_waits_for_a_batch_that_fails_loads_alone() -> None:
@@ -472,6 +494,37 @@ def test_join_waits_until_all_is_loaded() -> None:
     assert cache.prefetcher.join(5.0)
     assert cache.waits("b")
     assert PredictivePrefetcher().join()
+    cache.invalidate("a")
+    cache.get_or_load("a")
+    cache.prefetcher.close()
+    assert in_time(cache.prefetcher.join)
+
+
+def test_join_waits_no_longer_than_told() -> None:
+    gate, began = threading.Event(), threading.Event()
+
+    def load(key: Any) -> Any:
+        if key == "b" and not began.is_set() and cache.learner is not None and slow:
+            began.set()
+            wait(gate)
+        return key
+
+    slow: list[bool] = []
+    cache: Cache[Any, Any] = Cache(max_entries=100, loader=load)
+    assert cache.prefetcher is not None
+    engine: Any = cache.prefetcher._engine
+    engine.planner = Script({"a": ["b"]})
+    for key in "ab":
+        cache.get_or_load(key)
+        cache.prefetcher.join()
+        cache.invalidate(key)
+    cache.invalidate("b")
+    slow.append(True)
+    cache.get_or_load("a")
+    wait(began)
+    assert not cache.prefetcher.join(0.001)
+    gate.set()
+    assert cache.prefetcher.join(10)
 
 
 def test_events_tell_what_is_loaded_ahead() -> None:
@@ -547,6 +600,38 @@ def test_what_was_learned_is_saved_and_loaded(tmp_path: Path) -> None:
     assert recommended
     with pytest.raises(OSError):
         fresh.load(tmp_path / "absent")
+    (tmp_path / "other").write_bytes(b"something else")
+    with pytest.raises(InvalidArgumentError):
+        fresh.load(tmp_path / "other")
+    with pytest.raises(OSError):
+        fresh.save(tmp_path / "no" / "directory")
+
+
+def test_a_process_goes_on_where_the_last_one_stopped(tmp_path: Path) -> None:
+    def used(cache: Cache[Any, Any], rounds: int) -> int:
+        engine: Any = cache.prefetcher._engine  # type: ignore[union-attr]
+        engine.workers = Manual()
+        for _ in range(rounds):
+            for key in range(200):
+                cache.get_or_load(("page", key), tags={"t"}, ttl_seconds=1e6, dependencies=["d"])
+                engine.workers.run()
+        return cache.statistics.prefetch_hits
+
+    first: Cache[Any, Any] = Cache(max_entries=100, loader=str)
+    assert used(first, 6) > 200
+    assert first.prefetcher is not None
+    first.prefetcher.save(tmp_path / "model")
+    second: Cache[Any, Any] = Cache(max_entries=100, loader=str)
+    assert second.prefetcher is not None
+    second.prefetcher.load(tmp_path / "model")
+    assert used(second, 1) > 30
+    assert used(Cache(max_entries=100, loader=str), 1) == 0
+    waiting = [key for key, _ in second.items() if second.waits(key)]
+    assert waiting
+    entry = second.entry(waiting[0])
+    assert entry is not None
+    assert (entry.tags, entry.ttl_seconds) == (frozenset({"t"}), 1e6)
+    assert entry.dependencies == frozenset({"d"})
 
 
 def test_a_turn_that_comes_in_between_is_made_up_for() -> None:

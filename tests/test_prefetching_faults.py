@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from scrubjay import AdaptiveCache, Cache
+from scrubjay.tiers import MemoryTier
 from tests.door_helpers import Patient, arun, in_time, spin, until, wait
 from tests.models import check, scaled
 from tests.prefetch_helpers import Script, scripted, warmed
@@ -397,3 +398,45 @@ def test_keys_that_raise_when_compared_end_in_the_log(caplog: pytest.LogCaptureF
     cache.get_or_load(b)
     workers.run()
     check(cache)
+
+
+# Tiers below
+
+
+def test_what_a_lower_tier_has_is_fetched_ahead_without_the_loader() -> None:
+    calls: list[Any] = []
+
+    def load(key: Any) -> str:
+        calls.append(key)
+        return f"value of {key}"
+
+    below = MemoryTier()
+    cache, script, workers = scripted({"a": ["b"]}, loader=load, tiers=[below])
+    for key in "ab":
+        cache.get_or_load(key)
+    workers.run()
+    # They are given up by memory, and stay below.
+    for key in range(200):
+        cache.put(key, key)
+    assert not cache.contains("b")
+    del calls[:]
+    assert cache.get_or_load("a") == "value of a"
+    workers.run()
+    assert cache.waits("b")
+    assert ("fetched", "b", True) in script.told
+    assert cache.get("b") == "value of b"
+    assert calls == []
+    cache.close()
+
+
+def test_what_is_loaded_ahead_is_kept_below_as_well() -> None:
+    below = MemoryTier()
+    cache, _, workers = scripted({"a": ["b"]}, loader=str, tiers=[below])
+    warmed(cache, "ab", workers)
+    cache.get_or_load("a")
+    workers.run()
+    assert cache.waits("b")
+    other: Cache[Any, Any] = Cache(max_entries=10, tiers=[below])
+    assert other.get("b") == "b"
+    cache.close()
+    other.close()

@@ -44,7 +44,7 @@ def test_as_many_as_are_allowed_in_a_second() -> None:
 def test_a_source_that_slows_down_gets_fewer() -> None:
     pace = Pace(8, None)
     learned(pace, 0.01, 100)
-    learned(pace, 0.03, 4)
+    learned(pace, 0.04, 6)
     assert 1 <= pace.room(0.0) < 8
     learned(pace, 0.01, 60)
     assert pace.room(0.0) == 8
@@ -54,6 +54,8 @@ def test_a_source_that_is_stuck_gets_none_and_then_one_to_see() -> None:
     pace = Pace(8, None)
     learned(pace, 0.01, 100)
     learned(pace, 1.0, 1)
+    assert pace.room(0.5) == 4  # once is no proof
+    learned(pace, 1.0, 2)
     assert pace.room(0.5) == 0
     assert pace.room(1.5) == 1
     pace.begin("probe", 1.5)

@@ -5,7 +5,7 @@ What people call is in `scrubjay.cache`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from scrubjay import arguments, layers, settings
@@ -206,6 +206,20 @@ class Foundation(Layered[K, V]):
         if EventKind.MISS in self.events.wanted:
             self.events.publish(Event(EventKind.MISS, key))
         return load.read_through(self._loads, key, terms, self._loader_for(key, loader))
+
+    def finding_many(
+        self,
+        missing: Sequence[Any],
+        refused: Sequence[Any],
+        terms: Terms,
+        loader: Any,
+        demand: Demand | None = None,
+    ) -> Flow:
+        """Return the flow that looks for several keys and loads them; see `Layered`."""
+        if self.prefetcher is not None and self._sources.is_batch_loader(loader):
+            for key in missing:
+                self.prefetcher.demanded(key, terms)
+        return super().finding_many(missing, refused, terms, loader, demand)
 
     def is_due(self, key: Any) -> bool:
         """Tell, by chance, whether an entry that was hit is to be loaded before it expires."""

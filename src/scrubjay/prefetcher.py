@@ -22,6 +22,7 @@ from scrubjay._flow.prefetching import Prefetching
 from scrubjay._flow.sources import Sources
 from scrubjay.errors import InvalidArgumentError, InvalidArgumentTypeError
 from scrubjay.events import Events
+from scrubjay.prefetch import saving
 from scrubjay.prefetch.constants import HIT, MISS
 from scrubjay.prefetch.planner import Planner
 
@@ -31,6 +32,7 @@ _log = logging.getLogger("scrubjay")
 _ROOM = 1024  # entries that a prefetcher without a cache plans for
 _SMOOTHING = 0.1  # weight of the latest prediction in the accuracy
 _CONFIDENT = 0.3
+_MODEL = "planner"  # the name of its bytes in a saved file
 _told = False
 
 
@@ -177,7 +179,10 @@ class PredictivePrefetcher:
         Raises:
             OSError: it cannot be written.
         """
-        data = self._use(lambda planner: planner.save())
+        header: dict[str, Any] = {}
+        if self._engine is not None:
+            header["known"] = self._engine.known.written()
+        data = saving.pack(header, {_MODEL: self._use(lambda planner: planner.save())})
         target = Path(path)
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         try:
@@ -192,6 +197,9 @@ class PredictivePrefetcher:
     def load(self, path: str | os.PathLike[str]) -> None:
         """Go on from what `save` has written, in place of what has been learned so far.
 
+        A model that was trained on a trace is taken, too; of that no key is loaded ahead
+        before the cache's own loader has loaded it once.
+
         Args:
             path: the file.
 
@@ -200,7 +208,11 @@ class PredictivePrefetcher:
             InvalidArgumentError: it holds something else.
         """
         data = Path(path).read_bytes()
-        self._use(lambda planner: planner.load(data))
+        header, tables = saving.unpack(data)
+        model = tables.get(_MODEL, data)
+        self._use(lambda planner: planner.load(model))
+        if self._engine is not None:
+            self._engine.known.read(header.get("known", ()))
 
     # What it does
 

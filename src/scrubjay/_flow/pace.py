@@ -2,7 +2,8 @@
 
 A load that somebody waits for is never held back here; what it tells of the source counts.
 The source's usual latency is a slow average, in which no load counts for more than twice
-of it; the present one a quick average. Where the present one is more than twice the usual,
+of it; the present one a quick average, in which a single load is no evidence: three in a row
+are. Where the present one is more than twice the usual,
 half as many loads are let go at a time; where it is four times that, or where loads fail,
 none for a while, and then one to see (a circuit breaker). Gradual changes become usual.
 """
@@ -13,7 +14,7 @@ _USUAL = 1 / 128  # weight of a load in the usual latency, once there were as ma
 _PRESENT = 1 / 4  # in the present one
 _SLOW = 2.0  # times the usual latency: the source suffers
 _STUCK = 4.0  # times the usual latency: it suffers badly
-_LEAST = 0.002  # seconds: differences below this are noise
+_LEAST = 0.005  # seconds: differences below this are noise
 _FAILING = 0.4  # share of failures from which on the breaker opens
 _FIRST_PAUSE = 1.0  # seconds; the next one is twice as long
 _LAST_PAUSE = 60.0
@@ -98,19 +99,19 @@ class Pace:
             return
         weight = max(_USUAL, 1.0 / self._loads)
         self._usual += (min(seconds, _SLOW * self._usual + _LEAST) - self._usual) * weight
-        self._present += (seconds - self._present) * _PRESENT
+        slow, stuck = (times * self._usual + _LEAST for times in (_SLOW, _STUCK))
+        self._present += (min(seconds, 2.0 * stuck) - self._present) * _PRESENT
         if now < self._until:
             return
-        slow = seconds > _SLOW * self._usual + _LEAST
-        if self._trying and not slow:
+        if self._trying and seconds <= stuck:
             self._trying = False
             self._pause = _FIRST_PAUSE
-            self._present = seconds
-        elif slow and self._present > _STUCK * self._usual + _LEAST:
+            self._present = min(seconds, slow)
+        elif self._trying or (seconds > slow and self._present > stuck):
             self._open(now)
-        elif slow and self._present > _SLOW * self._usual + _LEAST:
+        elif seconds > slow and self._present > slow:
             self._allowed = max(1.0, self._allowed / 2.0)
-        elif not slow:
+        elif seconds <= slow:
             self._allowed = min(float(self._most), self._allowed + 0.25)
 
     def _open(self, now: float) -> None:

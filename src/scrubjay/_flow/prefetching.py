@@ -29,6 +29,7 @@ from scrubjay._core.terms import Terms
 from scrubjay._flow import drivers, load
 from scrubjay._flow.ahead import Trip
 from scrubjay._flow.flight import Flight
+from scrubjay._flow.known import Known
 from scrubjay._flow.loading import Loading
 from scrubjay._flow.sources import Batch, Source, Sources
 from scrubjay._flow.workers import Workers
@@ -43,7 +44,6 @@ ROWS = 512  # accesses noted until they are taken: 6 kB
 TOGETHER = 32  # keys that one call of a batch loader is asked for
 _REST = 19.0  # times what a turn took: learning from mere hits takes a twentieth of the time
 _MARGIN = 0.8  # of the extra loads allowed: how many there would be without is an estimate
-_KNOWN = 1 << 17  # keys remembered that the cache's own loaders have loaded
 _FAILED = 4096  # keys remembered that could not be loaded ahead
 _FIRST_REFUSAL = 30.0  # seconds for which such a key is not tried again; then twice as long
 _LAST_REFUSAL = 3600.0
@@ -75,6 +75,7 @@ class Prefetching:
         self.sources = sources
         # One thread learns, the others load.
         self.workers = Workers(1 + sources.most * len(sources.all))
+        self.known = Known()
         self.closed = False
         self.planner = Planner(
             self._capacity_of(store), cost_ratio=1.0 + _MARGIN * (cost_ratio - 1.0)
@@ -93,7 +94,6 @@ class Prefetching:
         self._lock = threading.RLock()  # over the planner; never waited for on a request's way
         self._planned_for = self._capacity_of(store)
         self._bounds = (-1, -1, -1)
-        self._known: dict[Any, Terms] = {}
         self._refused: OrderedDict[Any, tuple[float, float]] = OrderedDict()
         self._flying: dict[Any, Trip] = {}
         self._waiting: dict[Any, Guess] = {}  # entries that nobody has asked for yet
@@ -116,12 +116,7 @@ class Prefetching:
         """
         if self.closed:
             return
-        known = self._known
-        if known.get(key) is not terms:
-            known[key] = terms
-            if len(known) > _KNOWN:
-                with suppress(KeyError, RuntimeError, StopIteration):  # another thread's doing
-                    del known[next(iter(known))]
+        self.known.note(key, terms)
         if not self._recording:
             store = self._store()
             if store is not None and store.entry_limit >= SMALLEST:
@@ -308,7 +303,7 @@ class Prefetching:
         for guess in self.planner.plan(most):
             key = guess.key
             source_of = self.sources.ahead(key)
-            terms = self._known.get(key)
+            terms = self.known.of(key)
             if (
                 source_of is None
                 or terms is None
@@ -394,7 +389,7 @@ class Prefetching:
         """Take a turn if one is due, and return the loads under way; None if all is done."""
         with self._lock:
             due = self._scheduled is not None or self._again or self._ended
-            if not due and not self._flying:
+            if self.closed or self._store() is None or not (due or self._flying):
                 return None
         self.turn()
         flights = [trip.flight for trip in list(self._flying.values())]
@@ -413,7 +408,7 @@ class Prefetching:
             return "it was loaded ahead, and nobody has asked for it yet"
         if self._refused.get(key, (0.0, 0.0))[0] > self._wall.monotonic():
             return "it could not be loaded ahead, and is not tried for a while"
-        if key not in self._known:
+        if self.known.of(key) is None:
             return "the cache's own loader has not loaded it: it is not loaded ahead"
         return "it may be loaded ahead"
 

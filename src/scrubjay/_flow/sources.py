@@ -90,6 +90,10 @@ class Sources:
                     return source
         return None
 
+    def is_batch_loader(self, function: Any) -> bool:
+        """Tell whether a function is the one that loads many keys at once."""
+        return self._batch is not None and self._batch.function == function
+
     def of(self, loader: Loader | None) -> Source | None:
         """Return the source that a loader calls, or None if it is none of these."""
         return None if loader is None else self._by_function.get(id(loader.function))

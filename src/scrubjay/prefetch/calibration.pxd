@@ -20,3 +20,4 @@ cdef class Calibration:
     cdef double threshold(self, double loads, double waste) noexcept
     @cython.locals(kind=int)
     cdef void fade(self, double part) noexcept
+    cpdef dict parts(self)

@@ -9,6 +9,7 @@ that has lately been wrong is worth no more than that, which stops what was true
 from __future__ import annotations
 
 from array import array
+from typing import Any
 
 PRIOR = 3.0  # wrong guesses that each class is taken to begin with
 MEMORY = 256.0  # guesses after which the older ones count half
@@ -77,3 +78,12 @@ class Calibration:
         """Let the guesses begun so far count for less."""
         for kind in range(self.kinds):
             self.begun[kind] *= part
+
+    def parts(self) -> dict[str, Any]:
+        """Return the tables, by name."""
+        return {
+            "tries": self.tries,
+            "right": self.right,
+            "lately": self.lately,
+            "worth": self.worth,
+        }

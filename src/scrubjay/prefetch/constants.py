@@ -25,4 +25,5 @@ OVERDUE = 512  # it was guessed, and not asked for in time
 PRESENT = HELD | UNUSED | FLYING
 
 SMALLEST = 64  # entries: a smaller cache has none to spare for prefetch
+STREAMS = 1024  # sessions, users or threads told apart at a time
 BANDS = 80  # classes of guesses that `Successors` make

@@ -19,3 +19,4 @@ cdef class Contexts:
     cdef void forget(self, int slot) noexcept
     @cython.locals(entry=cython.ulonglong)
     cdef bint learn_next(self, int slot, unsigned long long mark) noexcept
+    cdef dict parts(self, str name)

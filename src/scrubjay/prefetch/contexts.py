@@ -9,6 +9,7 @@ another comes, which takes the place at nought (S. McFarling, "Combining Branch 
 from __future__ import annotations
 
 from array import array
+from typing import Any
 
 from scrubjay._core.columns import resized
 
@@ -37,6 +38,10 @@ class Contexts:
                 self.entries[place] = old[place & (WAYS * (self.mask + 1) - 1)]
             self.mask = length - 1
         return 0
+
+    def parts(self, name: str) -> dict[str, Any]:
+        """Return the tables, by name."""
+        return {name + ".entries": self.entries, name + ".next": self.next}
 
     def forget(self, slot: int) -> None:
         """Begin anew with a slot that another key has taken."""

@@ -44,3 +44,5 @@ cdef class Keys:
     @cython.final
     @cython.locals(slot=int)
     cdef inline int valid(self, unsigned long long mark) noexcept
+    @cython.locals(length=int, slot=int, wide=cython.ulonglong)
+    cpdef int adopt(self, list keys, list known, object ages) except -1

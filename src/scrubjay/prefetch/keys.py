@@ -132,3 +132,26 @@ class Keys:
         """Return the slot of a mark, or NONE if it has been taken anew."""
         slot = mark >> 8
         return slot if self.age[slot] == (mark & 255) else NONE
+
+    def adopt(self, keys: list[Any], known: list[bool], ages: Any) -> int:
+        """Begin anew with these keys in these slots; where none is known, nothing is valid."""
+        self.used = 0
+        self.hand = 0
+        length = self.slots
+        while length < len(keys):
+            length *= 2
+        self.grow(length if length < self.most else self.most)
+        for slot in range(len(keys)):
+            wide = self.spread(keys[slot]) if known[slot] else 0
+            if not known[slot] or self.find(wide) != NONE:
+                # Its followers are those of a key that cannot come again.
+                wide = self.spread((slot, "nobody"))
+            self.hashes[slot] = wide
+            self.state[slot] = 0
+            self.age[slot] = ages[slot]
+            self.objects[slot] = keys[slot]
+            self.enter(slot)
+            self.used = slot + 1
+            if not known[slot]:
+                self.age[slot] = (self.age[slot] + 1) & 255
+        return 0

@@ -30,6 +30,10 @@ cdef double FLOOR
 cdef double RIVALS
 cdef double YOUNG
 cdef long long STALE
+cdef int FAILURES
+cdef double SLOWER
+cdef long long SILENCE
+cdef long long LONGEST_SILENCE
 
 cdef class Model:
     cdef long long capacity
@@ -45,6 +49,14 @@ cdef class Model:
     cdef unsigned short[::1] kind
     cdef unsigned int[::1] since
     cdef float[::1] paid
+    cdef long long[::1] issued_of
+    cdef long long[::1] used_of
+    cdef long long[::1] late_of
+    cdef int failed_in_a_row
+    cdef long long silent_until
+    cdef long long silence
+    cdef double usual_seconds
+    cdef double recent_seconds
     cdef unsigned long long[::1] ring
     cdef long long first
     cdef long long last
@@ -103,3 +115,15 @@ cdef class Model:
     @cython.locals(theta=double)
     cdef void reconsider(self) noexcept
     cpdef object dump(self)
+    cdef void time(self, double seconds) noexcept
+    cdef void fail(self) noexcept
+    cdef void be_silent(self) noexcept
+    @cython.locals(slot=int)
+    cpdef object standing(self, object key)
+    @cython.locals(kind=int, calibration=Calibration)
+    cpdef list counts(self)
+    @cython.locals(line=int, predictor=Predictor)
+    cpdef dict tables(self)
+    @cython.locals(line=int)
+    cpdef object awaken(self, dict tables)
+    cpdef object adopt(self, list keys, list known, object ages)

@@ -39,6 +39,10 @@ FADING = 0.75  # what a window before counts for
 FLOOR = 0.04  # a guess worth less is never fetched
 RIVALS = 1.5  # a guess must be that much likelier than what it displaces
 YOUNG = 2.0  # times the usual age up to which what waits is not displaced by what is new
+FAILURES = 4  # in a row, after which there is a pause
+SLOWER = 4.0  # times the usual time of a load, likewise
+SILENCE = 256  # accesses that the first pause lasts
+LONGEST_SILENCE = 1 << 14
 STALE = 4  # accesses that a candidate may wait
 
 
@@ -78,6 +82,9 @@ class Model:
         self.kind = array("H")
         self.since = array("I")
         self.paid = array("f")
+        self.issued_of = array("q", bytes(8 * kinds))  # by class
+        self.used_of = array("q", bytes(8 * kinds))
+        self.late_of = array("q", bytes(8 * kinds))
         self.ring = array("Q", bytes(8 * RING))
         self.first = 0
         self.last = 0
@@ -101,6 +108,11 @@ class Model:
         self.all_misses = self.plain_misses = self.issued = self.used = 0
         self.late = self.wasted = self.failures = 0
         self.accuracy = 0.0
+        self.failed_in_a_row = 0
+        self.silent_until = 0
+        self.usual_seconds = 0.0
+        self.recent_seconds = 0.0
+        self.silence = SILENCE
         self.grow()
 
     def grow(self) -> int:
@@ -219,6 +231,7 @@ class Model:
             self.unused -= 1
             self.waiting.unlink(0, slot)
             self.used += 1
+            self.used_of[self.kind[slot]] += 1
             self.judge_loaded(slot, 1.0)
             self.purse += 1.0 - self.paid[slot]
             self.age(age)
@@ -234,6 +247,7 @@ class Model:
         if state & FLYING:
             self.flying -= 1
             self.late += 1
+            self.late_of[self.kind[slot]] += 1
             keys.state[slot] |= OVERTAKEN
             if age + 1 > self.lag:  # not yet known to be over
                 self.take_time(age + 1)
@@ -342,6 +356,8 @@ class Model:
     def choose(self) -> int:
         """Return the slot of the best candidate, now to be fetched; NONE if none is worth it."""
         keys = self.keys
+        if keys.now < self.silent_until:
+            return NONE
         worths = self.calibration.worth
         while self.queued > 0:
             best = NONE
@@ -383,6 +399,7 @@ class Model:
             self.allowance -= 1.0
             self.flying += 1
             self.issued += 1
+            self.issued_of[kind] += 1
             return slot
         return NONE
 
@@ -393,6 +410,31 @@ class Model:
         self.queue_kinds[line] = self.queue_kinds[last]
         self.queue_times[line] = self.queue_times[last]
         self.queued = last
+
+    def time(self, seconds: float) -> None:
+        """Learn how long a load takes; make a pause when that becomes much longer."""
+        self.failed_in_a_row = 0
+        if self.usual_seconds == 0.0:
+            self.usual_seconds = self.recent_seconds = seconds
+        self.usual_seconds += (seconds - self.usual_seconds) / 256.0
+        self.recent_seconds += (seconds - self.recent_seconds) / 8.0
+        if self.recent_seconds > SLOWER * self.usual_seconds:
+            self.be_silent()
+            self.recent_seconds = self.usual_seconds
+        elif self.silence > SILENCE and self.recent_seconds < 2.0 * self.usual_seconds:
+            self.silence -= 1
+
+    def fail(self) -> None:
+        """Learn that a load failed; make a pause when several did in a row."""
+        self.failed_in_a_row += 1
+        if self.failed_in_a_row >= FAILURES:
+            self.be_silent()
+
+    def be_silent(self) -> None:
+        """Choose nothing for a while, each time twice as long as before."""
+        self.silent_until = self.keys.now + self.silence
+        if self.silence < LONGEST_SILENCE:
+            self.silence *= 2
 
     def landed(self, key: Hashable, stored: bool, failed: bool) -> int:
         """Note that a key was fetched; return its slot, or NONE if it is not flying."""
@@ -414,6 +456,7 @@ class Model:
             return slot
         if failed:
             self.failures += 1
+            self.fail()
             self.calibration.judge(self.kind[slot], 0.0)
             self.purse -= self.paid[slot]
         else:
@@ -421,6 +464,7 @@ class Model:
             self.purse += 1.0 - self.paid[slot]
             self.allowance += 1.0
             self.issued -= 1
+            self.issued_of[self.kind[slot]] -= 1
         return slot
 
     def dropped(self, key: Hashable) -> None:
@@ -484,16 +528,63 @@ class Model:
         self.calibration.fade(FADING)
         self.misses *= FADING
 
+    def standing(self, key: Hashable) -> tuple[int, int]:
+        """Return what is known of a key, and the class of the last guess of it; or -1 twice."""
+        slot = self.keys.find(self.keys.spread(key))
+        if slot == NONE:
+            return -1, -1
+        return self.keys.state[slot], self.kind[slot]
+
+    def counts(self) -> list[tuple[int, int, int, float, float]]:
+        """Return issued, used, late, worth and tries of each class."""
+        calibration = self.calibration
+        return [
+            (
+                self.issued_of[kind],
+                self.used_of[kind],
+                self.late_of[kind],
+                calibration.worth[kind],
+                calibration.tries[kind],
+            )
+            for kind in range(calibration.kinds)
+        ]
+
+    def tables(self) -> dict[str, Any]:
+        """Return the tables of what was learned, by name."""
+        found: dict[str, Any] = {"age": self.keys.age}
+        for name, table in self.calibration.parts().items():
+            found["calibration." + name] = table
+        for line in range(len(self.predictors)):
+            for name, table in self.predictors[line].parts().items():
+                found[str(line) + "." + name] = table
+        return found
+
+    def awaken(self, tables: dict[str, Any]) -> None:
+        """Have those predictors make room whose saved tables have any."""
+        for line in range(len(self.predictors)):
+            lead = str(line) + "."
+            size = 0
+            for name, table in tables.items():
+                if name.startswith(lead):
+                    size += len(table)
+            if size > 0:
+                self.predictors[line].wake(size)
+
+    def adopt(self, keys: list[Any], known: list[bool], ages: Any) -> None:
+        """Begin anew with these keys, for tables to be filled."""
+        self.keys.adopt(keys, known, ages)
+        self.grow()
+
     def dump(self) -> dict[str, Any]:
         """Return figures of the model, for those who look into it."""
-        calibration = self.calibration
         return {
-            "theta": self.theta,
+            "accesses": self.keys.now,
+            "threshold": self.theta,
             "purse": self.purse,
             "allowance": self.allowance,
             "rival": self.rival,
             "bar": self.bar,
-            "patience": self.patience,
+            "lifetime": self.patience,
             "usual_age": self.horizon.usual_age,
             "lag": self.lag,
             "ring": self.last - self.first,
@@ -512,7 +603,6 @@ class Model:
             "accuracy": self.accuracy,
             "gains": self.guard.all_gains,
             "harms": self.guard.all_harms,
-            "worth": [calibration.worth[kind] for kind in range(calibration.kinds)],
-            "tries": [calibration.tries[kind] for kind in range(calibration.kinds)],
-            "begun": [calibration.begun[kind] for kind in range(calibration.kinds)],
+            "keys": self.keys.used,
+            "silent": self.keys.now < self.silent_until,
         }

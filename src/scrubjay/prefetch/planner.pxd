@@ -1,9 +1,19 @@
 cimport cython
+from scrubjay.prefetch.calibration cimport Calibration
 from scrubjay.prefetch.model cimport Model
 from scrubjay.prefetch.predictor cimport Predictor
 from scrubjay.prefetch.scene cimport Scene
 
 cdef int NONE
+cdef unsigned int FLYING
+cdef unsigned int OVERTAKEN
+cdef unsigned int UNUSED
+
+cdef long long KEYS_AN_ENTRY
+cdef long long FEWEST_KEYS
+cdef long long MOST_KEYS
+
+cdef long long fit_keys(long long capacity) noexcept
 
 cdef class Planner(Model):
     cdef list sources
@@ -11,7 +21,7 @@ cdef class Planner(Model):
     cpdef object plan(self, int most)
     @cython.locals(slot=int, kind=int)
     cdef object next_guess(self)
-    @cython.locals(slot=int, scene=Scene, line=int, kind=int, worth=double, predictor=Predictor)
+    @cython.locals(slot=int, scene=Scene, line=int, kind=int, worth=double, tries=double, right=double, usual=double, predictor=Predictor, calibration=Calibration)
     cpdef object predict(self, object key, long long stream, int most)
     cpdef object fetched(self, object guess, double seconds, bint stored)
     cpdef object failed(self, object guess)

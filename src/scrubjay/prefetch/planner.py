@@ -6,13 +6,23 @@ from collections.abc import Hashable
 from typing import Any
 
 from scrubjay._core.constants import NONE
+from scrubjay.errors import InvalidArgumentError
+from scrubjay.prefetch import saving
+from scrubjay.prefetch.constants import FLYING, OVERTAKEN, UNUSED
 from scrubjay.prefetch.guess import Guess
 from scrubjay.prefetch.model import Model
 from scrubjay.prefetch.predictor import Predictor
 from scrubjay.prefetch.registry import make_predictors
 
-MOST_KEYS = 1 << 18
+KEYS_AN_ENTRY = 16
+FEWEST_KEYS = 1 << 16
+MOST_KEYS = 1 << 20
 UNBOUNDED = 1e9
+
+
+def fit_keys(capacity: int) -> int:
+    """Return how many keys are followed for a cache of so many entries."""
+    return min(MOST_KEYS, max(FEWEST_KEYS, KEYS_AN_ENTRY * capacity))
 
 
 class Planner(Model):
@@ -23,7 +33,9 @@ class Planner(Model):
     Args:
         capacity: Entries that the cache holds.
         cost_ratio: Loads allowed for each load there would be without prefetch.
-        most_keys: Keys of which something is remembered, at most.
+        most_keys: Keys of which something is remembered, at most; by default sixteen for
+            each entry, and 65,536 at least. About 250 bytes each, and 350 more where
+            sessions or users are told apart.
         seed: Of what is left to chance.
         budget: Keys fetched ahead at most for each miss there would be without prefetch;
             None for no such bound.
@@ -35,7 +47,7 @@ class Planner(Model):
         capacity: int,
         *,
         cost_ratio: float = 1.3,
-        most_keys: int = MOST_KEYS,
+        most_keys: int | None = None,
         seed: int = 0,
         budget: float | None = None,
         predictors: dict[str, Predictor] | None = None,
@@ -45,7 +57,7 @@ class Planner(Model):
             self,
             capacity,
             cost_ratio,
-            most_keys,
+            fit_keys(capacity) if most_keys is None else most_keys,
             UNBOUNDED if budget is None else budget,
             list(chosen.values()),
         )
@@ -82,6 +94,8 @@ class Planner(Model):
     def predict(self, key: Hashable, stream: int, most: int) -> list[Guess]:
         """Return what will probably be asked for after a key; nothing is charged or learned.
 
+        A class of guesses that was hardly ever tried is taken for half as good as all are.
+
         Args:
             key: What was asked for last.
             stream: A number for who asked; 0 if unknown.
@@ -98,10 +112,19 @@ class Planner(Model):
         scene.count = 0
         for predictor in self.predictors:
             predictor.propose(scene)
+        calibration = self.calibration
+        tries = right = 0.0
+        for kind in range(calibration.kinds):
+            tries += calibration.tries[kind]
+            right += calibration.right[kind]
+        usual = right / (tries + 1.0)
         ranked: list[tuple[float, int, int, int]] = []
         for line in range(scene.count):
             kind = scene.classes[line]
-            ranked.append((-self.calibration.worth[kind], line, scene.slots[line], kind))
+            worth = calibration.worth[kind]
+            if calibration.tries[kind] < 3.0 and worth < usual / 2.0:
+                worth = usual / 2.0
+            ranked.append((-worth, line, scene.slots[line], kind))
         ranked.sort()  # of guesses worth the same, the first one made is the best
         best: dict[int, Guess] = {}
         for worth, _, slot, kind in ranked:
@@ -118,6 +141,8 @@ class Planner(Model):
             seconds: How long the load took.
             stored: Whether it is an entry now; else it was there already, or overtaken.
         """
+        if stored and seconds > 0.0:
+            self.time(seconds)
         self.landed(guess.key, stored, False)
 
     def failed(self, guess: Guess) -> None:
@@ -149,8 +174,40 @@ class Planner(Model):
         self.guard.resize(capacity)
 
     def statistics(self) -> dict[str, Any]:
-        """Return what has been planned and what came of it."""
-        return self.dump()
+        """Return what has been planned and what came of it.
+
+        Returns:
+            Counts (``issued``, ``used``, ``late``, ``wasted``, ``failed``), ``precision``
+            (of what was issued, the part that was used), ``coverage`` (of the misses without
+            prefetch, the part saved), ``accuracy`` (a moving average), ``loads_ratio`` (loads
+            for each one without prefetch), ``gain`` (what prefetch adds to the hit ratio, by
+            the account of the misses it saved and caused), ``room`` and ``unused`` (entries),
+            ``lifetime`` and ``lag`` (accesses), ``threshold`` (worth from which on guesses are
+            fetched), and ``predictors``: the counts of each.
+        """
+        report: dict[str, Any] = self.dump()
+        issued, plain = report["issued"], report["plain_misses"]
+        net = report["gains"] - report["harms"]
+        by_source: dict[str, dict[str, Any]] = {}
+        for (source, _), (sent, used, late, worth, tries) in zip(
+            self.sources, self.counts(), strict=True
+        ):
+            one = by_source.setdefault(
+                source, {"issued": 0, "used": 0, "late": 0, "best_worth": 0.0}
+            )
+            one["issued"] += sent
+            one["used"] += used
+            one["late"] += late
+            if tries >= 16.0:
+                one["best_worth"] = max(one["best_worth"], worth)
+        report.update(
+            precision=report["used"] / issued if issued else 0.0,
+            coverage=net / plain if plain else 0.0,
+            loads_ratio=(report["misses"] + issued) / plain if plain else 1.0,
+            gain=net / report["accesses"] if report["accesses"] else 0.0,
+            predictors=by_source,
+        )
+        return report
 
     def explain(self, key: Hashable) -> str | None:
         """Tell why a key was planned; None if it was not, or that is forgotten.
@@ -158,15 +215,69 @@ class Planner(Model):
         Args:
             key: The key.
         """
-        return None
+        state, kind = self.standing(key)
+        if state < 0 or not state & (UNUSED | FLYING | OVERTAKEN):
+            return None
+        source, band = self.sources[kind]
+        where = "is an entry that waits to be used" if state & UNUSED else "is being fetched"
+        worth = self.counts()[kind][3]
+        return (
+            f"it {where}: {source} guessed it, and of its guesses of that strength (band {band}) "
+            f"{worth:.0%} came true lately, where {self.dump()['threshold']:.0%} pays"
+        )
 
     def save(self) -> bytes:
-        """Return all that has been learned."""
-        return b""
+        """Return all that has been learned: of keys, and what guesses are worth.
+
+        Returns:
+            Bytes for `load`, in this process or another one. Keys that are not made of
+            strings, bytes, numbers, None and tuples are not in it.
+        """
+        tables = self.tables()
+        keys: list[Any] = []
+        known: list[bool] = []
+        for key in self.keys.objects[: self.keys.used]:
+            try:
+                keys.append(saving.write_key(key))
+                known.append(True)
+            except TypeError:
+                keys.append(None)
+                known.append(False)
+        bands: dict[str, int] = {}
+        for source, _ in self.sources:
+            bands[source] = bands.get(source, 0) + 1
+        header = {"keys": keys, "known": known, "predictors": list(bands.items())}
+        return saving.pack(header, tables)
 
     def load(self, data: bytes) -> None:
         """Go on from what was learned before, in place of what has been learned so far.
 
+        What the cache holds is not part of it: load before the first access.
+
         Args:
             data: What `save` returned.
+
+        Raises:
+            InvalidArgumentError: It is something else, damaged, of another version, or of
+                other predictors, or holds more keys than this planner may; nothing has
+                changed.
         """
+        header, tables = saving.unpack(data)
+        bands: dict[str, int] = {}
+        for source, _ in self.sources:
+            bands[source] = bands.get(source, 0) + 1
+        if [tuple(pair) for pair in header["predictors"]] != list(bands.items()):
+            raise InvalidArgumentError("data: the model has other predictors")
+        keys = [saving.read_key(key) for key in header["keys"]]
+        if len(keys) > self.keys.most:
+            raise InvalidArgumentError(
+                f"data: the model has {len(keys)} keys, and most_keys is {self.keys.most}"
+            )
+        self.adopt(keys, header["known"], tables["age"])
+        self.awaken(tables)
+        for name, table in self.tables().items():
+            saved = tables.get(name)
+            if saved is not None and name != "age":
+                target = memoryview(table).cast("B")
+                length = min(len(saved), len(target))
+                target[:length] = saved[:length]

@@ -6,3 +6,5 @@ cdef class Predictor:
     cpdef int forget(self, int slot) except -1
     cpdef int learn(self, Scene scene) except -1
     cpdef int propose(self, Scene scene) except -1
+    cpdef dict parts(self)
+    cpdef object wake(self, long long size)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from scrubjay.prefetch.scene import Scene
 
 
@@ -33,3 +35,10 @@ class Predictor:
     def propose(self, scene: Scene) -> int:
         """Guess what comes next; the streams hold the present access."""
         return 0
+
+    def parts(self) -> dict[str, Any]:
+        """Return the tables of what was learned, by name, to be saved or to be filled."""
+        return {}
+
+    def wake(self, size: int) -> None:
+        """Make room for tables of so many bytes in all, if that was put off."""

@@ -9,10 +9,16 @@ from scrubjay.errors import InvalidArgumentError
 from scrubjay.prefetch.predictor import Predictor
 from scrubjay.prefetch.predictors.cooccurrence import CoOccurrence
 from scrubjay.prefetch.predictors.sequence import Sequence
+from scrubjay.prefetch.predictors.session import Session
+from scrubjay.prefetch.predictors.time import Time
+from scrubjay.prefetch.predictors.user import User
 
 _predictors: dict[str, Callable[[], Predictor]] = {
     "sequence": Sequence,
     "cooccurrence": CoOccurrence,
+    "time": Time,
+    "user": User,
+    "session": Session,
 }
 
 

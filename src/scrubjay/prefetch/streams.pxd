@@ -4,6 +4,7 @@ cdef int NONE
 cdef int LENGTH
 cdef int WAYS
 cdef int SETS
+cdef int STREAMS
 
 cdef class Streams:
     cdef long long[::1] names

@@ -9,14 +9,15 @@ from __future__ import annotations
 from array import array
 
 from scrubjay._core.constants import NONE
+from scrubjay.prefetch.constants import STREAMS
 
 LENGTH = 64  # accesses remembered of each stream; a power of two
 WAYS = 4
-SETS = 256
+SETS = STREAMS // WAYS
 
 
 class Streams:
-    """The last accesses of up to 1,024 streams, 576 bytes each."""
+    """The last accesses of up to 1,024 streams, 800 bytes each."""
 
     def __init__(self) -> None:
         self.names = array("q", [0]) * (WAYS * SETS)

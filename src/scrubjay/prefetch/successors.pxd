@@ -19,3 +19,4 @@ cdef class Successors:
     cdef void follow(self, int slot, unsigned long long mark, int distance) noexcept
     @cython.locals(place=cython.longlong, asked=int, experience=int, entry=cython.ulonglong, follower=int, confidence=int, band=int)
     cdef void propose(self, Scene scene, int slot, int base) noexcept
+    cdef dict parts(self, str name)

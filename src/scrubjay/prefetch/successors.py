@@ -9,6 +9,7 @@ true today outweighs what was true. 80 bytes a key, and one for how often it was
 from __future__ import annotations
 
 from array import array
+from typing import Any
 
 from scrubjay._core.columns import resized
 from scrubjay.prefetch.scene import Scene
@@ -39,6 +40,10 @@ class Successors:
         self.asked[slot] = 0
         for place in range(WIDTH * slot, WIDTH * slot + WIDTH):
             self.entries[place] = 0
+
+    def parts(self, name: str) -> dict[str, Any]:
+        """Return the tables, by name."""
+        return {name + ".entries": self.entries, name + ".asked": self.asked}
 
     def ask(self, slot: int) -> None:
         """Count an access, that others may follow."""

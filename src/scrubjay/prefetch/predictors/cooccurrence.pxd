@@ -8,6 +8,9 @@ cdef int BANDS
 cdef int WINDOW
 
 cdef class CoOccurrence(Predictor):
+    cdef int slots
+    cdef bint open
+    cdef int begin(self) except -1
     cdef Successors successors
     cpdef int grow(self, int slots) except -1
     cpdef int forget(self, int slot) except -1
@@ -16,3 +19,5 @@ cdef class CoOccurrence(Predictor):
     @cython.locals(before=int)
     cdef void count(self, Scene scene, int place, int distance) noexcept
     cpdef int propose(self, Scene scene) except -1
+    cpdef dict parts(self)
+    cpdef object wake(self, long long size)

@@ -6,6 +6,8 @@ is known to `Sequence`.
 
 from __future__ import annotations
 
+from typing import Any
+
 from scrubjay._core.constants import NONE
 from scrubjay.prefetch.constants import BANDS
 from scrubjay.prefetch.predictor import Predictor
@@ -23,20 +25,37 @@ class CoOccurrence(Predictor):
 
     def __init__(self) -> None:
         Predictor.__init__(self)
+        self.slots = 0
+        self.open = False  # once several streams are told apart
         self.successors = Successors()
 
     def grow(self, slots: int) -> int:
         """Make room for `slots` keys."""
-        return self.successors.grow(slots)
+        self.slots = slots
+        if self.open:
+            self.successors.grow(slots)
+        return 0
+
+    def begin(self) -> int:
+        """Make room, now that there are several streams."""
+        self.open = True
+        return self.successors.grow(self.slots)
 
     def forget(self, slot: int) -> int:
         """Begin anew with a slot that another key has taken."""
-        self.successors.forget(slot)
+        if self.open:
+            self.successors.forget(slot)
         return 0
+
+    def parts(self) -> dict[str, Any]:
+        """Return the tables of what was learned, by name, to be saved or to be filled."""
+        return self.successors.parts("followers")
 
     def learn(self, scene: Scene) -> int:
         """Count the access as a follower of others before it."""
         if scene.streams.several:
+            if not self.open:
+                self.begin()
             for step in range(1 + scene.lag, WINDOW + 1 + scene.lag):
                 self.count(scene, scene.all.before(0, step), step - scene.lag)
             self.successors.ask(scene.slot)
@@ -52,6 +71,11 @@ class CoOccurrence(Predictor):
 
     def propose(self, scene: Scene) -> int:
         """Guess the followers of the key."""
-        if scene.streams.several:
+        if self.open:
             self.successors.propose(scene, scene.slot, self.base)
         return 0
+
+    def wake(self, size: int) -> None:
+        """Make room for tables of so many bytes in all, if that was put off."""
+        if size > 0 and not self.open:
+            self.begin()

@@ -25,3 +25,4 @@ cdef class Sequence(Predictor):
     cdef void learn_chain(self, Scene scene) noexcept
     @cython.locals(streams=Streams, contexts=Contexts, first=cython.ulonglong, second=cython.ulonglong, third=cython.ulonglong, place=int, slot=int, weakest=int, depth=int, deepest=int, order=int, entry=cython.ulonglong, longer=cython.ulonglong, context=cython.ulonglong, strength=int, band=int, far=int, kind=int)
     cpdef int propose(self, Scene scene) except -1
+    cpdef dict parts(self)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from scrubjay._core.constants import NONE
 from scrubjay.prefetch.constants import BANDS
 from scrubjay.prefetch.contexts import Contexts
@@ -38,6 +40,10 @@ class Sequence(Predictor):
         self.successors.forget(slot)
         self.contexts.forget(slot)
         return 0
+
+    def parts(self) -> dict[str, Any]:
+        """Return the tables of what was learned, by name, to be saved or to be filled."""
+        return {**self.successors.parts("followers"), **self.contexts.parts("contexts")}
 
     def learn(self, scene: Scene) -> int:
         """Count the access as a follower of those before it in its stream."""
