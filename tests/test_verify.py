@@ -13,7 +13,7 @@ import pytest
 from scrubjay.errors import InvalidArgumentError
 from scrubjay.types import CacheConsistencyLevel
 from scrubjay.verify import bugs
-from scrubjay.verify.checker import check
+from scrubjay.verify.checker import Pauses, check
 from scrubjay.verify.history import NO_TAG, Kind, Recorder
 from scrubjay.verify.passing import Pass, Passes
 from scrubjay.verify.run import verify
@@ -131,6 +131,16 @@ def test_eventual_reads_are_bound(history):
     history.read("eventual", 5.9, 6.0, 10)
     history.read("eventual", 6.1, 6.2, 10)
     assert history.violations() == {"eventual": 1}
+
+
+@pytest.mark.parametrize(("process", "found"), [(0, {}), (1, {"eventual": 1})])
+def test_no_time_passes_for_a_process_that_stands_still(history, tmp_path, process, found):
+    history.put(1.0, 2.0, 10)
+    history.put(3.0, 4.0, 20)
+    history.read("eventual", 7.0, 7.1, 10)
+    history.recorder.close()
+    pauses = Pauses({process: [(1.0, 4.5), (6.0, 9.0)]})
+    assert check(tmp_path, BOUND, pauses).violations == found
 
 
 @pytest.mark.parametrize("level", ["session", "monotonic"])
