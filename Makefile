@@ -13,12 +13,13 @@ VENV := .venv$(SUFFIX)
 PURE := .venv-pure$(SUFFIX)
 DEV := .venv-dev
 ENVIRONMENT := $(PYTHON) tools/environment.py
-SOURCES := $(shell find src -type f \( -name '*.py' -o -name '*.pxd' -o -name py.typed \)) \
+SOURCES := $(shell find src -type f \( -name '*.py' -o -name '*.pxd' -o -name py.typed \
+	-o -path '*/assets/*' \)) \
 	pyproject.toml setup.py README.md LICENSE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-pure test-compiled test-all lint format types docs bench clean server FORCE
+.PHONY: help demo test test-pure test-compiled test-all page lint format types docs bench clean server FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +55,9 @@ test-all: ## run `make test` on every Python from 3.10 on that is found
 		echo "==> Python $$version: $$python"; \
 		$(MAKE) --no-print-directory test PYTHON=$$python SUFFIX=-$$version; \
 	done
+
+page: $(VENV)/.extra-test $(VENV)/.extra-browser ## look at the live page in Chromium (Debian: apt install chromium)
+	$(VENV)/bin/python -m pytest tests/test_web_page.py $(ARGS)
 
 lint: $(DEV)/.ready ## check the style, the format and the layers
 	$(DEV)/bin/ruff check .
@@ -108,7 +112,7 @@ $(VENV)/.extra-test $(PURE)/.extra-test: %/.extra-test: %/.python pyproject.toml
 	@$(ENVIRONMENT) extra $* cli,test
 	@touch $@
 
-$(VENV)/.extra-cli $(VENV)/.extra-bench: $(VENV)/.extra-%: $(VENV)/.python pyproject.toml | $(VENV)/.installed
+$(VENV)/.extra-cli $(VENV)/.extra-bench $(VENV)/.extra-browser: $(VENV)/.extra-%: $(VENV)/.python pyproject.toml | $(VENV)/.installed
 	@$(ENVIRONMENT) extra $(VENV) $*
 	@touch $@
 

@@ -1,6 +1,6 @@
 """Build the compiled store from the same Python files that run without it.
 
-Every module of `scrubjay/_core`, and of the disk tier, with a `.pxd` beside it is written
+Every module of `scrubjay/_core`, of the disk tier and of prefetch with a `.pxd` beside it is written
 in Cython's pure-Python mode: it runs as it stands, and compiles to C when there is a compiler.
 Either the whole list is compiled or none of it, because a compiled module reaches
 its neighbours through C structures that an uncompiled one does not have.
@@ -35,6 +35,7 @@ ROOT = Path(__file__).resolve().parent
 SRC = Path("src")  # setuptools wants source paths relative to setup.py
 CORE = SRC / "scrubjay" / "_core"
 DISK = SRC / "scrubjay" / "tiers" / "_disk"
+PREFETCH = SRC / "scrubjay" / "prefetch"
 
 # Cython's own run-time support, written out once and not into every module: less than
 # half the size, and less than half the time to compile.
@@ -72,7 +73,7 @@ def build_list(root: Path = ROOT) -> dict[str, str]:
         Dotted module name to source path (relative to `root`), sorted by name.
     """
     modules = {}
-    declared = [path for place in (CORE, DISK) for path in (root / place).rglob("*.pxd")]
+    declared = [path for place in (CORE, DISK, PREFETCH) for path in (root / place).rglob("*.pxd")]
     for declarations in sorted(declared):
         source = declarations.with_suffix(".py")
         if source.exists() and source.stem != "__init__":

@@ -25,6 +25,21 @@ class Strand:
         return self.waits is None or self.waits.done
 
 
+class Ended:
+    """Stands for the end of a watch, or of the time for which it is waited."""
+
+    def __init__(self, watch, seconds, scheduler):
+        self.watch = watch
+        self.key = "a watch"
+        self.scheduler = scheduler
+        self.patience = 30  # steps of others
+
+    @property
+    def done(self):
+        self.patience -= 1
+        return not self.watch.live or self.patience < 0
+
+
 class Scheduler:
     """Takes turns between strands.
 
@@ -49,6 +64,8 @@ class Scheduler:
     def step(self):
         """Carry out one effect of one strand."""
         ready = [strand for strand in self.strands if strand.ready]
+        if not ready:  # time passes
+            ready = [strand for strand in self.strands if isinstance(strand.waits, Ended)]
         assert ready, f"everyone waits: {[one.waits.key for one in self.strands]}"
         strand = self.random.choice(ready)
         self.now += 1
@@ -72,8 +89,13 @@ class Scheduler:
             strand.answer = loader.function(*loader.args, **loader.named)
         else:
             assert isinstance(effect, Ask)
+            if effect.method == "until_changed":
+                strand.waits = Ended(*effect.arguments, self)
+                strand.answer = True
+                return
             try:
-                strand.answer = getattr(effect.tier, effect.method)(*effect.arguments)
+                call = getattr(effect.tier, effect.method)
+                strand.answer = call(*effect.arguments, **effect.named)
             except Exception as failure:
                 strand.error = failure
 

@@ -411,7 +411,8 @@ def check(cache):
     policy = cache.describe_policy()
     if "probation" in policy:
         segments = ("window", "probation", "protected", "valued")
-        assert sum(policy[segment] for segment in segments) == cache.count
+        waiting = cache.prefetch_counts()[2]
+        assert sum(policy[segment] for segment in segments) == cache.count - waiting
     assert sum(cache.removals()) >= 0
     return pairs
 

@@ -13,9 +13,19 @@ import pytest
 
 import scrubjay
 from scrubjay import Cache
+from scrubjay._core.terms import Terms
 
 SOURCES = Path(__file__).resolve().parent.parent / "src"
 SEEDS = 12
+
+
+class Learner:
+    """Learns nothing, and is no fence that keeps anything out."""
+
+    void = False
+
+    def wake(self, urgent):
+        pass
 
 
 def play(seed):
@@ -32,6 +42,10 @@ def play(seed):
     seen = sha256()
     cache.on_removal(lambda *removed: seen.update(repr(removed).encode()))
     keys = random.choice([40, 1000])
+    ahead = random.random() < 0.5
+    if ahead:
+        cache.bound_prefetched(random.choice([2, 30]), 1 << 60, random.choice([10, 1 << 60]))
+        cache.teach(Learner(), 64)
     for number in range(1500):
         key = int(random.paretovariate(0.8)) % keys
         terms = {}
@@ -45,6 +59,13 @@ def play(seed):
         seen.update(repr(value).encode())
         if value is None or random.random() < 0.05:
             seen.update(b"%d" % cache.put(key, random.choice([1, 10, 100]), **terms))
+        if ahead and random.random() < 0.2:
+            prefetched = Terms(fence=Learner(), ahead=True)
+            key = random.randrange(keys)
+            seen.update(b"%d" % cache.put_ahead(key, random.choice([1, 10, 100]), prefetched))
+        if ahead and random.random() < 0.05:
+            rows, lost = cache.take_accesses()
+            seen.update(repr(([row[:2] for row in rows], lost, cache.drop_overdue())).encode())
         if random.random() < 0.01:
             cache.invalidate(random.randrange(keys))
         if random.random() < 0.001:

@@ -12,7 +12,12 @@ import pytest
 
 from scrubjay import InvalidArgumentError
 from scrubjay.demo import DemoResult, run_demo
-from scrubjay.demo.compare import StrategyOutcome, compare_strategies, small_capacity
+from scrubjay.demo.compare import (
+    StrategyOutcome,
+    compare_strategies,
+    prefetch_outcome,
+    small_capacity,
+)
 from scrubjay.demo.pages import Page, Pages, topic_tag
 from scrubjay.demo.recording import Recording
 from scrubjay.demo.result import Latencies
@@ -188,7 +193,7 @@ def test_the_ledger_quotes_only_some_faults():
 
 
 def recording_of(*events):
-    recording = Recording(list(events))
+    recording = Recording([(at, event, "session") for at, event in events])
     keys = [event.key for _, event in events if isinstance(event, Page)]
     recording.sizes = dict.fromkeys(keys, 1000)
     recording.finish(dict.fromkeys(keys, 0.5))
@@ -217,8 +222,31 @@ def test_every_strategy_sees_the_recorded_traffic():
     outcomes = list(compare_strategies(recording, capacity))
     assert len(outcomes) == 5
     for outcome in outcomes:
-        assert outcome == StrategyOutcome(outcome.strategy, 11, 4, 0, 3.5)
+        assert outcome == StrategyOutcome(outcome.strategy, 11, 4, 0, 3.5, 7)
         assert outcome.hit_rate == 4 / 11
+
+
+def test_prefetching_sees_it_too_and_asks_hardly_more():
+    walk = [Page(f"page {number % 60}", 1e6) for number in range(3000)]
+    recording = recording_of(*((float(at), page) for at, page in enumerate(walk)))
+    recording.sizes = dict.fromkeys(recording.sizes, 20_000)
+    (plain,) = (
+        outcome
+        for outcome in compare_strategies(recording, 1_000_000)
+        if outcome.strategy == "adaptive"
+    )
+    assert plain.loads == plain.requests - plain.hits
+    # A cache of 50 entries is too small to prefetch; one of 100 holds all of them.
+    assert prefetch_outcome(recording, 1_000_000).loads <= 1.05 * plain.loads
+    large = recording_of(*((float(at), Page(f"page {at % 300}", 1e6)) for at in range(5000)))
+    (plain,) = (
+        outcome for outcome in compare_strategies(large, 200_000) if outcome.strategy == "lru"
+    )
+    prefetched = prefetch_outcome(large, 200_000)
+    assert plain.hits == 0  # a walk around, longer than the cache
+    assert prefetched.hit_rate > 0.3
+    assert prefetched.loads <= 1.3 * plain.loads
+    assert prefetched.source_seconds < plain.source_seconds
 
 
 def test_the_comparison_evicts_by_size():
@@ -230,7 +258,7 @@ def test_the_comparison_evicts_by_size():
 
 def test_events_of_threads_are_put_in_order():
     recording = recording_of((2.0, Page("b")), (1.0, Page("a")))
-    assert [event.key for _, event in recording.events] == ["a", "b"]
+    assert [event.key for _, event, _ in recording.events] == ["a", "b"]
     assert recording.footprint_bytes == 2000
 
 
@@ -272,6 +300,8 @@ def test_a_small_run_compares_the_strategies(run):
     for outcome in run.comparison:
         assert outcome.requests == run.checked_reads
         assert 0 < outcome.hits < outcome.requests
+    assert run.prefetching.requests == run.checked_reads
+    assert 0 < run.prefetching.hits < run.prefetching.requests
 
 
 def test_a_run_is_plain_data(run):
@@ -296,8 +326,8 @@ def test_progress_is_told():
     told = []
     run_demo(500, 1, told.append)
     stages = list(dict.fromkeys(progress.stage.partition(",")[0] for progress in told))
-    assert stages == ["creating the database", "traffic", "comparing strategies"]
-    assert told[-1].done == told[-1].total == 5
+    assert stages == ["creating the database", "traffic", "comparing strategies", "prefetching"]
+    assert told[-2].done == told[-2].total == 5
     traffic = [progress for progress in told if progress.stage.startswith("traffic")]
     assert traffic[-1].done == 500
     assert traffic[-1].source_calls > 0

@@ -111,7 +111,7 @@ class Caller:
 @pytest.mark.parametrize("tiers", [1, 2])
 @pytest.mark.parametrize("clears", [False, True])
 def test_each_key_is_a_register(tiers, clears):
-    for seed in range(scaled(400, 80)):
+    for seed in range(scaled(250, 30)):
         chance = random.Random(seed)
         scheduler = Scheduler(chance)
         cache = Cache(
@@ -160,7 +160,7 @@ class Source:
 def test_nothing_is_older_than_the_last_invalidation(way, share):
     """However loads, promotions, evictions and outages interleave with invalidations."""
     served = 0
-    for seed in range(scaled(400, 80)):
+    for seed in range(scaled(250, 30)):
         chance = random.Random(seed)
         scheduler = Scheduler(chance)
         clock = ManualClock()

@@ -12,11 +12,12 @@ from benchmarks.cases import (
     lookup,
     memoize,
     memory,
+    observed,
     redis,
     threads,
     zipf,
 )
-from benchmarks.peers import DICT, LRU_CACHE
+from benchmarks.peers import DICT, LRU_CACHE, SCRUBJAY
 from benchmarks.timing import Outcome, Scale
 
 BY_DISK = (disk.DISKCACHE, disk.SQLITE)
@@ -51,6 +52,7 @@ CASES = {
     case.name: case
     for case in (
         Case("hit", "Get, hit, same key objects", lookup.hit),
+        Case("hit-observed", "Get, hit, with all who may watch", observed.hit, (DICT, SCRUBJAY)),
         Case("hit-fresh", "Get, hit, equal keys made anew", lookup.hit_fresh),
         Case("miss", "Get, miss, key objects whose hash is known", lookup.miss),
         Case("miss-fresh", "Get, miss, keys made anew", lookup.miss_fresh),

@@ -20,28 +20,28 @@ def hit(scale: Scale) -> Outcome:
     """Read every key, in random order, by the objects that were stored."""
     keys = make_keys(scale.of(CAPACITY, 500))
     wanted = shuffled(keys) * PASSES
-    return _measure(scale, peers.stores(), keys, lambda: wanted)
+    return measure_reads(scale, peers.stores(), keys, lambda: wanted)
 
 
 def hit_fresh(scale: Scale) -> Outcome:
     """Read every key by an equal object, so that it is hashed and compared."""
     keys = make_keys(scale.of(CAPACITY, 500))
     order = shuffled(keys) * PASSES
-    return _measure(scale, peers.stores(), keys, lambda: _equal(order))
+    return measure_reads(scale, peers.stores(), keys, lambda: _equal(order))
 
 
 def miss(scale: Scale) -> Outcome:
     """Read keys that are absent, by objects that were read before."""
     keys = make_keys(scale.of(CAPACITY, 500))
     absent = shuffled(make_keys(len(keys), prefix="absent")) * PASSES
-    return _measure(scale, _readable(), keys, lambda: absent)
+    return measure_reads(scale, _readable(), keys, lambda: absent)
 
 
 def miss_fresh(scale: Scale) -> Outcome:
     """Read keys that are absent, by new objects."""
     keys = make_keys(scale.of(CAPACITY, 500))
     order = shuffled(make_keys(len(keys), prefix="absent")) * PASSES
-    return _measure(scale, _readable(), keys, lambda: _equal(order))
+    return measure_reads(scale, _readable(), keys, lambda: _equal(order))
 
 
 def hit_ttl(scale: Scale) -> Outcome:
@@ -49,7 +49,7 @@ def hit_ttl(scale: Scale) -> Outcome:
     keys = make_keys(scale.of(CAPACITY, 500))
     wanted = shuffled(keys) * PASSES
     standard = [peer for peer in peers.stores(strategies=False) if not peer.package]
-    return _measure(scale, standard + peers.expiring_stores(), keys, lambda: wanted)
+    return measure_reads(scale, standard + peers.expiring_stores(), keys, lambda: wanted)
 
 
 def overwrite(scale: Scale) -> Outcome:
@@ -57,7 +57,7 @@ def overwrite(scale: Scale) -> Outcome:
     keys = make_keys(scale.of(CAPACITY, 500))
     wanted = shuffled(keys) * PASSES
     candidates = [*_readable(), *by_item_assignment()]
-    return _measure(scale, candidates, keys, lambda: wanted, put=True)
+    return measure_reads(scale, candidates, keys, lambda: wanted, put=True)
 
 
 def by_item_assignment() -> list[Peer]:
@@ -76,7 +76,7 @@ def _equal(keys: Sequence[str]) -> list[str]:
     return ["".join((key[:1], key[1:])) for key in keys]
 
 
-def _measure(
+def measure_reads(
     scale: Scale,
     candidates: Iterable[Peer],
     stored: Sequence[str],
@@ -84,6 +84,15 @@ def _measure(
     *,
     put: bool = False,
 ) -> Outcome:
+    """Measure reads, or overwrites, of keys that are there or not.
+
+    Args:
+        scale: Of the run.
+        candidates: The caches.
+        stored: What they are filled with.
+        wanted: Makes the keys of one round.
+        put: Whether the keys are stored over instead.
+    """
     first = wanted()
     warm = first[: len(first) // PASSES]
     subjects = [empty_loop(first)]

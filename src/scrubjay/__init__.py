@@ -27,6 +27,7 @@ from scrubjay.errors import (
 )
 from scrubjay.events import Event, EventKind, Events
 from scrubjay.layers import Disk, Layer, Memory, Redis
+from scrubjay.prefetcher import PredictivePrefetcher
 from scrubjay.types import (
     CacheConsistencyLevel,
     CacheEntry,
@@ -68,6 +69,7 @@ __all__ = [
     "ManualClock",
     "Memory",
     "MissingExtraError",
+    "PredictivePrefetcher",
     "Redis",
     "ReentrantLoadError",
     "RemovalCause",

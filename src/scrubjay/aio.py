@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import weakref
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, overload
@@ -29,6 +29,7 @@ from scrubjay.observe.explanation import Explanation
 from scrubjay.observe.listeners import RemovalListener
 from scrubjay.observe.recorder import Recording
 from scrubjay.observe.statistics import DetailedStatistics
+from scrubjay.prefetcher import PredictivePrefetcher
 from scrubjay.tiers.protocol import Tier
 from scrubjay.types import (
     CacheConsistencyLevel,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from scrubjay.options import CallOptions
+    from scrubjay.web.dashboard import Dashboard
 
 __all__ = ["AdaptiveCache"]
 
@@ -87,6 +89,11 @@ class AdaptiveCache(Generic[K, V]):
         objective: CacheObjective | str | None = None,
         max_entries: int | None = None,
         loader: Callable[[Any], Any] | None = None,
+        batch_loader: Callable[[list[Any]], Any] | None = None,
+        loaders: Mapping[str, Callable[[Any], Any]] | None = None,
+        prefetch_cost_ratio: float = 1.3,
+        prefetch_concurrency: int = 4,
+        prefetch_rate: float | None = None,
         sizer: Callable[[Any], int] | None = None,
         max_value_fraction: float = 0.1,
         ttl_seconds: float | None = None,
@@ -115,6 +122,11 @@ class AdaptiveCache(Generic[K, V]):
             objective=objective,
             max_entries=max_entries,
             loader=loader,
+            batch_loader=batch_loader,
+            loaders=loaders,
+            prefetch_cost_ratio=prefetch_cost_ratio,
+            prefetch_concurrency=prefetch_concurrency,
+            prefetch_rate=prefetch_rate,
             sizer=sizer,
             max_value_fraction=max_value_fraction,
             ttl_seconds=ttl_seconds,
@@ -146,18 +158,25 @@ class AdaptiveCache(Generic[K, V]):
     async def start(self) -> None:
         """Begin the optimization loop on this event loop. The cache works without it, too.
 
-        One that runs on another event loop ends.
+        One that runs on another event loop ends. Prefetching goes on if `stop` ended it.
         """
+        if self.prefetcher is not None:
+            self.prefetcher.open()
         loop = asyncio.get_running_loop()
         task = self._optimizer
         if task is None or task.done() or task.get_loop() is not loop:
-            await self.stop()
+            await self._end_optimizing()
             self._optimizer = loop.create_task(
                 _optimize(weakref.ref(self), self._sync.optimization_interval)
             )
 
     async def stop(self) -> None:
-        """End the optimization loop. Entries stay."""
+        """End the optimization loop and prefetching. Entries stay."""
+        await self._end_optimizing()
+        if self.prefetcher is not None:
+            await self.prefetcher.aclose()
+
+    async def _end_optimizing(self) -> None:
         task, self._optimizer = self._optimizer, None
         if task is None or task.done():
             return
@@ -342,17 +361,35 @@ class AdaptiveCache(Generic[K, V]):
         return loaded
 
     async def get_many(
-        self, keys: Iterable[K], *, context: Mapping[str, Any] | None = None
+        self,
+        keys: Iterable[K],
+        loader: Callable[
+            [list[K]],
+            Awaitable[Mapping[K, V]] | Awaitable[Sequence[V]] | Mapping[K, V] | Sequence[V],
+        ]
+        | None = None,
+        *,
+        ttl_seconds: float | None = None,
+        priority: float = 1.0,
+        tags: Iterable[str] | None = None,
+        idle_seconds: float | None = None,
+        dependencies: Iterable[Hashable] | None = None,
+        cost: float | None = None,
+        context: Mapping[str, Any] | None = None,
+        consistency_level: CacheConsistencyLevel | str | None = None,
     ) -> dict[K, V]:
-        """Return those of the keys that are there, with their values."""
-        if not self._sync.layered:
-            return self._sync.get_many(keys, context=context)
-        found: dict[K, V] = {}
-        for key in arguments.keys("keys", keys):
-            value = await self.get(key, context, default=MISSING)
-            if value is not MISSING:
-                found[key] = value
-        return found
+        """Return those of the keys that are there, with their values; see `Cache.get_many`."""
+        own = self._sync
+        checked = arguments.keys("keys", keys)
+        function = arguments.function_or_none("loader", loader)
+        terms = own.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
+        demand = own.demand(context, consistency_level)
+        found, missing, refused = own.request_many(checked, context, demand)
+        if (missing or refused) and (own.layered or function is not None):
+            flow = own.finding_many(missing, refused, terms, function, demand)
+            found.update(await drivers.arun(flow))
+            own.ascribe_many((*missing, *refused), context)
+        return {key: found[key] for key in checked if key in found}
 
     async def put_many(
         self,
@@ -369,21 +406,10 @@ class AdaptiveCache(Generic[K, V]):
         """Store several values under the same conditions; see `Cache.put_many`."""
         if self._sync.layered:
             pairs = arguments.pairs("items", items)
-            stored = [
-                await self.put(
-                    key,
-                    value,
-                    ttl_seconds,
-                    priority,
-                    tags,
-                    context,
-                    idle_seconds=idle_seconds,
-                    dependencies=dependencies,
-                    cost=cost,
-                )
-                for key, value in pairs
-            ]
-            return sum(stored)
+            session = arguments.session(context)
+            terms = self._sync.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
+            flow = self._sync.storing_many(pairs, terms, session, arguments.asker(context))
+            return int(await drivers.arun(flow))
         return self._sync.put_many(
             items,
             ttl_seconds,
@@ -412,10 +438,13 @@ class AdaptiveCache(Generic[K, V]):
             return int(await drivers.arun(self._sync.forgetting(key, context)))
         return self._sync.invalidate(key)
 
-    async def invalidate_many(self, keys: Iterable[K]) -> int:
-        """Remove several keys and all that depends on them; return how many are gone."""
+    async def invalidate_many(
+        self, keys: Iterable[K], *, context: Mapping[str, Any] | None = None
+    ) -> int:
+        """Remove several keys and all that depends on them; see `Cache.invalidate_many`."""
         if self._sync.layered:
-            return sum([await self.invalidate(key) for key in arguments.keys("keys", keys)])
+            flow = self._sync.forgetting_many(arguments.keys("keys", keys), context)
+            return int(await drivers.arun(flow))
         return self._sync.invalidate_many(keys)
 
     async def invalidate_by_tags(
@@ -479,9 +508,23 @@ class AdaptiveCache(Generic[K, V]):
         """Have ``callback(event)`` called after whatever happens; see `Cache.on_event`."""
         return self._sync.on_event(callback, kinds, queued=queued)
 
+    def expose(self) -> Callable[[], None]:
+        """Let ``scrubjay dashboard`` and ``scrubjay top`` show this; see `Cache.expose`."""
+        return self._sync.expose()
+
+    def dashboard(
+        self, port: int = 8710, *, host: str = "127.0.0.1", token: str | None = None
+    ) -> Dashboard:
+        """Serve a live page; see `Cache.dashboard`."""
+        return self._sync.dashboard(port, host=host, token=token)
+
     def explain(self) -> Explanation:
         """Return what the cache does at present, why, and what else it might do."""
         return self._sync.explain()
+
+    def explain_prefetch(self, key: K) -> str:
+        """Tell how a key stands with prefetching; see `Cache.explain_prefetch`."""
+        return self._sync.explain_prefetch(key)
 
     def advise(self, *, gather: bool = True) -> Advice:
         """Return what other amounts of memory would have made of the hit ratio; see `Cache.advise`."""
@@ -548,6 +591,11 @@ class AdaptiveCache(Generic[K, V]):
     def enable_prefetching(self) -> bool:
         """As given."""
         return self._sync.enable_prefetching
+
+    @property
+    def prefetcher(self) -> PredictivePrefetcher | None:
+        """What loads ahead; None without `enable_prefetching`, or without a loader."""
+        return self._sync.prefetcher
 
     @property
     def optimization_history(self) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar, overload
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from scrubjay.options import CallOptions
+    from scrubjay.web.dashboard import Dashboard
 
 __all__ = ["Cache"]
 
@@ -64,8 +65,9 @@ class Cache(Foundation[K, V]):
         eviction_strategy: which entry to give up; a member, its value or the name of a
             strategy registered with `register_strategy`.
         consistency_level: how fresh a read must be; a member or its value.
-        enable_prefetching: accepted for the time when predictors are part of the cache;
-            none is yet, so nothing is prefetched either way.
+        enable_prefetching: whether to load ahead, in the background, what will probably be
+            asked for: keys that the cache's own loader has loaded before. It costs nothing
+            where the cache has no loader.
         optimization_interval: seconds between two rounds of the optimization loop that
             `AdaptiveCache.start` begins.
         objective: what ADAPTIVE makes the most of: a `CacheObjective` or its value. None for
@@ -73,6 +75,14 @@ class Cache(Foundation[K, V]):
         max_entries: bound on the number of entries; None for no such bound. Values are
             sized only where `max_size_mb` bounds them.
         loader: called with a key to load its value; may be given per call instead.
+        batch_loader: called with a list of keys, returns a mapping of those that there are
+            to their values; loads ahead, and on demand where there is no `loader`.
+        loaders: loaders of their own for keys that are strings with some prefix, by prefix;
+            the longest prefix counts.
+        prefetch_cost_ratio: loads allowed for each one that there would be without
+            prefetching; 1.0 for no more.
+        prefetch_concurrency: calls of each loader ahead at a time, at most.
+        prefetch_rate: calls of each loader ahead in a second, at most; None for any number.
         sizer: returns the size of a value in bytes; None for an estimate of what key and
             value take in memory.
         max_value_fraction: the part of `max_size_mb` that one entry may take.
@@ -183,6 +193,8 @@ class Cache(Foundation[K, V]):
         session = arguments.session(context)
         terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
         asker = arguments.asker(context)
+        if self.layered:
+            return int(drivers.run(self.storing_many(pairs, terms, session, asker)))
         return sum(self._put_checked(key, value, terms, session, asker) for key, value in pairs)
 
     def touch(
@@ -208,20 +220,49 @@ class Cache(Foundation[K, V]):
     # Reading
 
     def get_many(
-        self, keys: Iterable[K], *, context: Mapping[str, Any] | None = None
+        self,
+        keys: Iterable[K],
+        loader: Callable[[list[K]], Mapping[K, V] | Sequence[V]] | None = None,
+        *,
+        ttl_seconds: float | None = None,
+        priority: float = 1.0,
+        tags: Iterable[str] | None = None,
+        idle_seconds: float | None = None,
+        dependencies: Iterable[Hashable] | None = None,
+        cost: float | None = None,
+        context: Mapping[str, Any] | None = None,
+        consistency_level: CacheConsistencyLevel | str | None = None,
     ) -> dict[K, V]:
         """Return those of the keys that are there, with their values.
 
+        What memory does not have is looked for in each tier below at once, and what that
+        has not either is loaded at once, if there is a loader. Keys that are being loaded
+        are waited for instead; they are loaded again only where that yielded nothing.
+
         Args:
             keys: the keys; each counts as one request, however often it is named.
+            loader: called with a list of keys; returns a mapping, or a sequence with a
+                value for each key in their order. What a mapping lacks is not there. None
+                to load nothing, whatever loader the cache has. The others are those of
+                `put` and apply to values that are loaded.
             context: what is known of the caller.
+            consistency_level: how fresh the values must be; None for the cache's level.
+
+        Raises:
+            ReentrantLoadError: a loader needs, directly or not, a key that it loads.
+            LoadTimeoutError: it takes longer than the cache's `hard_timeout_seconds`.
+            Exception: whatever the loader raises.
         """
-        found: dict[K, V] = {}
-        for key in arguments.keys("keys", keys):
-            value = self.get(key, MISSING, context=context)
-            if value is not MISSING:
-                found[key] = value
-        return found
+        checked = arguments.keys("keys", keys)
+        function = arguments.function_or_none("loader", loader)
+        terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
+        demand = self.demand(context, consistency_level)
+        found, missing, refused = self.request_many(checked, context, demand)
+        if (missing or refused) and (self.layered or function is not None):
+            flow = self.finding_many(missing, refused, terms, function, demand)
+            found.update(drivers.run(flow))
+            self.ascribe_many((*missing, *refused), context)
+        return {key: found[key] for key in checked if key in found}
 
     def get_or_load(
         self,
@@ -301,7 +342,8 @@ class Cache(Foundation[K, V]):
 
     def entry(self, key: K) -> CacheEntry | None:
         """Return what is known of an entry, or None. Looking is no use of it."""
-        return entries.describe(self, key, self._wall)
+        score = 0.0 if self.prefetcher is None else self.prefetcher.score(key)
+        return entries.describe(self, key, self._wall, score)
 
     # Removing
 
@@ -318,9 +360,23 @@ class Cache(Foundation[K, V]):
         """
         return drivers.run(self.forgetting(key, context)) if self.layered else self.remove(key)
 
-    def invalidate_many(self, keys: Iterable[K]) -> int:
-        """Remove several keys and all that depends on them; return how many are gone."""
-        return sum(self.invalidate(key) for key in arguments.keys("keys", keys))
+    def invalidate_many(
+        self, keys: Iterable[K], *, context: Mapping[str, Any] | None = None
+    ) -> int:
+        """Remove several keys and all that depends on them.
+
+        Args:
+            keys: the keys.
+            context: who does, as for `invalidate`.
+
+        Returns:
+            How many entries are gone: those of memory, and as many more as the tier that had
+            most of the keys had of them.
+        """
+        checked = arguments.keys("keys", keys)
+        if self.layered:
+            return int(drivers.run(self.forgetting_many(checked, context)))
+        return sum(self.invalidate(key) for key in checked)
 
     def invalidate_by_tags(
         self, tags: Iterable[str], *, context: Mapping[str, Any] | None = None
@@ -409,6 +465,47 @@ class Cache(Foundation[K, V]):
             self.listening = True
         return self.events.subscribe(callback, wanted, queued=queued)
 
+    def expose(self) -> Callable[[], None]:
+        """Let ``scrubjay dashboard`` and ``scrubjay top`` of this user show this cache.
+
+        The process answers them on a socket that only this user can open. They are told
+        counts, and names of keys and tags; no values.
+
+        Returns:
+            A function that ends it.
+
+        Raises:
+            CacheError: this system has no Unix sockets, or no safe place for one.
+        """
+        from scrubjay.web.exposing import expose  # noqa: PLC0415 - few want it
+
+        return expose(self)
+
+    def dashboard(
+        self, port: int = 8710, *, host: str = "127.0.0.1", token: str | None = None
+    ) -> Dashboard:
+        """Serve a live page on which this cache can be looked at, and nothing changed.
+
+        Caches of one process that name the same port are on one page, and so is what
+        other processes of this user announced.
+
+        Args:
+            port: the port; 0 for any that is free.
+            host: the address to listen on. By default only this machine can look.
+            token: what who looks must show, 16 ASCII characters or more; needed on an
+                address that others can reach.
+
+        Returns:
+            The page, with its `url` and `close`; also a context manager.
+
+        Raises:
+            InvalidArgumentError: an argument makes no sense, or a token is missing.
+            OSError: the address cannot be listened on.
+        """
+        from scrubjay.web.dashboard import open_dashboard  # noqa: PLC0415 - few want it
+
+        return open_dashboard(self, port, host, token)
+
     def record(
         self, path: str | os.PathLike[str], *, sample: float = 0.1, secret: bytes | None = None
     ) -> Recording:
@@ -458,6 +555,16 @@ class Cache(Foundation[K, V]):
         """
         return explain(self)
 
+    def explain_prefetch(self, key: K) -> str:
+        """Tell why a key was loaded ahead, or how it stands with that, in a few words.
+
+        Args:
+            key: the key.
+        """
+        if self.prefetcher is None:
+            return "nothing is loaded ahead: prefetching is off, or the cache has no loader"
+        return self.prefetcher.explain(key)
+
     def advise(self, *, gather: bool = True) -> Advice:
         """Return what half, twice and four times the memory would have made of the hit ratio.
 
@@ -482,6 +589,11 @@ class Cache(Foundation[K, V]):
         before = (requests, misses) if self._asked is None else self._asked
         self._asked = before if gather else None
         return advise(self, report or {}, requests - before[0], misses - before[1])
+
+    @property
+    def gathers_advice(self) -> bool:
+        """Whether evidence for `advise` is being gathered."""
+        return self._asked is not None
 
     def optimize(self) -> None:
         """Do one round of the optimization loop.

@@ -44,7 +44,9 @@ def _build_app() -> "Typer":
     from scrubjay.lab.command import replay_command
     from scrubjay.lab.curve_command import curve_command
     from scrubjay.lab.record_command import CONTEXT, record_command
+    from scrubjay.top.command import top_command
     from scrubjay.verify.command import verify_command
+    from scrubjay.web.command import dashboard_command
 
     app = typer.Typer(
         name="scrubjay",
@@ -78,6 +80,8 @@ def _build_app() -> "Typer":
     app.command("curve", cls=SeveralValues)(curve_command)
     app.command("advise", cls=SeveralValues)(advise_command)
     app.command("record", context_settings=CONTEXT)(record_command)
+    app.command("dashboard")(dashboard_command)
+    app.command("top")(top_command)
     app.command("demo")(demo_command)
     app.command("verify")(verify_command)
     return app

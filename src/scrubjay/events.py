@@ -33,12 +33,12 @@ class EventKind(Enum):
 
     # Requests; all have a key
     MISS = "miss"  # not in memory: lower tiers and the loader are asked
-    TIER_HIT = "tier_hit"  # tier, seconds; a lower tier had it
-    TIER_MISS = "tier_miss"  # tier, seconds
+    TIER_HIT = "tier_hit"  # tier; a lower tier had it
+    TIER_MISS = "tier_miss"  # tier
     STALE_SERVED = "stale_served"  # an old value was better than none; detail says why
     CONFLICT = "conflict"  # a value was there, and too old for who asked
 
-    # Loads; all have a key and the number of the load
+    # Loads; all have the number of the load, and a key, or an amount of keys if of several
     LOAD_START = "load_start"  # in the context that the loader is called in
     LOAD = "load"  # seconds
     LOAD_ERROR = "load_error"  # seconds, error
@@ -56,8 +56,8 @@ class EventKind(Enum):
     # Lower tiers; all have a tier
     PROMOTE = "promote"  # key; found below, it is kept above
     DEMOTE = "demote"  # key; evicted above, it is kept below
-    TIER_WRITE = "tier_write"  # key, seconds
-    TIER_ERROR = "tier_error"  # seconds, error
+    TIER_CALL = "tier_call"  # seconds, error; detail: the method. Several keys may be in it
+    TIER_ERROR = "tier_error"  # error, detail; a call failed
     BREAKER = "breaker"  # detail: "open", "half_open" or "closed"
     DEGRADED = "degraded"  # detail; the cache goes on without it, or with less of it
     RECOVERED = "recovered"  # detail
@@ -71,7 +71,7 @@ class EventKind(Enum):
     # Prefetching; all have a key
     PREFETCH = "prefetch"  # one was begun
     PREFETCH_USED = "prefetch_used"  # somebody asked for it
-    PREFETCH_WASTED = "prefetch_wasted"  # it went before anybody asked; cause
+    PREFETCH_WASTED = "prefetch_wasted"  # it went before anybody asked
 
     # The optimization loop
     TUNE = "tune"  # detail: what it decided and why

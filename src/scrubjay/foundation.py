@@ -5,7 +5,7 @@ What people call is in `scrubjay.cache`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 from scrubjay import arguments, layers, settings
@@ -13,6 +13,7 @@ from scrubjay._core.constants import MISSING
 from scrubjay._core.strategies import make_policy, strategy_name
 from scrubjay._core.terms import Terms
 from scrubjay._flow import drivers, load
+from scrubjay._flow.bulk_lower import Item
 from scrubjay._flow.effects import Flow
 from scrubjay._flow.failures import Failures
 from scrubjay._flow.flight import Loader
@@ -28,6 +29,7 @@ from scrubjay.layered import Layered
 from scrubjay.observe.latency import Latency
 from scrubjay.observe.listeners import CAUSES, Listeners
 from scrubjay.observe.memory import Estimate
+from scrubjay.prefetcher import PredictivePrefetcher, loaders_of
 from scrubjay.types import (
     CacheConsistencyLevel,
     CacheEvictionStrategy,
@@ -74,6 +76,11 @@ class Foundation(Layered[K, V]):
         objective: CacheObjective | str | None = None,
         max_entries: int | None = None,
         loader: Callable[[Any], Any] | None = None,
+        batch_loader: Callable[[list[Any]], Any] | None = None,
+        loaders: Mapping[str, Callable[[Any], Any]] | None = None,
+        prefetch_cost_ratio: float = 1.3,
+        prefetch_concurrency: int = 4,
+        prefetch_rate: float | None = None,
         sizer: Callable[[Any], int] | None = None,
         max_value_fraction: float = 0.1,
         ttl_seconds: float | None = None,
@@ -107,7 +114,12 @@ class Foundation(Layered[K, V]):
             None if objective is None else arguments.member("objective", CacheObjective, objective)
         )
         self._interval = arguments.positive("optimization_interval", optimization_interval)
-        self._loader = arguments.function_or_none("loader", loader)
+        self._sources = loaders_of(
+            loader, batch_loader, loaders, prefetch_concurrency, prefetch_rate
+        )
+        cost_ratio = arguments.number("prefetch_cost_ratio", prefetch_cost_ratio)
+        if cost_ratio < 1.0:
+            raise InvalidArgumentError(f"prefetch_cost_ratio: {cost_ratio!r} is below one")
         self._conditions = settings.Defaults(ttl_seconds, idle_seconds, ttl_jitter)
         self._wall: Clock = settings.clock(clock) or SystemClock()
         remembered = arguments.positive_or_none("negative_ttl_seconds", negative_ttl_seconds)
@@ -154,6 +166,16 @@ class Foundation(Layered[K, V]):
             self.events,
             rules,
         )
+        #: what loads ahead; None without `enable_prefetching`, or without a loader
+        self.prefetcher = PredictivePrefetcher.for_cache(
+            self,
+            self._loads,
+            self._sources,
+            cost_ratio,
+            self._wall,
+            self.events,
+            self.enable_prefetching,
+        )
         self.defaults = self._conditions.present or manager.keeps_sessions
         if manager.consistency_level is not CacheConsistencyLevel.EVENTUAL:
             self.keep_versions()
@@ -179,6 +201,8 @@ class Foundation(Layered[K, V]):
             return load.load_at(self._loads, key, terms, own, demand)
         if context is not None and self._is_too_old(key, arguments.session(context)):
             return self.refreshing(key, loader, terms)
+        if loader is None and self.prefetcher is not None:
+            self.prefetcher.demanded(key, terms)
         if EventKind.MISS in self.events.wanted:
             self.events.publish(Event(EventKind.MISS, key))
         return load.read_through(self._loads, key, terms, self._loader_for(key, loader))
@@ -204,10 +228,11 @@ class Foundation(Layered[K, V]):
 
     def _loader_for(self, key: Any, loader: Any) -> Loader:
         if loader is None:
-            loader = self._loader
-            if loader is None:
+            source = self._sources.on_demand(key)
+            if source is None:
                 raise InvalidArgumentError("loader: none was given, here or to the cache")
-        elif type(loader) is Loader:
+            return Loader(source.single, (key,), {})
+        if type(loader) is Loader:
             return loader
         return Loader(arguments.function("loader", loader), (key,), {})
 
@@ -272,6 +297,53 @@ class Foundation(Layered[K, V]):
 
         return self.putting(key, value, self._conditions.of_one(terms), keep, session)
 
+    def storing_many(
+        self, pairs: Iterable[tuple[Any, Any]], terms: Terms, session: str | None, asker: int
+    ) -> Flow:
+        """Return the flow that stores several values in memory and below."""
+
+        def keep(key: Any, value: Any) -> Callable[[Terms], bool]:
+            return lambda own: self._keep(key, value, own, session, asker)
+
+        return self.putting_many(
+            [
+                Item(key, value, self._conditions.of_one(terms), keep(key, value))
+                for key, value in dict(pairs).items()
+            ],
+            session,
+        )
+
+    def request_many(
+        self, keys: Iterable[Any], context: Any, demand: Demand | None = None
+    ) -> tuple[dict[Any, Any], list[Any], list[Any]]:
+        """Answer requests from memory alone and count them.
+
+        Returns:
+            The values of keys that are there; those that are not; those too old to be shown.
+        """
+        found: dict[Any, Any] = {}
+        missing: list[Any] = []
+        refused: list[Any] = []
+        for key in keys:
+            if demand is None:
+                value = self.request_in_context(key, context)
+            else:
+                value = self.request_at(key, context, demand)
+            if value is MISSING:
+                missing.append(key)
+            elif value is REFUSED:
+                refused.append(key)
+            else:
+                found[key] = value
+        return found, missing, refused
+
+    def ascribe_many(self, keys: Iterable[Any], context: Any) -> None:
+        """Let the policy know who has just asked for several keys that were missed."""
+        if context is not None:
+            asker = arguments.asker(context)
+            for key in keys:
+                self.ascribe(key, asker)
+
     def _registered(self, key: Any, session: str | None = None) -> None:
         """Note that a value was stored, where a session or a subscriber is concerned."""
         manager = self.consistency_manager
@@ -321,8 +393,9 @@ class Foundation(Layered[K, V]):
         if consistency_check and self._is_too_old(key, session):
             self.count_conflict()
             return REFUSED
-        value = self.fetch_in_session(key, MISSING, session)
-        self.ascribe(key, arguments.asker(context))
+        asker = arguments.asker(context)
+        value = self.fetch_in_session(key, MISSING, session, asker)
+        self.ascribe(key, asker)
         return value
 
     def _is_too_old(self, key: Any, session: str | None) -> bool:
@@ -336,6 +409,15 @@ class Foundation(Layered[K, V]):
         if EventKind.CONFLICT in self.events.wanted:
             self.events.publish(Event(EventKind.CONFLICT, key))
         return True
+
+    def close(self) -> None:
+        """End loading ahead, and close the tiers that the cache has opened. Entries stay.
+
+        Who goes on using the cache finds what is in memory, and nothing below.
+        """
+        if self.prefetcher is not None:
+            self.prefetcher.close()
+        super().close()
 
     def overtake(self, key: Any) -> None:
         """Void what is being loaded for `key`, and for what depends on it."""

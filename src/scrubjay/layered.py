@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
 from scrubjay import arguments, layers
 from scrubjay._core.constants import MISSING
 from scrubjay._core.terms import Terms
-from scrubjay._flow import drivers, load
+from scrubjay._flow import bulk, drivers, load
 from scrubjay._flow.breaker import BreakerState
-from scrubjay._flow.coherent import Coherent
+from scrubjay._flow.bulk_coherent import BulkCoherent
+from scrubjay._flow.bulk_lower import BulkLower, Item
+from scrubjay._flow.bulk_stack import BulkStack
 from scrubjay._flow.effects import Flow
 from scrubjay._flow.level import LevelCounts
 from scrubjay._flow.load import Demand
 from scrubjay._flow.loading import Loading
-from scrubjay._flow.lower import Lower
-from scrubjay._flow.stack import Stack
 from scrubjay.clock import Clock, SystemClock
 from scrubjay.codecs import KeyEncoder, Serializer
 from scrubjay.consistency import ConsistencyManager, Session
@@ -46,8 +46,8 @@ class Layered(StoreMapping[K, V]):
     events: Events
     _loads: Loading
     consistency_manager: ConsistencyManager
-    _stack: Stack | None = None
-    _shared: Coherent | None = None
+    _stack: BulkStack | None = None
+    _shared: BulkCoherent | None = None
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
@@ -71,18 +71,21 @@ class Layered(StoreMapping[K, V]):
         shared = levels.pop() if levels[-1].versioned else None
         time = SystemClock() if clock is None else clock
         encode = KeyEncoder(self.namespace, self.tenant)
-        below = Lower(
+        below = BulkLower(
             levels, encode, serializer, time, self, self.events, memory.ttl_seconds, self.grace
         )
         if shared is None:
-            self._stack = Stack(self, below, self._loads)
+            self._stack = BulkStack(self, below, self._loads)
         else:
             silence = arguments.positive("max_silence_seconds", last.max_silence_seconds)
             lease = arguments.positive("lease_seconds", last.lease_seconds)
-            self._shared = Coherent(self, below, shared, self._loads, time, silence, lease)
-            self._stack = self._shared
+            level = self.consistency_manager.consistency_level
+            forgiving = level is CacheConsistencyLevel.EVENTUAL
+            self._stack = self._shared = BulkCoherent(
+                self, below, shared, self._loads, time, silence, lease, forgiving
+            )
             self.listening = True  # of what memory gives up, too
-            self.strict = self.consistency_manager.consistency_level is CacheConsistencyLevel.STRONG
+            self.strict = level is CacheConsistencyLevel.STRONG
         self._loads.stack = self._stack
         self.layered = True
         self.defaults = True  # no put goes past the tiers
@@ -95,6 +98,34 @@ class Layered(StoreMapping[K, V]):
             self.events.publish(Event(EventKind.MISS, key))
         return load.find(self._loads, key)
 
+    def finding_many(
+        self,
+        missing: Sequence[Any],
+        refused: Sequence[Any],
+        terms: Terms,
+        loader: Any,
+        demand: Demand | None = None,
+    ) -> Flow:
+        """Return the flow that looks for several keys below, and loads them if there is a loader.
+
+        Args:
+            missing: keys that memory does not have.
+            refused: keys whose values are too old; loaded in any case, if there is a loader.
+            terms: under which loaded values are stored.
+            loader: called with a list of keys; None to load none.
+            demand: how fresh the missing ones must be, where memory alone cannot tell.
+
+        Raises:
+            InvalidKeyError: a key has no bytes of its own, which tiers need.
+        """
+        if self._stack is not None:
+            for key in (*missing, *refused):
+                self._stack.lower.name_of(key)
+        if EventKind.MISS in self.events.wanted and demand is None:
+            for key in missing:
+                self.events.publish(Event(EventKind.MISS, key))
+        return bulk.read_many(self._loads, self._stack, missing, refused, terms, loader, demand)
+
     def putting(
         self,
         key: Any,
@@ -105,6 +136,14 @@ class Layered(StoreMapping[K, V]):
     ) -> Flow:
         """Return the flow that stores a value everywhere, on behalf of a session."""
         return self._below.put(key, value, terms, keep, self._known(session))
+
+    def putting_many(self, items: Sequence[Item], session: str | None) -> Flow:
+        """Return the flow that stores several values everywhere, on behalf of a session."""
+        return self._below.put_many(items, self._known(session))
+
+    def forgetting_many(self, keys: Sequence[Any], context: Any = None) -> Flow:
+        """Return the flow that removes several keys, on behalf of who is in the context."""
+        return self._below.forget_many(keys, self.session_of(context))
 
     def forgetting(self, key: Any, context: Any = None) -> Flow:
         """Return the flow that removes a key everywhere, on behalf of who is in the context."""
@@ -123,7 +162,7 @@ class Layered(StoreMapping[K, V]):
         return self._below.touch(key, ttl, idle)
 
     @property
-    def _below(self) -> Stack:
+    def _below(self) -> BulkStack:
         assert self._stack is not None
         return self._stack
 

@@ -24,4 +24,7 @@ NOTES = 1024  # hits noted at most until the policy comes by: 4 kB
 QUEUES = 96  # of entries of about equal value
 FOLLOWED = 1  # a mark of an entry: the session that asked last has gone on to another
 SHARED = 2  # likewise: several sessions have asked for it
+OUTCOMES = 3  # bits that tell what came of a request
+HIT, MISS, FIRST_HIT, JOINED = range(4)  # as in `scrubjay.prefetch.constants`
+DROPPED, GIVEN_UP = 4, 5  # no request: an entry went that nobody, or somebody, had asked for
 LOOKS = 32  # entries looked at, of which the one worth least goes

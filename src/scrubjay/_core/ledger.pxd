@@ -1,9 +1,11 @@
 cimport cython
+from scrubjay._core.accesses cimport Accesses
 from scrubjay._core.claims cimport Claims
 from scrubjay._core.columns cimport Columns
 from scrubjay._core.graph cimport Graph, Node
 from scrubjay._core.labels cimport Labels
 from scrubjay._core.policy cimport Policy
+from scrubjay._core.prefetched cimport Prefetched
 from scrubjay._core.table cimport Table
 from scrubjay._core.terms cimport Terms
 from scrubjay._core.ticks cimport Ticks
@@ -14,6 +16,8 @@ cdef double PER_SECOND
 cdef object EMPTY
 cdef double LAST_MOMENT
 cdef int CLEARED
+cdef int DROPPED
+cdef int GIVEN_UP
 cdef int EVICTED
 cdef int EXPIRED
 
@@ -32,6 +36,9 @@ cdef class Ledger(Table):
     cdef readonly long long bytes
     cdef readonly bint weighted
     cdef readonly long long writes
+    cdef readonly long long requests
+    cdef readonly Accesses accesses
+    cdef readonly Prefetched prefetched
     cdef long long[::1] removed
     cdef readonly double origin
     cdef double last
@@ -39,6 +46,7 @@ cdef class Ledger(Table):
     cdef bint uncompiled
     cdef unsigned int tick
     cdef bint watchful
+    @cython.locals(slot=int)
     cdef void lay_out(self) except *
     cdef bint pause(self)
     cdef void resume(self, bint paused)
@@ -52,8 +60,16 @@ cdef class Ledger(Table):
     cdef int take_if(self, int slot, int cause, long long stamp) except -1
     @cython.locals(lacking=cython.longlong)
     cdef bint declined(self, unsigned int h, long long size, Terms terms, double now) noexcept
-    @cython.locals(slot=int)
     cdef int choose(self, int keep, double now, long long stamp) noexcept
+    cdef int choose_for_prefetched(self, long long size, double now, long long stamp) noexcept
+    @cython.locals(slot=int)
+    cdef int leaving(self, int keep, double now) noexcept
+    cdef void desert(self, int slot) noexcept
+    cdef int overdue(self, long long stamp) noexcept
+    cdef bint note_access(self, object key, unsigned int outcome, unsigned int stream) noexcept
+    cdef object exchange_accesses(self, list keys, object marks, int size)
+    @cython.locals(paused=bint)
+    cdef int provide_prefetched(self, long long room, long long byte_room, long long lifetime) except -1
     @cython.locals(cause=int)
     cdef int take_out(self, int slot, double now, long long stamp) noexcept
     cdef int due(self, double now, bint exactly) noexcept

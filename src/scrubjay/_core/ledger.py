@@ -13,13 +13,16 @@ from array import array
 from collections.abc import Iterable
 from typing import Any
 
+from scrubjay._core.accesses import Accesses
 from scrubjay._core.claims import Claims
 from scrubjay._core.columns import Columns
 from scrubjay._core.constants import (
     CLEARED,
+    DROPPED,
     EMPTY,
     EVICTED,
     EXPIRED,
+    GIVEN_UP,
     LAST_MOMENT,
     NONE,
     PER_SECOND,
@@ -27,6 +30,7 @@ from scrubjay._core.constants import (
 from scrubjay._core.graph import Graph
 from scrubjay._core.labels import Labels
 from scrubjay._core.policy import Policy
+from scrubjay._core.prefetched import Prefetched
 from scrubjay._core.section import indivisible, is_uncompiled
 from scrubjay._core.table import Table
 from scrubjay._core.terms import Terms
@@ -50,6 +54,9 @@ class Ledger(Table):
         self.weighted = weighted
         self.policy = policy
         self.bytes = 0
+        self.requests = 0
+        self.accesses = Accesses()
+        self.prefetched = Prefetched()
         self.writes = 0
         self.entry_limit = 0
         self.byte_limit = 0
@@ -92,7 +99,12 @@ class Ledger(Table):
             columns.want_session()
         if labels is not None:
             labels = Labels()
+        slot = self.prefetched.queue.head[0]
+        while slot != NONE:
+            self.accesses.append(self.cells[2 * slot], DROPPED, 0)
+            slot = self.prefetched.queue.link[2 * slot + 1]
         self.reset_table(8)
+        self.prefetched.clear()
         self.policy.clear()
         self.bytes = 0
         self.wheel = wheel
@@ -113,6 +125,7 @@ class Ledger(Table):
             self.policy.eager
             or self.clock is not None
             or self.columns.has_deadline
+            or self.prefetched.queue.slots > 0
             or self.uncompiled
         )
         return 0
@@ -180,25 +193,55 @@ class Ledger(Table):
         return self.policy.declines(h, size, terms.priority, terms.cost, lacking)
 
     def choose(self, keep: int, now: float, stamp: int) -> int:
-        """Return what must go next and is not `keep`: an expired entry, or the policy's victim.
+        """Return what must go next and is not `keep`.
 
         -1 if there is none, or if the table has changed since `stamp`: `keep` may be gone.
         """
+        return self.leaving(keep, now) if self.stamp == stamp else NONE
+
+    def choose_for_prefetched(self, size: int, now: float, stamp: int) -> int:
+        """Return what must go next for `size` bytes that nobody has asked for yet; else -1."""
         if self.stamp != stamp:
             return NONE
+        if self.prefetched.full(size):
+            return self.prefetched.oldest_but(NONE)
+        return self.leaving(NONE, now)
+
+    def leaving(self, keep: int, now: float) -> int:
+        """Return what must go next and is not `keep`, or -1. Part of a step.
+
+        That is an expired entry, one that was prefetched and waits for too long, or else the
+        policy's victim.
+        """
         if self.wheel is not None and self.wheel.count > 0:
             slot = self.wheel.advance(now, False)
             if slot != NONE and slot != keep:
                 return slot
-        if keep == NONE:
-            return self.policy.victim()
-        return self.policy.victim_but(keep)
+        slot = self.prefetched.overdue(self.requests)
+        if slot != NONE and slot != keep:
+            return slot
+        if keep == NONE or self.prefetched.holds(keep):
+            slot = self.policy.victim()
+        else:
+            slot = self.policy.victim_but(keep)
+        if slot == NONE:
+            return self.prefetched.oldest_but(keep)
+        return slot
+
+    def desert(self, slot: int) -> None:
+        """Take an entry that nobody has asked for out of the queue. Part of a step."""
+        self.prefetched.leave(slot, self.columns.size[slot] if self.weighted else 0)
+        self.prefetched.unused += 1
+        self.accesses.append(self.cells[2 * slot], DROPPED, 0)
 
     def take(self, slot: int) -> None:
         """Take an entry out of everything. Part of a step."""
         if self.weighted:
             self.bytes -= self.columns.size[slot]
-        self.policy.remove(slot)
+        if self.prefetched.holds(slot):
+            self.desert(slot)
+        else:
+            self.policy.remove(slot)
         if self.wheel is not None:
             self.wheel.cancel(slot)
         if self.labels is not None or self.graph is not None:
@@ -225,6 +268,8 @@ class Ledger(Table):
         cause = EVICTED
         if self.columns.has_deadline and self.columns.deadline[slot] <= now:
             cause = EXPIRED
+        elif self.accesses.size > 0 and not self.prefetched.holds(slot):
+            self.accesses.append(self.cells[2 * slot], GIVEN_UP, 0)
         self.take(slot)
         self.removed[cause] += 1
         return cause
@@ -259,6 +304,8 @@ class Ledger(Table):
             self.enlarge(slots)
             self.columns.grow(slots)
             self.policy.grow(slots, self.hashes)
+            if self.prefetched.queue.slots > 0:
+                self.prefetched.grow(slots)
             if self.wheel is not None:
                 self.wheel.grow(slots)
         except BaseException:
@@ -327,6 +374,37 @@ class Ledger(Table):
             self.resume(paused)
         return True
 
+    def overdue(self, stamp: int) -> int:
+        """Return an entry that nobody has asked for in time, or -1."""
+        return self.prefetched.overdue(self.requests) if self.stamp == stamp else NONE
+
+    def note_access(self, key: Any, outcome: int, stream: int) -> bool:
+        """Note an access for who learns from them; tell whether it is time to come."""
+        return self.accesses.append(key, outcome, stream)
+
+    def exchange_accesses(self, keys: list[Any], marks: Any, size: int) -> Any:
+        """Begin a new list of accesses; see `Accesses.exchange`."""
+        return self.accesses.exchange(keys, marks, size)
+
+    def provide_prefetched(self, room: int, byte_room: int, lifetime: int) -> int:
+        """Bound the entries that nobody has asked for yet.
+
+        Args:
+            room: how many there may be.
+            byte_room: the bytes that they may have.
+            lifetime: requests for which each of them may wait.
+        """
+        paused = self.pause()
+        try:
+            self.prefetched.grow(self.slots)
+        finally:
+            self.resume(paused)
+        self.prefetched.room = room
+        self.prefetched.byte_room = byte_room
+        self.prefetched.lifetime = lifetime
+        self.watch()
+        return 0
+
     def reconsider(self) -> int:
         """Let the policy change what the traffic so far asks to be changed."""
         return self.policy.reconsider()
@@ -366,13 +444,18 @@ class Ledger(Table):
 indivisible(
     Ledger,
     "choose",
+    "choose_for_prefetched",
     "declined",
     "due",
+    "exchange_accesses",
     "forget_all",
     "gather",
     "heed_sessions",
     "limit",
+    "note_access",
+    "overdue",
     "provide",
+    "provide_prefetched",
     "reconsider",
     "reserve",
     "take_if",

@@ -103,7 +103,7 @@ class Operations(Removal):
                 status = self.enter(key, h, value, size, terms, None, (), -1)
             else:
                 status = self.enter_dependent(key, h, value, size, terms)
-        if status == REFUSED:
+        if status == REFUSED and not terms.ahead:
             self.rejected += 1
             self.remove(key, REJECTED)
         if self.flights.count > 0 and terms.fence is None:
@@ -193,14 +193,19 @@ class Operations(Removal):
                     continue
                 if size > self.value_limit:
                     return REFUSED
-                if self.weighted and slot == NONE and self.declined(h, size, terms, now):
+                if (
+                    self.weighted
+                    and slot == NONE
+                    and not terms.ahead
+                    and self.declined(h, size, terms, now)
+                ):
                     return REFUSED
-                if terms is IF_ABSENT and slot != NONE:
+                if (terms is IF_ABSENT or terms.ahead) and slot != NONE:
                     if self.contains(key):
                         return PRESENT
                     if self.stamp != stamp:
                         continue
-                while self.crowded(slot, size):
+                while self.crowded(slot, size) or (terms.ahead and self.prefetched.full(size)):
                     if gone is not EMPTY:
                         garbage = self.hoard(garbage, gone, gone_value, cause)
                         gone = gone_value = EMPTY
@@ -209,7 +214,10 @@ class Operations(Removal):
                         # One that has used the cache would do so again: it is asked no more.
                         asking = self.stamp == stamp
                     at = self.stamp
-                    leaving = self.choose(slot if at == stamp else NONE, now, at)
+                    if terms.ahead:
+                        leaving = self.choose_for_prefetched(size, now, at)
+                    else:
+                        leaving = self.choose(slot if at == stamp else NONE, now, at)
                     if leaving == NONE:
                         break
                     gone = self.cell(2 * leaving)
@@ -223,7 +231,7 @@ class Operations(Removal):
                     stamp += 2
                 if self.stamp != stamp:
                     continue
-                if self.crowded(slot, size):
+                if self.crowded(slot, size) or (terms.ahead and self.prefetched.full(size)):
                     return REFUSED
                 if slot == NONE and self.free == NONE and self.used >= self.slots:
                     self.reserve()

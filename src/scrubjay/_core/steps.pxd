@@ -13,6 +13,7 @@ cdef object MOVED_ON
 cdef int STORED
 cdef int AGAIN
 cdef int FENCED
+cdef int FIRST_HIT
 cdef int NEW_NODES
 cdef int EXPIRED_SLOT
 cdef int DEPENDENCY
@@ -21,7 +22,8 @@ cdef int TAG
 cdef class Steps(Ledger):
     @cython.locals(columns=Columns, hits=cython.uint)
     cdef object read(self, int slot, long long stamp, double now)
-    @cython.locals(columns=Columns, fresh=bint, live=bint, paused=bint)
+    cdef void prove(self, int slot) noexcept
+    @cython.locals(columns=Columns, fresh=bint, held=bint, live=bint, paused=bint)
     cdef int commit(self, int slot, object key, unsigned int h, object value, long long size, Terms terms, Node node, object needs, long long nodes, double now, object garbage, object flight, long long claims, long long stamp) except -5
     @cython.locals(columns=Columns, hard=double, deadline=double)
     cdef void set_deadline(self, int slot, double ttl, double idle, double now) noexcept

@@ -15,6 +15,7 @@ from scrubjay._core.constants import (
     EXPIRED_SLOT,
     EXPIRED_VALUE,
     FENCED,
+    FIRST_HIT,
     MOVED_ON,
     NEVER,
     NEW_NODES,
@@ -48,20 +49,31 @@ class Steps(Ledger):
                 return EXPIRED_VALUE
             if columns.has_idle and columns.idle[slot] > 0.0:
                 columns.deadline[slot] = min(columns.hard[slot], now + columns.idle[slot])
+        columns.accessed[slot] = self.tick
+        if self.prefetched.holds(slot):
+            self.prove(slot)
+            return self.cells[2 * slot + 1]
         hits = columns.hits[slot] + 1
         columns.hits[slot] = hits
         if hits > COUNT:
             columns.note(slot)
-        columns.accessed[slot] = self.tick
         if self.policy.eager:
             self.policy.hit(slot)
         return self.cells[2 * slot + 1]
+
+    def prove(self, slot: int) -> None:
+        """Hand a prefetched entry over to the policy: it is asked for. Part of a step."""
+        self.prefetched.leave(slot, self.columns.size[slot] if self.weighted else 0)
+        self.prefetched.proven += 1
+        self.columns.hits[slot] = 0
+        self.policy.insert(slot)
 
     def note_session(self, slot: int, session: int, stamp: int) -> int:
         """Tell the policy which session has just asked for an entry; False if it has moved."""
         if self.stamp != stamp:
             return False
-        self.policy.asked(slot, session)
+        if not self.prefetched.holds(slot):
+            self.policy.asked(slot, session)
         return True
 
     def renew(self, slot: int, ttl: float, idle: float, now: float, stamp: int) -> int:
@@ -86,6 +98,10 @@ class Steps(Ledger):
                 columns.deadline[slot] = min(hard, now + idle)
                 self.wheel.schedule(slot)  # type: ignore[union-attr]
         columns.accessed[slot] = self.moment(now)
+        if self.prefetched.holds(slot):
+            self.accesses.append(self.cells[2 * slot], FIRST_HIT, 0)
+            self.prove(slot)
+            return STORED
         columns.hits[slot] += 1
         self.policy.replaced(slot)
         return STORED
@@ -154,6 +170,7 @@ class Steps(Ledger):
             flight.void = True
         columns = self.columns
         fresh = slot == NONE
+        held = False
         live = not fresh and (not columns.has_deadline or columns.deadline[slot] > now)
         self.writes += 1
         self.last = now
@@ -166,6 +183,9 @@ class Steps(Ledger):
             if self.weighted:
                 self.bytes += size
         else:
+            held = self.prefetched.holds(slot)
+            if held:
+                self.desert(slot)
             self.cells[2 * slot + 1] = value
             self.stamp += 2
             if self.weighted:
@@ -195,7 +215,10 @@ class Steps(Ledger):
                 self.graph.bind(slot, node)
                 self.graph.set_needs(node, needs)
             self.resume(paused)
-        if fresh:
+        if terms.ahead and (fresh or held):
+            self.prefetched.enter(slot, self.requests, size)
+        elif fresh or held:
+            columns.hits[slot] = 0
             self.policy.insert(slot)
         else:
             self.policy.replaced(slot)

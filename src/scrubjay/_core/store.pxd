@@ -1,10 +1,14 @@
 cimport cython
-from scrubjay._core.operations cimport Operations
+from scrubjay._core.ahead cimport Ahead
+from scrubjay._core.streams cimport here
 from scrubjay._core.terms cimport Terms
 
 cdef int NONE
 cdef unsigned int COUNT
 cdef int INVALIDATED
+cdef int HIT
+cdef int MISS
+cdef int FIRST_HIT
 cdef object MISSING
 cdef object MISSING_PAIR
 cdef object EXPIRED_VALUE
@@ -15,8 +19,7 @@ cdef long long SAMPLING
 cdef Terms PLAIN
 cdef Terms IF_ABSENT
 
-cdef class Store(Operations):
-    cdef readonly long long requests
+cdef class Store(Ahead):
     cdef readonly long long misses
     cdef readonly object latency
     cdef public bint layered
@@ -31,5 +34,8 @@ cdef class Store(Operations):
     @cython.locals(slot=int, stamp=cython.longlong)
     cpdef object ascribe(self, object key, unsigned int session)
     @cython.locals(timed=cython.bint, start=double, end=double)
-    cdef object fetch_watched(self, object key, object default, object session)
+    cdef object fetch_watched(self, object key, object default, object session, unsigned int asker)
+    @cython.final
+    @cython.locals(proven=cython.longlong, outcome=int, due=cython.bint)
+    cdef object fetch_noted(self, object key, object default, unsigned int asker)
 

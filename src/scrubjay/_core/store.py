@@ -4,25 +4,37 @@ from __future__ import annotations
 
 from typing import Any
 
+from scrubjay._core.ahead import Ahead
 from scrubjay._core.constants import (
     COUNT,
     EXPIRED_VALUE,
+    FIRST_HIT,
+    HIT,
     INVALIDATED,
+    MISS,
     MISSING,
     MOVED_ON,
     NONE,
     PRESENT,
     STORED,
 )
-from scrubjay._core.operations import IF_ABSENT, PLAIN, Operations
+from scrubjay._core.operations import IF_ABSENT, PLAIN
 from scrubjay._core.policy import Policy
 from scrubjay._core.terms import Terms
+
+try:
+    import cython
+except ModuleNotFoundError:
+    from scrubjay._core import _cython as cython
+
+if not cython.compiled:
+    from scrubjay._core.streams import here
 
 SAMPLING = 1023  # one request in 1,024 is timed
 MISSING_PAIR: Any = object()
 
 
-class Store(Operations):
+class Store(Ahead):
     """A bounded map with strategies, deadlines, tags and dependencies.
 
     Args:
@@ -45,9 +57,8 @@ class Store(Operations):
         sizer: Any,
         latency: Any,
     ) -> None:
-        Operations.__init__(self, policy, clock, entry_limit, byte_limit, value_limit, sizer)
+        Ahead.__init__(self, policy, clock, entry_limit, byte_limit, value_limit, sizer)
         self.latency = latency
-        self.requests = 0
         self.misses = 0
         self.layered = False  # whether there are tiers below
         self.strict = False  # whether these are asked for what is here, too
@@ -93,15 +104,22 @@ class Store(Operations):
 
     def fetch(self, key: Any, default: Any) -> Any:
         """Answer one request and count it."""
-        if (self.requests & SAMPLING) != 0 and self.sampled == 0:
+        if (self.requests & SAMPLING) != 0 and not self.watched:
             value = self.lookup(key, default)
             self.requests += 1
             return value
-        return self.fetch_watched(key, default, None)
+        return self.fetch_watched(key, default, None, 0)
 
-    def fetch_in_session(self, key: Any, default: Any, session: Any) -> Any:
-        """Answer one request of a session and count it."""
-        return self.fetch_watched(key, default, session)
+    def fetch_in_session(self, key: Any, default: Any, session: Any, asker: int = 0) -> Any:
+        """Answer one request of a session and count it.
+
+        Args:
+            key: the key.
+            default: returned on a miss.
+            session: what the observer is told of the session.
+            asker: a number of 30 bits that stands for it, or 0.
+        """
+        return self.fetch_watched(key, default, session, asker)
 
     def fetch_layered(self, key: Any, default: Any) -> Any:
         """Answer one request and count it; look below where it misses."""
@@ -118,20 +136,37 @@ class Store(Operations):
         """Answer what this store missed; a door with lower tiers looks there."""
         return default
 
-    def fetch_watched(self, key: Any, default: Any, session: Any) -> Any:
-        """Answer one request and count it; time it and tell the observer where it is due."""
+    def fetch_watched(self, key: Any, default: Any, session: Any, asker: int) -> Any:
+        """Answer one request and count it; tell of it, and time it, where that is due."""
+        if (self.requests & SAMPLING) != 0 and self.sampled == 0:
+            return self.fetch_noted(key, default, asker)
         timed = (self.requests & SAMPLING) == 0
         start = self.ticks.exact() if timed else 0.0
-        value = self.lookup(key, MISSING)
+        value = self.fetch_noted(key, MISSING, asker)
         if timed:
             end = self.ticks.exact()
             self.latency.record(end - start, SAMPLING + 1)
             if self.clock is None:
                 self.tick = self.moment(end)
-        self.requests += 1
         observer = self.observer
         if observer is not None and self.is_sampled(self.spread(key)):
             observer.requested(key, value is not MISSING, session)
+        return default if value is MISSING else value
+
+    def fetch_noted(self, key: Any, default: Any, asker: int) -> Any:
+        """Answer one request, count it, and note it for who learns from requests."""
+        proven = self.prefetched.proven
+        value = self.lookup(key, MISSING)
+        self.requests += 1
+        if self.accesses.size > 0:
+            outcome = HIT
+            if value is MISSING:
+                outcome = MISS
+            elif self.prefetched.proven != proven:
+                outcome = FIRST_HIT
+            due = self.note_access(key, outcome, asker if asker != 0 else here())
+            if due or outcome != HIT:
+                self.wake_learner(outcome != HIT)
         return default if value is MISSING else value
 
     def ascribe(self, key: Any, session: int) -> None:
@@ -163,6 +198,7 @@ class Store(Operations):
         self.observer = observer
         if observer is not None:
             self.sampled = sampled
+        self.heed()
 
     def request(self, key: Any, default: Any) -> Any:
         """Answer one request and count it: `fetch` for those outside the core."""

@@ -7,3 +7,4 @@ cdef class Terms:
     cdef readonly frozenset tags
     cdef readonly tuple dependencies
     cdef readonly object fence
+    cdef public bint ahead

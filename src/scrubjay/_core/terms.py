@@ -16,6 +16,7 @@ class Terms:
         tags: words to find it by.
         dependencies: keys that it was made from.
         fence: an object whose attribute ``void`` forbids the store once it is true.
+        ahead: whether nobody has asked for the value yet.
     """
 
     def __init__(
@@ -27,6 +28,7 @@ class Terms:
         tags: frozenset[str] = frozenset(),
         dependencies: tuple[Any, ...] = (),
         fence: Any = None,
+        ahead: bool = False,
     ) -> None:
         self.ttl = ttl
         self.idle = idle
@@ -35,6 +37,7 @@ class Terms:
         self.tags = tags
         self.dependencies = dependencies
         self.fence = fence
+        self.ahead = ahead
         self.plain = (
             ttl < 0.0
             and idle < 0.0

@@ -32,7 +32,7 @@ from scrubjay.consistency import Barrier, Copy, Replica, Session
 from scrubjay.errors import TierError
 from scrubjay.tiers.protocol import TierRecord
 from scrubjay.types import CacheConsistencyLevel
-from scrubjay.versions import Lease, Versioned, Watch
+from scrubjay.versions import Count, Lease, Versioned, Watch
 
 _ATTEMPTS = 4  # to be granted a lease, before it is loaded without
 _EVENTUAL = CacheConsistencyLevel.EVENTUAL
@@ -49,6 +49,8 @@ class Coherent(Stack):
         clock: tells the time.
         silence_seconds: how long copies may be served after the shared tier was last heard of.
         lease_seconds: how long others wait for who loads a key, before they do themselves.
+        forgiving: whether a change which the shared tier was not told of is no error: it is
+            told later then.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Coherent(Stack):
         clock: Clock,
         silence_seconds: float,
         lease_seconds: float,
+        forgiving: bool,
     ) -> None:
         super().__init__(store, lower, loads)
         self.shared = shared
@@ -68,6 +71,7 @@ class Coherent(Stack):
         self._clock = clock
         self._silence = silence_seconds
         self._lease_seconds = lease_seconds
+        self._forgiving = forgiving
         self._owner = os.urandom(8)
         self._leases = itertools.count()
         tier: Any = shared.tier
@@ -102,7 +106,7 @@ class Coherent(Stack):
             flight.terms = self.lower.terms_of(found.meta, named, flight)
             if named:
                 self._loads.pin(flight, named)
-            self._store.put_under(flight.key, found.value, flight.terms)
+            self._store.put_under(flight.key, found.value, _waiting(flight))
             self._copies.hold(name, held)
             return found.value
         return MISSING
@@ -205,7 +209,7 @@ class Coherent(Stack):
         watches = self._watches(record.watch, labels)
         if watches is None:
             return
-        if self._store.put_under(flight.key, found.value, flight.terms):
+        if self._store.put_under(flight.key, found.value, _waiting(flight)):
             copy = Copy(record.version, record.watch, labels)
             self._copies.hold(name, Holding(flight.key, copy, watches))
         if self.lower.levels:
@@ -295,6 +299,7 @@ class Coherent(Stack):
         name = self.lower.name_of(flight.key)
         own, inherited = self._labels(flight.terms)
         names = tuple({*own, *inherited})
+        level, session = flight.demand or (_EVENTUAL, None)
         try:
             for _ in range(_ATTEMPTS):
                 unfit = flight.unfit
@@ -314,7 +319,7 @@ class Coherent(Stack):
                     yield from self.shared.ask("until_changed", found.watch, lease.seconds)
                 flight.unfit = None
                 if not anew:
-                    value = yield from self._find_shared(flight, name, _EVENTUAL, None)
+                    value = yield from self._find_shared(flight, name, level, session)
                     if value is not MISSING:
                         return Ready(value)
         except TierError:
@@ -338,7 +343,7 @@ class Coherent(Stack):
         """Keep a loaded value here and in the shared tier unless the load was overtaken."""
         name = self.lower.name_of(flight.key)
         if ready.token is None:
-            self._loads.keep(flight, value, self._unwatched(terms))
+            flight.owner.keep(flight, value, self._unwatched(terms))
             return
         if flight.void:
             yield from self._release(name, ready)
@@ -347,7 +352,7 @@ class Coherent(Stack):
         meta = self.lower.labelled(self.lower.meta_of(terms), terms.tags, labels)
         record = self.lower.record_or_none(self.shared, name, value, meta)
         if record is None:
-            self._loads.keep(flight, value, self._unwatched(terms))
+            flight.owner.keep(flight, value, self._unwatched(terms))
             yield from self._release(name, ready)
             return
         try:
@@ -356,7 +361,7 @@ class Coherent(Stack):
                 yield from self.shared.ask("advance", (self.lower.names.of_key(flight.key),))
         except TierError:
             self.shared.owe((name,), ())
-            self._loads.keep(flight, value, self._unwatched(terms))
+            flight.owner.keep(flight, value, self._unwatched(terms))
             return
         if filled is None or flight.void:
             return
@@ -380,7 +385,7 @@ class Coherent(Stack):
         watches = self._watches(filled.watch, labels)
         if watches is None:
             return
-        if self._loads.keep(flight, value, self.lower.in_memory(terms)):
+        if flight.owner.keep(flight, value, self.lower.in_memory(terms)):
             copy = Copy(filled.version, filled.watch, labels)
             self._copies.hold(name, Holding(flight.key, copy, watches))
         if self.lower.levels:
@@ -410,20 +415,23 @@ class Coherent(Stack):
         names = tuple({*own, *inherited})
         meta = self.lower.meta_of(terms)
         written: Versioned | None = None
+        counts: list[Count] = []
+        failure: TierError | None = None
         labels: Mapping[bytes, int] = {}
         # First without its labels, so that nothing has changed if it cannot be written as bytes.
         record = self.lower.sealed(self.shared, name, value, meta)
         try:
             try:
                 if names:
-                    counts = yield from self._consult(self.replica.generations(names))
-                    labels = {one: count.value for one, count in zip(names, counts, strict=True)}
+                    known = yield from self._consult(self.replica.generations(names))
+                    labels = {one: count.value for one, count in zip(names, known, strict=True)}
                     meta = self.lower.labelled(meta, terms.tags, labels)
                     record = self.lower.sealed(self.shared, name, value, meta)
                 written = yield from self._written(name, record)
-                yield from self.shared.ask("advance", changed)
-            except TierError:
+                counts = yield from self.shared.ask("advance", changed)
+            except TierError as error:
                 self.shared.owe((name,), changed)
+                failure = error
             self._copies.forget(name)
             if written is not None and written.value is not None:
                 meta = meta._replace(version=written.version)
@@ -438,6 +446,9 @@ class Coherent(Stack):
             raise
         if written is not None:
             self.replica.wrote(session, name, written)
+        if counts:
+            self.replica.advanced(session, changed, counts)
+        self._answer_for(failure)
         return stored or (written is not None and written.value is not None)
 
     def _written(self, name: bytes, record: TierRecord) -> Generator[Effect, Any, Versioned]:
@@ -474,28 +485,46 @@ class Coherent(Stack):
         changed = self.lower.names.of_key(key)
         gone = self._store.remove(key)
         below = 0
+        removed: list[Versioned] = []
+        counts: list[Count] = []
+        failure: TierError | None = None
         try:
             removed = yield from self.shared.ask("delete", (name,))
-            self.replica.wrote(session, name, removed[0])
-            yield from self.shared.ask("advance", (changed,))
-        except TierError:
+            counts = yield from self.shared.ask("advance", (changed,))
+        except TierError as error:
             self.shared.owe((name,), (changed,))
+            failure = error
         self._copies.forget(name)
         if self.lower.levels:
             below = yield from self.lower.forget((name,), ())
         gone += self._store.remove(key) + self._remove_named(changed)
+        for tombstone in removed:
+            self.replica.wrote(session, name, tombstone)
+        if counts:
+            self.replica.advanced(session, (changed,), counts)
+        self._answer_for(failure)
         return max(gone, below)
+
+    def _answer_for(self, failure: TierError | None) -> None:
+        """Raise the error of a change that the shared tier was not told of, unless forgiven."""
+        if failure is not None and not self._forgiving:
+            raise failure
 
     def _forget_tags(self, tags: frozenset[str], session: Session | None) -> Flow:
         names = tuple(self.lower.names.of_tag(tag) for tag in tags)
         gone = self._store.remove_by_tags(tags)
+        counts: list[Count] = []
+        failure: TierError | None = None
         if names:
             try:
                 counts = yield from self.shared.ask("advance", names)
-                self.replica.advanced(session, names, counts)
-            except TierError:
+            except TierError as error:
                 self.shared.owe((), names)
+                failure = error
         gone += self._store.remove_by_tags(tags)
+        if counts:
+            self.replica.advanced(session, names, counts)
+        self._answer_for(failure)
         return gone + sum(map(self._remove_named, names))
 
     def _forget_all(self) -> Flow:
@@ -505,12 +534,16 @@ class Coherent(Stack):
             for other in self._turns.under_way():
                 if other.key is not ALL_KEYS and not other.done:
                     yield Wait(other, False)
+            failure: TierError | None = None
             try:
                 yield from self.shared.ask("clear")
-            except TierError:
+            except TierError as error:
                 self.shared.debts.add_all()
+                failure = error
             yield from self.lower.forget_all()
-            return self._store.empty()
+            gone = self._store.empty()
+            self._answer_for(failure)
+            return gone
         finally:
             self._clearing -= 1
 
@@ -523,3 +556,9 @@ class Coherent(Stack):
     def levels(self) -> tuple[Level, ...]:
         """All tiers below memory, the nearest first."""
         return (*self.lower.levels, self.shared)
+
+
+def _waiting(flight: Flight) -> Terms:
+    """Return the conditions of what was found: if nobody has asked for it yet, they say so."""
+    flight.terms.ahead = flight.ahead and not flight.joined
+    return flight.terms

@@ -82,11 +82,14 @@ def _execute(flow: Flow, flight: Flight | None) -> Any:
                 started += (effect.flight,)
                 flows.append((effect.flow, enter(effect.flight)))
             elif type(effect) is Ask:
+                start = perf_counter()
                 try:
                     call = getattr(effect.tier, effect.method)
                     answer = call(*effect.arguments, **effect.named)
                 except BaseException as error:
                     failure = error
+                if effect.took is not None:
+                    effect.took(perf_counter() - start, failure)
             elif type(effect) is Call:
                 flight = effect.flight
                 loader: Any = flight.loader
@@ -230,7 +233,7 @@ async def _drive(flow: Flow, flight: Flight | None = None) -> Any:
                 if isinstance(effect, Start):
                     _begin(effect)
                 elif isinstance(effect, Ask):
-                    answer = await _ask(effect)
+                    answer = await (_ask(effect) if effect.took is None else _time(effect))
                 elif isinstance(effect, Call):
                     answer = await _call(effect.flight)
                 else:
@@ -241,9 +244,24 @@ async def _drive(flow: Flow, flight: Flight | None = None) -> Any:
         del flow, effect, answer, failure
 
 
+async def _time(effect: Ask) -> Any:
+    """Call a method of a tier, and tell how long it took."""
+    assert effect.took is not None
+    failure: BaseException | None = None
+    start = perf_counter()
+    try:
+        return await _ask(effect)
+    except BaseException as error:
+        failure = error
+        raise
+    finally:
+        effect.took(perf_counter() - start, failure)
+        del failure  # its traceback leads here
+
+
 async def _ask(effect: Ask) -> Any:
     """Call a method of a tier, awaiting it or in a worker thread where it may wait."""
-    tier, method, given, named = effect
+    tier, method, given, named, _ = effect
     awaitable = getattr(tier, "a" + method, None)
     if awaitable is not None:
         return await awaitable(*given, **named)
@@ -299,6 +317,22 @@ class _Errand:
     def outcome(self) -> tuple[Any, BaseException | None]:
         """Return the value and the error, once."""
         return self._outcome.pop()
+
+
+def run_ahead(effect: Start) -> None:
+    """Carry a load out in this thread, for nobody: what it raises has reached who waits."""
+    with suppress(BaseException):
+        run(_alone(effect))
+
+
+def _alone(effect: Start) -> Flow:
+    yield effect
+    return effect.flight
+
+
+def begin_ahead(effect: Start) -> None:
+    """Carry a load out as a task of its own on the running loop, for nobody."""
+    _begin(effect)
 
 
 def _begin(effect: Start) -> None:

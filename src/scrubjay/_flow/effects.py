@@ -40,12 +40,16 @@ class Wait(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """Call a method of a tier; send back what it returns."""
+    """Call a method of a tier; send back what it returns.
+
+    Who wants to know is told the seconds that it took, and what it raised.
+    """
 
     tier: Tier
     method: str
     arguments: tuple[Any, ...]
     named: Mapping[str, Any] = MappingProxyType({})
+    took: Callable[[float, BaseException | None], object] | None = None
 
 
 Effect = Call | Start | Wait | Ask

@@ -100,11 +100,14 @@ class Flight:
     abandoned = False  # nobody loads it any more: who waits must see to it anew
     value: Any = MISSING
     error: BaseException | None = None
+    ahead = False  # nobody has asked for it: it is loaded ahead
+    joined = False  # somebody who did not begin it waits for it
     seconds = 0.0  # that the loader took
     number = 0  # told to those who listen for events; 0 if nobody did
     loop: Any = None  # the event loop that runs it, if one does
     task: Any = None  # what runs it apart from who began it
     stale: Any = None  # an old value that a lower tier had
+    demand: Any = None  # how fresh it must be, if memory and local tiers cannot tell
     unfit: int | None = None  # the version of a value there that is of no use
     pinned: tuple[Any, ...] | list[Any] = ()  # nodes in the dependency graph, its own first
     _traceback: TracebackType | None = None
@@ -211,6 +214,30 @@ class Flight:
                     seen.add(one)
                     needed.append(one)
         return needed
+
+
+class Part(Flight):
+    """What one of several keys has, for those who want just that; all are loaded as a whole.
+
+    Args:
+        whole: the load of all of them.
+        key: the key.
+        terms: under which the value will be stored.
+        loader: None if it is only looked for in lower tiers.
+    """
+
+    anew = False  # whether it is loaded even if it is there
+    elsewhere = False  # whether another node is loading it
+
+    def __init__(self, whole: Flight, key: Any, terms: Terms, loader: Loader | None) -> None:
+        super().__init__(whole.owner, key, terms, loader)
+        self.whole = whole
+        self.waits_for.append(whole)
+
+    @property
+    def stranded(self) -> bool:
+        """Whether what loads the whole does not run, and may never."""
+        return self.whole.stranded
 
 
 def _behind_us(traceback: TracebackType | None) -> TracebackType | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from scrubjay._flow.breaker import Breaker, BreakerState
@@ -94,7 +94,7 @@ class Level:
         try:
             if owing:
                 yield from self._settle()
-            answer = yield Ask(self.tier, method, given, named)
+            answer = yield Ask(self.tier, method, given, named, self._took(method))
         except ConsistencyError:
             self._breaker.succeeded()  # it answers
             raise
@@ -139,6 +139,24 @@ class Level:
             raise
         finally:
             self._settling.release()
+
+    def _took(self, method: str) -> Callable[[float, BaseException | None], object] | None:
+        """Return what is told how long a call took; None while nobody wants to know."""
+        if EventKind.TIER_CALL not in self._events.wanted:
+            return None
+
+        def tell(seconds: float, error: BaseException | None) -> None:
+            self._events.publish(
+                Event(
+                    EventKind.TIER_CALL,
+                    tier=self.name,
+                    seconds=seconds,
+                    error=error,
+                    detail=method,
+                )
+            )
+
+        return tell
 
     def _skipped(self) -> TierUnavailableError:
         self.counts.skipped += 1

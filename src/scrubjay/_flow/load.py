@@ -33,8 +33,13 @@ class Demand(NamedTuple):
 class Loading(Protocol):
     """What a flow needs to know of the cache that it loads into."""
 
-    stack: Stack | None  # the tiers below, if there are any
-    rules: Resilience
+    @property
+    def stack(self) -> Stack | None:
+        """The tiers below, if there are any."""
+
+    @property
+    def rules(self) -> Resilience:
+        """When old values are served, and for how long loads are waited for."""
 
     def stale(self, key: Any) -> Stale | None:
         """Return an old value of `key`, if memory still has one."""
@@ -63,13 +68,16 @@ class Loading(Protocol):
     def keep(self, flight: Flight, value: Any, terms: Terms) -> bool:
         """Store a loaded value unless the flight was overtaken; return whether it is kept."""
 
-    def calling(self, flight: Flight) -> None:
-        """Tell that a loader is about to be called."""
+    def calling(self, flight: Flight, amount: int = 0) -> None:
+        """Tell that a loader is about to be called, for an amount of keys if for several."""
 
-    def count(self, flight: Flight, error: Exception | None) -> None:
-        """Count a call of a loader; remember its failure if failures are remembered."""
+    def count(self, flight: Flight, error: Exception | None, amount: int = 0) -> None:
+        """Count a call of a loader; remember its failure if failures are remembered.
 
-    def cancelled(self, flight: Flight, error: BaseException) -> None:
+        That of several keys is not: it says little of each.
+        """
+
+    def cancelled(self, flight: Flight, error: BaseException, amount: int = 0) -> None:
         """Tell that a loader was stopped, which is no failure of it."""
 
     def joined(self, flight: Flight, seconds: float) -> None:
@@ -215,6 +223,7 @@ def load_at(cache: Loading, key: Any, terms: Terms, loader: Loader, demand: Dema
         if failed is not None:
             return failed
         own = Flight(cache, key, terms, loader)
+        own.demand = demand
         try:
             flight = cache.begin(own)
             if flight is not own and flight.done:
@@ -281,6 +290,36 @@ def refresh(cache: Loading, key: Any, terms: Terms, loader: Loader) -> Flow:
             return own
 
 
+def begin_ahead(cache: Loading, key: Any, terms: Terms, loader: Loader) -> Flight | None:
+    """Claim a key that nobody waits for; return its flight, or None if it is being loaded.
+
+    Args:
+        cache: where it is loaded into.
+        key: the key.
+        terms: under which a loaded value is stored.
+        loader: what loads it.
+    """
+    own = Flight(cache, key, terms, loader)
+    flight = cache.begin(own)
+    if flight is own:
+        return own
+    if flight.done:  # its claim could not be given up
+        cache.end(flight)
+    return None
+
+
+def carry_out_ahead(flight: Flight) -> Start:
+    """Return what carries out a load that `begin_ahead` has claimed the key for."""
+    return Start(_carry_out(flight.owner, flight, anew=False), flight, _abandon)
+
+
+def give_up_ahead(flight: Flight) -> None:
+    """Give up a load whose thread or loop is not there any more; who waits begins anew."""
+    if not flight.done:
+        flight.void = True
+        _abandon(flight)
+
+
 def _is_final(flight: Flight, own: Flight) -> bool:
     """Tell whether this is what the caller gets: its own cancellation, not another's."""
     return not flight.abandoned or (flight is own and flight.error is not None)
@@ -307,6 +346,7 @@ def _await(
                 raise
         if not flight.done:
             if flight is not own:
+                flight.joined = True
                 flight.refuse_circle()
             yield Wait(flight, flight is not own, seconds)
     finally:
@@ -324,8 +364,9 @@ def _carry_out(cache: Loading, flight: Flight, anew: bool) -> Flow:
     """
     stack = cache.stack
     try:
-        value = MISSING if anew else cache.present(flight.key)
-        if value is MISSING and stack is not None and not anew:
+        looks = not anew and flight.demand is None
+        value = cache.present(flight.key) if looks else MISSING
+        if value is MISSING and stack is not None and looks:
             value = yield from stack.find(flight)
         if value is MISSING and flight.loads:
             ready: Any = None

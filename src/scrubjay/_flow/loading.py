@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 from scrubjay._core.claims import Claims
-from scrubjay._core.constants import MISSING
+from scrubjay._core.constants import MISSING, STORED
 from scrubjay._core.store import Store
 from scrubjay._core.terms import Terms
 from scrubjay._flow.failures import Failures
@@ -51,6 +51,7 @@ class Loading:
         self.rules = rules
         self.loads = Loads()
         self.waited = waited
+        self.watch: Callable[[Flight, Exception | None], object] | None = None
         self._store = store
         self._failures = failures
         self._of_one = of_one
@@ -144,26 +145,46 @@ class Loading:
         if before:
             graph.unpin(before)
 
-    def count(self, flight: Flight, error: Exception | None) -> None:
-        """Count a call of a loader; remember its failure if failures are remembered."""
-        self.loads.record(flight.seconds, error is not None)
-        if error is not None and self._failures is not None:
+    def count(self, flight: Flight, error: Exception | None, amount: int = 0) -> None:
+        """Count a call of a loader; remember its failure if failures are remembered.
+
+        That of several keys is not: it says little of each.
+        """
+        self.count_ahead(flight, error, amount)
+        if error is not None and self._failures is not None and not amount:
             self._failures.remember(flight, error)
+
+    # Loads that nobody waits for
+
+    def keep_ahead(self, flight: Flight, value: Any, terms: Terms) -> bool:
+        """Store a loaded value that nobody has asked for; return whether it is kept."""
+        terms.ahead = True
+        stored = self._store.put_ahead(flight.key, value, terms) == STORED
+        if stored:
+            self._stored(flight.key)
+        return stored
+
+    def count_ahead(self, flight: Flight, error: Exception | None, amount: int = 0) -> None:
+        """Count a call of a loader."""
+        self.loads.record(flight.seconds, error is not None)
+        if self.watch is not None:
+            self.watch(flight, error)
         if self._events.wanted:
-            self._tell(EventKind.LOAD if error is None else EventKind.LOAD_ERROR, flight, error)
+            kind = EventKind.LOAD if error is None else EventKind.LOAD_ERROR
+            self._tell(kind, flight, error, amount)
 
     # What loads tell of
 
-    def calling(self, flight: Flight) -> None:
-        """Tell that a loader is about to be called."""
+    def calling(self, flight: Flight, amount: int = 0) -> None:
+        """Tell that a loader is about to be called, for an amount of keys if for several."""
         if self._events.wanted:
             flight.number = next(_numbers)
-            self._tell(EventKind.LOAD_START, flight)
+            self._tell(EventKind.LOAD_START, flight, amount=amount)
 
-    def cancelled(self, flight: Flight, error: BaseException) -> None:
+    def cancelled(self, flight: Flight, error: BaseException, amount: int = 0) -> None:
         """Tell that a loader was stopped, which is no failure of it."""
         if self._events.wanted:
-            self._tell(EventKind.LOAD_CANCEL, flight, error)
+            self._tell(EventKind.LOAD_CANCEL, flight, error, amount)
 
     def joined(self, flight: Flight, seconds: float) -> None:
         """Tell that somebody waited for a load of somebody else."""
@@ -172,9 +193,18 @@ class Loading:
                 Event(EventKind.WAIT, flight.key, seconds=seconds, load=flight.number)
             )
 
-    def _tell(self, kind: EventKind, flight: Flight, error: BaseException | None = None) -> None:
+    def _tell(
+        self, kind: EventKind, flight: Flight, error: BaseException | None = None, amount: int = 0
+    ) -> None:
         self._events.publish(
-            Event(kind, flight.key, seconds=flight.seconds, error=error, load=flight.number)
+            Event(
+                kind,
+                None if amount else flight.key,
+                seconds=flight.seconds,
+                error=error,
+                load=flight.number,
+                amount=amount or 1,
+            )
         )
 
     # What overtakes loads

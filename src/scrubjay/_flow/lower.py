@@ -26,7 +26,7 @@ from scrubjay.tiers.protocol import TierRecord
 _log = logging.getLogger("scrubjay")
 
 # What nobody can ever read. Other blobs are another version's or another secret's.
-_BROKEN = frozenset({Reason.DAMAGED, Reason.FORGED, Reason.COMPRESSION, Reason.SIZE})
+BROKEN = frozenset({Reason.DAMAGED, Reason.FORGED, Reason.COMPRESSION, Reason.SIZE})
 
 #: for each level the counters of an entry's names, or None where they are not known
 Counters = dict[Level, Mapping[bytes, int] | None]
@@ -129,7 +129,7 @@ class Lower:
             return None  # it was told by the level
         found = None if blob is None else self.decoded(level, key, name, blob)
         if isinstance(found, Undecodable):
-            if found.reason in _BROKEN:
+            if found.reason in BROKEN:
                 level.owe((name,), ())
             found = None
         if found is None:

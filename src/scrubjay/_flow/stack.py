@@ -89,7 +89,9 @@ class Stack:
             flight.terms = terms
             return MISSING
         (value, meta, level, name), counters = found
-        self._store.put_under(key, value, lower.terms_of(meta, named, flight))
+        own = lower.terms_of(meta, named, flight)
+        own.ahead = flight.ahead and not flight.joined
+        self._store.put_under(key, value, own)
         nearer = lower.levels[: lower.levels.index(level)]
         if EventKind.PROMOTE in lower.events.wanted:
             lower.events.publish(Event(EventKind.PROMOTE, key, tier=level.name))
@@ -135,7 +137,7 @@ class Stack:
             anew: whether it replaces a value: what was made from that is void then.
         """
         lower = self.lower
-        self._loads.keep(flight, value, lower.in_memory(terms))
+        flight.owner.keep(flight, value, lower.in_memory(terms))
         if flight.void:
             return
         changed = (lower.names.of_key(flight.key),) if anew else ()

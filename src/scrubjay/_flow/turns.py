@@ -8,17 +8,28 @@ is written in turn as well, and only while nothing has overtaken it.
 from __future__ import annotations
 
 from asyncio import CancelledError
-from collections.abc import Generator
-from typing import Any
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, Protocol, TypeVar
 
 from scrubjay._core.claims import Claims
 from scrubjay._core.terms import Terms
 from scrubjay._flow.effects import Effect, Flow, Start, Wait
-from scrubjay._flow.flight import Flight
+from scrubjay._flow.flight import Flight, Part
 
 ALL_KEYS: Any = object()  # stands for every key
 
 _NONE = Terms()
+
+
+class Keyed(Protocol):
+    """What concerns one key."""
+
+    @property
+    def key(self) -> Any:
+        """The key."""
+
+
+E = TypeVar("E", bound=Keyed)
 
 
 class Turns:
@@ -55,10 +66,76 @@ class Turns:
             yield Wait(own, False)
         return own
 
-    def _claim(self, key: Any) -> Generator[Effect, Any, Flight]:
+    def take_many(self, entries: Sequence[E], work: Callable[[list[E]], Flow]) -> Flow:
+        """Do work of one's own on several keys as `take` does; return its flight.
+
+        Args:
+            entries: what concerns one key each, every key once.
+            work: makes the work for some of them, which returns a number; called until all
+                are done. The flight has the sum.
+        """
+        whole = Flight(self, ALL_KEYS, _NONE, None)
+        try:
+            yield Start(
+                self._carry_out(whole, self.within_many(entries, work, whole)), whole, _drop
+            )
+        except BaseException:
+            if not whole.done:
+                _drop(whole)
+            raise
+        if not whole.done:
+            yield Wait(whole, False)
+        return whole
+
+    def within_many(
+        self, entries: Sequence[E], work: Callable[[list[E]], Flow], whole: Flight
+    ) -> Generator[Effect, Any, int]:
+        """Do work on several keys when nobody else works on them; return the sum.
+
+        What waits for the turn of a key holds no other: two who want the same keys in
+        another order would wait for each other.
+
+        Args:
+            entries: what concerns one key each.
+            work: as for `take_many`.
+            whole: the flight that this is a part of.
+        """
+        total = 0
+        rest = list(entries)
+        while rest:
+            turns: list[Flight] = []
+            try:
+                turns.append((yield from self._claim(rest[0].key, whole)))
+                taken, left = rest[:1], []
+                for entry in rest[1:]:
+                    turn = self._claim_now(entry.key, whole)
+                    if turn is None:
+                        left.append(entry)
+                    else:
+                        turns.append(turn)
+                        taken.append(entry)
+                total += yield from work(taken)
+            finally:
+                for turn in turns:
+                    self._finish(turn, None, None)
+            rest = left
+        return total
+
+    def _claim_now(self, key: Any, whole: Flight) -> Flight | None:
+        """Return the flight that holds one's turn, or None if one would have to wait."""
+        own = Part(whole, key, _NONE, None)
+        held: Flight = self._claims.claim(key, own)
+        if held is not own:
+            return None
+        if self._claims.get(ALL_KEYS) is None:
+            return own
+        self._finish(own, None, None)
+        return None
+
+    def _claim(self, key: Any, whole: Flight | None = None) -> Generator[Effect, Any, Flight]:
         """Wait for one's turn; return the flight that holds it."""
         while True:
-            own = Flight(self, key, _NONE, None)
+            own = Flight(self, key, _NONE, None) if whole is None else Part(whole, key, _NONE, None)
             other: Flight | None = self._claims.claim(key, own)
             if other is own:
                 # Whoever changes all keys claims that before it looks for other claims.
@@ -107,3 +184,7 @@ class Turns:
             self._claims.release(own.key, own)
         finally:
             own.complete(value, error)
+
+
+def _drop(whole: Flight) -> None:
+    whole.complete(error=CancelledError())

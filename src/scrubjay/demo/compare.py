@@ -1,4 +1,4 @@
-"""The five eviction strategies side by side, on the traffic of one run.
+"""The five eviction strategies side by side, on the traffic of one run; and prefetching.
 
 The recording is replayed against the recorded sizes, costs and times on a
 manual clock; the database is not asked again.  The cache is given a small
@@ -30,6 +30,7 @@ class StrategyOutcome:
         hits: How many of them the cache answered.
         evictions: How many entries were evicted to make room.
         source_seconds: What the misses would have taken to load.
+        loads: How often the source would have been asked, ahead or not.
     """
 
     strategy: str
@@ -37,6 +38,7 @@ class StrategyOutcome:
     hits: int
     evictions: int
     source_seconds: float
+    loads: int
 
     @property
     def hit_rate(self) -> float:
@@ -78,7 +80,7 @@ def _replay(
     now = 0.0
     requests = misses = 0
     source_seconds = 0.0
-    for at, event in recording.events:
+    for at, event, _ in recording.events:
         if at > now:
             clock.advance(at - now)
             now = at
@@ -102,7 +104,64 @@ def _replay(
                 cost=cost,
             )
     return StrategyOutcome(
-        strategy.value, requests, requests - misses, cache.statistics.evictions, source_seconds
+        strategy.value,
+        requests,
+        requests - misses,
+        cache.statistics.evictions,
+        source_seconds,
+        misses,
+    )
+
+
+def prefetch_outcome(recording: Recording, capacity_bytes: int) -> StrategyOutcome:
+    """Replay a recording under ADAPTIVE with prefetching, where loads take no time.
+
+    Args:
+        recording: What to replay.
+        capacity_bytes: Size of the cache.
+    """
+    clock = ManualClock()
+    cache: Cache[str, int] = Cache(
+        capacity_bytes / _MEGABYTE,
+        CacheEvictionStrategy.ADAPTIVE,
+        loader=lambda key: recording.sizes.get(key, 1),
+        sizer=_size,
+        clock=clock,
+    )
+    prefetcher = cache.prefetcher
+    assert prefetcher is not None
+    now = 0.0
+    source_seconds = 0.0
+    for at, event, session in recording.events:
+        if at > now:
+            clock.advance(at - now)
+            now = at
+        if isinstance(event, Write):
+            cache.invalidate_many(event.keys)
+            cache.invalidate_by_tags(event.tags)
+            continue
+        misses = cache.misses
+        cost = recording.costs.get(event.key, 0.0)
+        cache.get_or_load(
+            event.key,
+            ttl_seconds=event.ttl_seconds,
+            priority=event.priority,
+            tags=event.tags,
+            dependencies=event.dependencies,
+            cost=cost,
+            context={"session_id": session},
+        )
+        source_seconds += cost * (cache.misses - misses)
+        prefetcher.join()
+    prefetcher.close()
+    statistics = cache.statistics
+    return StrategyOutcome(
+        "adaptive, prefetching",
+        statistics.total_requests,
+        statistics.cache_hits,
+        statistics.evictions,
+        source_seconds,
+        statistics.loads,
     )
 
 

@@ -14,14 +14,14 @@ class Recording:
     """The traffic of a run, in the order in which it came.
 
     Attributes:
-        events: Time since the start in seconds, and the page read or the
-            write whose invalidation was made.
+        events: Time since the start in seconds, the page read or the write
+            whose invalidation was made, and the session.
         read_seconds: How long each read took.
         sizes: Size of the answer to each key in bytes, as the cache measured it.
         costs: What loading each key took, in seconds.
     """
 
-    events: list[tuple[float, Page | Write]] = field(default_factory=list)
+    events: list[tuple[float, Page | Write, str]] = field(default_factory=list)
     read_seconds: list[float] = field(default_factory=list)
     sizes: dict[str, int] = field(default_factory=dict)
     costs: dict[str, float] = field(default_factory=dict)

@@ -145,10 +145,10 @@ def _comparison(result: DemoResult) -> Table:
         title_justify="left",
     )
     table.add_column("strategy")
-    for heading in ("hit rate", "misses", "evictions", "time at the source"):
+    for heading in ("hit rate", "misses", "evictions", "waited for the source", "source calls"):
         table.add_column(heading, justify="right")
     best = max((outcome.hits for outcome in result.comparison), default=0)
-    for outcome in result.comparison:
+    for outcome in (*result.comparison, result.prefetching):
         style = "bold" if outcome.hits == best else ""
         table.add_row(
             outcome.strategy,
@@ -156,6 +156,7 @@ def _comparison(result: DemoResult) -> Table:
             f"{outcome.requests - outcome.hits:,}",
             f"{outcome.evictions:,}",
             f"{outcome.source_seconds:.1f} s",
+            f"{outcome.loads:,}",
             style=style,
         )
     return table

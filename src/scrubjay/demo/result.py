@@ -86,6 +86,7 @@ class DemoResult:
         fault_examples: The first few of these, for a person to read.
         comparison_bytes: Size of the cache of the comparison.
         comparison: The eviction strategies side by side.
+        prefetching: ADAPTIVE with prefetching, in a cache of the same size.
         traffic_seconds: Wall time of the traffic.
         total_seconds: Wall time of the whole run.
     """
@@ -114,6 +115,7 @@ class DemoResult:
     traffic_seconds: float
     total_seconds: float
     comparison: tuple[StrategyOutcome, ...]
+    prefetching: StrategyOutcome
     fault_examples: tuple[str, ...] = field(default=())
 
     @property
@@ -161,6 +163,7 @@ class DemoResult:
             "comparison": [
                 {**asdict(outcome), "hit_rate": outcome.hit_rate} for outcome in self.comparison
             ],
+            "prefetching": {**asdict(self.prefetching), "hit_rate": self.prefetching.hit_rate},
             "targets": self.targets,
             "reached": self.reached,
         }

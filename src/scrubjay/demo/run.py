@@ -18,7 +18,12 @@ from time import perf_counter
 from typing import Any
 
 from scrubjay import AdaptiveCache
-from scrubjay.demo.compare import StrategyOutcome, compare_strategies, small_capacity
+from scrubjay.demo.compare import (
+    StrategyOutcome,
+    compare_strategies,
+    prefetch_outcome,
+    small_capacity,
+)
 from scrubjay.demo.queries import Answer
 from scrubjay.demo.recording import Recording
 from scrubjay.demo.result import DemoResult, Latencies, Progress
@@ -67,7 +72,9 @@ def run_demo(
     run.traffic.recording.finish(source.costs.by_key)
     capacity = small_capacity(run.traffic.recording)
     outcomes = _compare(run.traffic.recording, capacity, report)
-    return _summarise(run, source, seed, capacity, outcomes, perf_counter() - start)
+    report(Progress("prefetching", 0, 1))
+    prefetched = prefetch_outcome(run.traffic.recording, capacity)
+    return _summarise(run, source, seed, capacity, outcomes, prefetched, perf_counter() - start)
 
 
 @dataclass(frozen=True)
@@ -154,6 +161,7 @@ def _summarise(
     seed: int,
     capacity: int,
     outcomes: tuple[StrategyOutcome, ...],
+    prefetched: StrategyOutcome,
     seconds: float,
 ) -> DemoResult:
     traffic, ledger, statistics = run.traffic, run.traffic.ledger, run.statistics
@@ -181,6 +189,7 @@ def _summarise(
         fault_examples=tuple(ledger.examples),
         comparison_bytes=capacity,
         comparison=outcomes,
+        prefetching=prefetched,
         traffic_seconds=run.seconds,
         total_seconds=seconds,
     )

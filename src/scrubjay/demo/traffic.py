@@ -26,8 +26,9 @@ _COMPARED_AT_END = 400
 
 
 class _Read(NamedTuple):
-    """A read that is done: what was given, and from when to when."""
+    """A read that is done: who read, what was given, and from when to when."""
 
+    session: str
     page: Page
     answer: Answer
     mark: int
@@ -142,7 +143,7 @@ class Traffic:
                 dependencies=page.dependencies,
                 context=context,
             )
-        self._note(_Read(page, answer, mark, began, perf_counter()))
+        self._note(_Read(str(context["session_id"]), page, answer, mark, began, perf_counter()))
         return answer
 
     def _read_batch(self, session: Session, context: dict[str, object]) -> list[_Read]:
@@ -161,13 +162,13 @@ class Traffic:
                 dependencies=page.dependencies,
                 context=context,
             )
-            reads.append(_Read(page, answer, mark, began, perf_counter()))
+            reads.append(_Read(session.name, page, answer, mark, began, perf_counter()))
         return reads
 
     def _note(self, read: _Read) -> None:
         page, recording = read.page, self.recording
         self.ledger.check(page.key, read.answer, read.mark, read.began, page.ttl_seconds)
-        recording.events.append((read.began - self._started, page))
+        recording.events.append((read.began - self._started, page, read.session))
         recording.read_seconds.append(read.ended - read.began)
         self.seconds_reading += read.ended - read.began
         if page.key not in recording.sizes:
@@ -191,7 +192,7 @@ class Traffic:
             if write.tags:
                 await self._cache.invalidate_by_tags(write.tags)
             self.ledger.acknowledge(write.revisions)
-            self.recording.events.append((began - self._started, write))
+            self.recording.events.append((began - self._started, write, ""))
             for key in random.sample(write.affected, min(_COMPARED_A_WRITE, len(write.affected))):
                 answer = await self._read(key, context)
                 self.ledger.compare(key, answer, await self._in_pool(self._source.look_up, key))

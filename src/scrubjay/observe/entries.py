@@ -10,13 +10,16 @@ from scrubjay.clock import Clock
 from scrubjay.types import CacheEntry
 
 
-def describe(store: Store, key: Any, clock: Clock) -> CacheEntry | None:
+def describe(
+    store: Store, key: Any, clock: Clock, prefetch_score: float = 0.0
+) -> CacheEntry | None:
     """Return what is known of an entry, or None. Not a use of it.
 
     Args:
         store: where it is.
         key: its key.
         clock: relates the store's monotonic seconds to the wall time.
+        prefetch_score: of the entry.
     """
     store.keep_versions()
     facts = store.facts(key)
@@ -41,6 +44,7 @@ def describe(store: Store, key: Any, clock: Clock) -> CacheEntry | None:
         priority=facts["priority"],
         tags=facts["tags"],
         dependencies=frozenset(facts["dependencies"]),
+        prefetch_score=prefetch_score,
         consistency_version=facts["version"],
         cost=facts["cost"],
         idle_seconds=facts["idle"],

@@ -7,6 +7,7 @@ right to within ten per cent and recording is one logarithm.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 _FIRST = 1e-8
 _GROWTH = math.log(1.2)
@@ -35,6 +36,20 @@ class Histogram:
     def mean(self) -> float:
         """Return the mean duration in seconds; 0.0 without any."""
         return self.seconds / self.count if self.count else 0.0
+
+    def cumulative(self, bounds: Iterable[float]) -> list[int]:
+        """Return for each bound, in seconds and ascending, how many durations are below it.
+
+        A bucket counts as below a bound if its middle is.
+        """
+        counts: list[int] = []
+        bucket = seen = 0
+        for bound in bounds:
+            while bucket < _BUCKETS - 1 and _FIRST * math.exp((bucket + 0.5) * _GROWTH) <= bound:
+                seen += self._counts[bucket]
+                bucket += 1
+            counts.append(seen)
+        return counts
 
     def percentile(
         self, share: float, other: Histogram | None = None, weight: float = 0.0

@@ -44,6 +44,10 @@ class Latency:
         weight = reads / self._reads.count if self._reads.count else 0.0
         return 1e3 * self._waits.percentile(share, self._reads, weight)
 
+    def histograms(self) -> tuple[Histogram, Histogram]:
+        """Return the histograms of reads, of which one in 1,024 is timed, and of waits."""
+        return self._reads, self._waits
+
     def described(self) -> LatencyGroup:
         """Return reads and waits apart."""
         return {"reads": _quantiles(self._reads), "waits": _quantiles(self._waits)}

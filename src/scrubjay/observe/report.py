@@ -22,6 +22,7 @@ def snapshot(cache: Any, latency: Latency, loads: Loads, manager: Any) -> CacheS
         loads: what loading has cost.
         manager: of its consistency.
     """
+    proven, unused, _ = cache.prefetch_counts()
     requests = cache.requests
     misses = max(0, cache.misses - cache.lower_hits())
     removals = dict(zip((cause.value for cause in RemovalCause), cache.removals(), strict=True))
@@ -29,6 +30,8 @@ def snapshot(cache: Any, latency: Latency, loads: Loads, manager: Any) -> CacheS
         total_requests=requests,
         cache_hits=requests - misses,
         cache_misses=misses,
+        prefetch_hits=proven,
+        prefetch_misses=unused,
         evictions=removals[RemovalCause.EVICTED.value],
         total_latency_ms=1e3 * latency.total_seconds(requests),
         memory_usage_bytes=cache.memory_in_use(),
@@ -117,7 +120,9 @@ def detailed(cache: Any) -> DetailedStatistics:
             "enabled": cache.enable_prefetching,
             "used": numbers.prefetch_hits,
             "wasted": numbers.prefetch_misses,
+            "waiting": cache.prefetch_counts()[2],
             "accuracy": numbers.prefetch_accuracy,
+            "details": {} if cache.prefetcher is None else cache.prefetcher.statistics(),
         },
         "consistency": {
             "level": level,

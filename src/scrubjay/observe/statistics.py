@@ -130,8 +130,10 @@ class PrefetchGroup(TypedDict):
 
     enabled: bool
     used: int
-    wasted: int
+    wasted: int  # gone without having been used
+    waiting: int  # there, and not used yet
     accuracy: float
+    details: dict[str, Any]  # of `PredictivePrefetcher.statistics`; empty where there is none
 
 
 class ConsistencyGroup(TypedDict):

@@ -1,0 +1,1 @@
+"""Predictive prefetch: what will be asked next, and whether fetching it pays."""

@@ -1,0 +1,79 @@
+"""What guesses of each class were worth: measured, never assumed.
+
+A class is a predictor and a band of strength of its evidence. Every guess is followed up,
+whether it led to a load or was only remembered: it was right if its key was asked for, and
+not there, before its time was over. The older half of what was counted fades; and a class
+that has lately been wrong is worth no more than that, which stops what was true yesterday.
+"""
+
+from __future__ import annotations
+
+from array import array
+
+PRIOR = 3.0  # wrong guesses that each class is taken to begin with
+MEMORY = 256.0  # guesses after which the older ones count half
+PACE = 16.0  # guesses over which the last ones are averaged
+TOLERANCE = 0.2  # by which the last ones may be worse
+STEPS = 64  # of worth, when a threshold is looked for
+
+
+class Calibration:
+    """Counts by class.
+
+    Args:
+        kinds: How many classes there are.
+    """
+
+    def __init__(self, kinds: int) -> None:
+        self.kinds = kinds
+        self.tries = array("d", bytes(8 * kinds))
+        self.right = array("d", bytes(8 * kinds))
+        self.lately = array("d", [1.0]) * kinds
+        self.worth = array("d", bytes(8 * kinds))
+        self.begun = array("d", bytes(8 * kinds))  # guesses of late, fading
+        self.amounts = array("d", bytes(8 * STEPS + 8))
+
+    def judge(self, kind: int, part: float) -> None:
+        """Note what became of a guess.
+
+        Args:
+            kind: Its class.
+            part: 1 if it was right, 0 if not, between if it came true too soon.
+        """
+        if self.tries[kind] >= MEMORY:
+            self.tries[kind] /= 2.0
+            self.right[kind] /= 2.0
+        self.tries[kind] += 1.0
+        self.right[kind] += part
+        self.lately[kind] += (part - self.lately[kind]) / PACE
+        worth = self.right[kind] / (self.tries[kind] + PRIOR)
+        worth = min(worth, self.lately[kind] + TOLERANCE)
+        self.worth[kind] = worth
+
+    def threshold(self, loads: float, waste: float) -> float:
+        """Return the worth from which on guesses can be afforded.
+
+        Args:
+            loads: How many loads may be made, in the time over which `begun` counts.
+            waste: How many of them may come to nothing.
+        """
+        for step in range(STEPS + 1):
+            self.amounts[step] = 0.0
+        for kind in range(self.kinds):
+            if self.begun[kind] > 0.0:
+                self.amounts[int(self.worth[kind] * STEPS)] += self.begun[kind]
+        step = STEPS
+        while step > 0:
+            amount = self.amounts[step]
+            if amount > 0.0:
+                loads -= amount
+                waste -= amount * (1.0 - (step + 0.5) / STEPS)
+                if loads < 0.0 or waste < 0.0:
+                    break
+            step -= 1
+        return step / (STEPS * 1.0)
+
+    def fade(self, part: float) -> None:
+        """Let the guesses begun so far count for less."""
+        for kind in range(self.kinds):
+            self.begun[kind] *= part

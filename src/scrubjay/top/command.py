@@ -1,0 +1,41 @@
+"""The command ``scrubjay top``; needs the extra ``top``, but for its ``--json``."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from scrubjay.web.gathering import Gatherer
+
+_USAGE_ERROR = 2
+
+
+def top_command(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print all about each cache once, as JSON.")
+    ] = False,
+) -> None:
+    """Show the caches that programs of yours expose, in the terminal.
+
+    A program does that by `cache.expose()`.
+    """
+    gatherer = Gatherer(None)
+    if as_json:
+        gatherer.look()
+        rows = gatherer.rows()
+        told = [{**row, "detail": gatherer.detail(row["id"])} for row in rows]
+        typer.echo(json.dumps({"time": time.time(), "caches": told}, indent=2))
+        return
+    try:
+        from scrubjay.top.screen import TopApp  # noqa: PLC0415 - an extra of its own
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "textual":
+            raise
+        message = "scrubjay: top needs the extra 'top': pip install 'scrubjay[top]'"
+        Console(stderr=True, soft_wrap=True).print(message, markup=False, highlight=False)
+        raise typer.Exit(_USAGE_ERROR) from error
+    TopApp(gatherer).run()

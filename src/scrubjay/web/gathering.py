@@ -1,0 +1,151 @@
+"""Gathers what the caches of a machine tell, once a second, and remembers the last minutes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from typing import Any
+
+from scrubjay.errors import CacheError
+from scrubjay.web.asking import answer, ask, others
+from scrubjay.web.local import Local
+
+_log = logging.getLogger("scrubjay")
+_KEPT = 600  # looks remembered
+_EVERY = 1.0  # seconds between two looks
+
+Sample = tuple[float, int, list[int], int, float, float, float, int]
+"""Time, requests, hits by tier, bytes, quantiles in milliseconds, entries."""
+
+
+class Gatherer:
+    """Asks this process and others, and remembers.
+
+    Args:
+        local: the caches of this process, or None to ask others only.
+        machine: whether other processes of this user are asked.
+    """
+
+    def __init__(self, local: Local | None, machine: bool = True) -> None:
+        self._local = local
+        self._machine = machine
+        self._looking = threading.Lock()  # an older look must not end after a newer one
+        self._changed = threading.Condition()
+        self._closed = False
+        self._rounds = 0
+        self._rows: dict[str, dict[str, Any]] = {}
+        self._samples: dict[str, deque[Sample]] = {}
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to look, in a thread of its own."""
+        self._thread = threading.Thread(target=self._run, name="scrubjay-gatherer", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Look no more, and let go of who waits."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it looks no more."""
+        return self._closed
+
+    def _run(self) -> None:
+        while not self._closed:
+            try:
+                self.look()
+            except Exception:
+                _log.exception("a look at the caches failed")
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed, _EVERY)
+
+    def look(self) -> None:
+        """Look at every cache, and tell those who wait for it."""
+        with self._looking:
+            self._look()
+
+    def _look(self) -> None:
+        rows: list[dict[str, Any]] = []
+        if self._local is not None:
+            rows.extend(self._local.overview())  # type: ignore[arg-type]
+        for path in self._others().values():
+            try:
+                rows.extend(ask(path, {"ask": "overview"}) or ())
+            except (OSError, ValueError):  # it is ending, or too busy to answer
+                continue
+        now = time.time()
+        with self._changed:
+            self._rows = {row["id"]: row for row in rows}
+            for row in rows:
+                samples = self._samples.setdefault(row["id"], deque(maxlen=_KEPT))
+                samples.append(_sample(now, row))
+            for gone in self._samples.keys() - self._rows.keys():
+                del self._samples[gone]
+            self._rounds += 1
+            self._changed.notify_all()
+
+    def _others(self) -> dict[int, Any]:
+        if not self._machine:
+            return {}
+        try:
+            return others()
+        except CacheError as error:
+            _log.warning("other processes are not shown: %s", error)
+            self._machine = False
+            return {}
+
+    def wait(self, seen: int, seconds: float) -> int:
+        """Wait for a look after the one numbered `seen`; return the number of the last one."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._rounds != seen, seconds)
+            return self._rounds
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row for each cache, as of the last look."""
+        with self._changed:
+            return list(self._rows.values())
+
+    def samples(self, identity: str) -> list[Sample]:
+        """Return what is remembered of a cache, oldest first."""
+        with self._changed:
+            return list(self._samples.get(identity, ()))
+
+    def detail(self, identity: str) -> Any:
+        """Return all about one cache, or None if it is gone."""
+        return self._ask(identity, {"ask": "detail"})
+
+    def inspect(self, identity: str, key: str) -> Any:
+        """Return what is known of a key of one cache, or None if that is gone."""
+        return self._ask(identity, {"ask": "inspect", "key": key})
+
+    def _ask(self, identity: str, request: dict[str, Any]) -> Any:
+        number, _, label = identity.partition("/")
+        request["label"] = label
+        if self._local is not None and number == str(os.getpid()):
+            return answer(self._local, request)
+        path = self._others().get(int(number)) if number.isdecimal() else None
+        if path is None:
+            return None
+        try:
+            return ask(path, request)
+        except (OSError, ValueError):
+            return None
+
+
+def _sample(now: float, row: dict[str, Any]) -> Sample:
+    return (
+        round(now, 2),
+        row["requests"],
+        list(row["tiers"].values()),
+        row["bytes"],
+        row["p50_ms"],
+        row["p99_ms"],
+        row["p999_ms"],
+        row["entries"],
+    )

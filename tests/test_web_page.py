@@ -1,0 +1,333 @@
+"""The live page in a real Chromium, under live traffic."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scrubjay import Cache
+from scrubjay.tiers.memory import MemoryTier
+from scrubjay.web.dashboard import Dashboard
+
+sync_api = pytest.importorskip(
+    "playwright.sync_api", reason="playwright is not installed: make .venv/.extra-browser"
+)
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+if CHROMIUM is None:
+    pytest.skip(
+        "there is no chromium here (on Debian: the package of that name)", allow_module_level=True
+    )
+
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
+KEEP = "SCRUBJAY_KEEP_SCREENSHOTS"  # set: pictures go to the documentation
+EVIL_KEY = "<img src=x onerror=document.title='owned'>"
+EVIL_TAG = "<script>document.title='owned'</script>"
+EVIL_NAME = "<b onmouseover=document.title='owned'>bold</b>"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        one = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield one
+        one.close()
+
+
+@pytest.fixture(autouse=True)
+def _own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCRUBJAY_RUNTIME_DIR", str(tmp_path / "run"))
+
+
+class Visit:
+    """A page that is open, and what it complained about and asked for."""
+
+    def __init__(self, browser: Any, board: Dashboard, **options: Any) -> None:
+        self.complaints: list[str] = []
+        self.outside: list[str] = []
+        self.context = browser.new_context(**options)
+        self.page = self.context.new_page()
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", self._note)
+        self.page.on("websocket", lambda socket: self.outside.append(socket.url))
+        self._own = (board.url, "data:")
+        self.page.goto(board.url)
+
+    def _note(self, request: Any) -> None:
+        if not request.url.startswith(self._own):
+            self.outside.append(request.url)
+
+    def value(self, figure: str) -> str:
+        found: str = self.page.locator(f'[data-figure="{figure}"]').get_attribute("data-value")
+        return found
+
+    def wait(self, figure: str, value: object) -> None:
+        """Wait until a figure has a value."""
+        self.page.wait_for_selector(f'[data-figure="{figure}"][data-value="{value}"]')
+
+    def end(self) -> None:
+        self.context.close()
+        assert self.complaints == []
+        assert self.outside == []
+
+
+@pytest.fixture
+def visit(browser: Any) -> Iterator[Callable[..., Visit]]:
+    visits: list[Visit] = []
+
+    def open_page(board: Dashboard, **options: Any) -> Visit:
+        visits.append(Visit(browser, board, **options))
+        return visits[-1]
+
+    yield open_page
+    for one in visits:
+        one.end()
+
+
+class Traffic:
+    """A thread that asks a cache until it is stopped."""
+
+    def __init__(self, cache: Cache[str, str]) -> None:
+        self._cache = cache
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        number = 1
+        while not self._stop.is_set():
+            number = number * 48_271 % 2_147_483_647
+            key = f"user:{int((number / 2_147_483_647) ** 4 * 4_000)}"
+            self._cache.get_or_load(key, tags={f"team-{number % 4}"}, dependencies={"org:1"})
+            if number % 500 == 0:
+                self._cache.invalidate_by_tags({"team-1"})
+            if number % 64 == 0:
+                time.sleep(0.001)  # other threads have their turn
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(30)
+
+
+def load(key: str) -> str:
+    if key.endswith("13"):
+        time.sleep(0.002)
+    return key * 20
+
+
+def test_figures_under_live_traffic_agree_with_the_statistics(
+    visit: Callable[..., Visit],
+) -> None:
+    cache: Cache[str, str] = Cache(
+        max_size_mb=0.25, loader=load, name="profiles", tiers=[MemoryTier(name="shared")]
+    )
+    with cache.dashboard(0) as board:
+        one = visit(board)
+        traffic = Traffic(cache)
+        one.page.wait_for_selector("[data-figure=hit_rate]")
+        before = int(one.value("total_requests"))
+        one.page.wait_for_function(
+            "before => +document.querySelector('[data-figure=total_requests]').dataset.value > before",
+            arg=before,
+        )  # it moves
+        while not cache.statistics.evictions:
+            one.page.wait_for_timeout(10)
+        cache.optimize()
+        traffic.stop()
+        cache.optimize()
+        report: Any = cache.get_detailed_statistics()
+        one.wait("total_requests", report["performance"]["total_requests"])
+        performance, memory = report["performance"], report["memory"]
+        for name in ("hit_rate", "cache_hits", "cache_misses", "p50_latency_ms", "p99_latency_ms"):
+            assert float(one.value(name)) == performance[name], name
+        for name in ("current_size_mb", "max_size_mb", "entry_count", "utilization_percentage"):
+            assert float(one.value(name)) == memory[name], name
+        for cause, number in performance["removals_by_cause"].items():
+            assert int(one.value(f"removals.{cause}")) == number, cause
+        assert performance["removals_by_cause"]["evicted"] > 0
+        for tier, group in report["tiers"].items():
+            for name in ("hits", "misses"):
+                assert int(one.value(f"tiers.{tier}.{name}")) == group[name] > 0, (tier, name)
+        assert int(one.value("loads.count")) == report["loads"]["count"] > 0
+        assert one.value("consistency.level") == "eventual"
+        assert one.page.text_content("[data-figure=reason]") == cache.explain().reason
+        labels = one.page.locator('table[aria-label="Hottest tags"] tbody tr td:first-child')
+        shown = set(labels.all_text_contents())  # of what a look of two milliseconds saw
+        assert shown
+        assert shown <= {f"team-{number}" for number in range(4)}
+        assert one.page.locator('svg[role="img"][aria-label^="Hit rate over time"]').count() == 1
+
+
+def test_a_key_is_explained_and_its_value_kept(visit: Callable[..., Visit]) -> None:
+    cache: Cache[Any, Any] = Cache(max_entries=50, name="profiles")
+    cache.put(("search", 7), "the secret value", tags={"t"}, ttl_seconds=600)
+    cache.put("page", 1, dependencies={("search", 7)})
+    with cache.dashboard(0) as board:
+        one = visit(board)
+        one.page.fill("#key", "('search', 7)")
+        one.page.click("form button")
+        answer = one.page.wait_for_selector("[data-figure=key]").text_content()
+        assert "('search', 7)" in answer
+        assert "depending on itpage" in answer
+        one.page.fill("#key", "nobody")
+        one.page.press("#key", "Enter")
+        one.page.wait_for_selector("text=it is not in memory")
+        assert "secret" not in one.page.content()
+
+
+def test_a_script_in_a_key_a_tag_or_a_name_is_text(visit: Callable[..., Visit]) -> None:
+    cache: Cache[str, int] = Cache(max_entries=50, name=EVIL_NAME)
+    with cache.dashboard(0) as board:
+        cache.get_or_load(EVIL_KEY, len, tags={EVIL_TAG})
+        one = visit(board)
+        one.page.wait_for_selector("[data-figure=hit_rate]")
+        one.page.fill("#key", EVIL_KEY)
+        one.page.click("form button")
+        one.page.wait_for_selector("[data-figure=key]")
+        text = one.page.locator("body").inner_text()
+        for evil in (EVIL_KEY, EVIL_TAG, EVIL_NAME):
+            assert evil in text
+        assert one.page.title() == "scrubjay"
+        assert one.page.locator("main img, main script, main b, nav b").count() == 0
+
+
+def test_a_script_that_got_in_would_not_run(visit: Callable[..., Visit]) -> None:
+    cache: Cache[str, int] = Cache(max_entries=50)
+    with cache.dashboard(0) as board:
+        one = visit(board)
+        refused = one.page.evaluate(
+            """() => {
+                try { document.body.innerHTML = "<i></i>"; return "markup was taken"; } catch {}
+                const script = document.createElement("script");
+                try { script.text = "document.title = 'owned'"; document.body.append(script); } catch {}
+                return document.title;
+            }"""
+        )
+        assert refused == "scrubjay"
+        assert one.complaints  # the browser says that it refused
+        one.complaints.clear()
+
+
+def test_a_hundred_caches_are_no_burden(visit: Callable[..., Visit]) -> None:
+    caches: list[Cache[str, int]] = [
+        Cache(max_entries=10, name=f"cache-{number:03}") for number in range(100)
+    ]
+    with caches[0].dashboard(0) as board:
+        for one_cache in caches[1:]:
+            board.show(one_cache)
+        one = visit(board)
+        one.page.wait_for_function("document.querySelectorAll('#caches li').length === 100")
+        one.page.fill("#filter input", "cache-042")
+        assert one.page.locator("#caches li:visible").count() == 1
+        one.page.click("#caches button:visible")
+        one.page.wait_for_selector("h2 >> text=cache-042")
+        caches[42].get("x")
+        one.wait("total_requests", 1)
+        spent = one.page.evaluate(
+            """() => {
+                const begin = performance.now();
+                for (let round = 0; round < 20; round += 1) {
+                    document.querySelector("#filter input").dispatchEvent(new Event("input"));
+                }
+                return (performance.now() - begin) / 20;
+            }"""
+        )
+        assert spent < 100, f"{spent} ms to draw the list"
+
+
+def test_a_page_whose_program_has_gone_says_so(visit: Callable[..., Visit]) -> None:
+    cache: Cache[str, int] = Cache(max_entries=50)
+    with cache.dashboard(0) as board:
+        one = visit(board)
+        one.page.wait_for_selector("#status >> text=live")
+    one.page.wait_for_selector("#status.lost")
+    one.complaints.clear()  # the browser tells of the lost connection
+
+
+@pytest.mark.parametrize(
+    ("name", "scheme", "width", "height"),
+    [("light", "light", 1280, 1500), ("dark", "dark", 1280, 1500), ("phone", "light", 390, 1400)],
+)
+def test_pictures(
+    visit: Callable[..., Visit], tmp_path: Path, name: str, scheme: str, width: int, height: int
+) -> None:
+    cache: Cache[str, str] = Cache(
+        max_size_mb=0.25, loader=load, name="profiles", tiers=[MemoryTier(name="shared")]
+    )
+    other: Cache[str, str] = Cache(max_entries=500, loader=load, name="sessions")
+    with cache.dashboard(0) as board:
+        board.show(other)
+        one = visit(board, color_scheme=scheme, viewport={"width": width, "height": height})
+        traffic = [Traffic(cache), Traffic(other)]
+        keep = bool(os.environ.get(KEEP))
+        one.page.wait_for_function(
+            "least => document.querySelectorAll('svg path').length >= 5"
+            " && +document.querySelector('[data-figure=total_requests]').dataset.value > least",
+            arg=50_000 if keep else 1,
+            timeout=90_000,
+        )
+        cache.optimize()
+        one.page.fill("#key", "user:1")
+        one.page.click("form button")
+        one.page.wait_for_selector("[data-figure=key]")
+        one.page.evaluate("scrollTo(0, 0)")
+        assert one.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        place = IMAGES / f"dashboard-{name}.png" if keep else tmp_path / "page.png"
+        one.page.screenshot(path=place)
+        for each in traffic:
+            each.stop()
+        assert place.stat().st_size > 20_000
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_background(visit: Callable[..., Visit], scheme: str) -> None:
+    cache: Cache[str, str] = Cache(max_entries=50, loader=load, name="profiles")
+    cache.get_or_load("user:1", tags={"t"})
+    with cache.dashboard(0) as board:
+        one = visit(board, color_scheme=scheme)
+        one.page.wait_for_selector("[data-figure=hit_rate]")
+        worst = one.page.evaluate(CONTRAST)
+        assert worst["ratio"] >= 4.5, worst  # WCAG 2.2, level AA
+        unnamed = one.page.evaluate(
+            "[...document.querySelectorAll('button, input, svg, table, nav')].filter(e =>"
+            " !(e.textContent.trim() || e.getAttribute('aria-label') || e.labels?.length)).length"
+        )
+        assert unnamed == 0
+
+
+CONTRAST = """() => {
+    const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    const channels = (color) => {
+        canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1);
+        return [...canvas.getImageData(0, 0, 1, 1).data];
+    };
+    const light = (color) => channels(color).slice(0, 3).map((value) => value / 255)
+        .map((value) => value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, value, at) => sum + value * [0.2126, 0.7152, 0.0722][at], 0);
+    const behind = (element) => {
+        for (let each = element; each; each = each.parentElement) {
+            const color = getComputedStyle(each).backgroundColor;
+            if (channels(color)[3] === 255) return color;
+        }
+        return "white";
+    };
+    let worst = { ratio: 99, text: "" };
+    for (const element of document.querySelectorAll("body *")) {
+        if (![...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim())) continue;
+        if (!element.checkVisibility() || ["SCRIPT", "NOSCRIPT", "STYLE"].includes(element.tagName)) continue;
+        const style = getComputedStyle(element);
+        const ink = light(element instanceof SVGElement ? style.fill : style.color);
+        const back = light(behind(element));
+        const ratio = (Math.max(ink, back) + 0.05) / (Math.min(ink, back) + 0.05);
+        if (ratio < worst.ratio) worst = { ratio, text: element.textContent.slice(0, 40) };
+    }
+    return worst;
+}"""
