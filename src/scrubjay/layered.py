@@ -15,6 +15,7 @@ from scrubjay._flow.bulk_coherent import BulkCoherent
 from scrubjay._flow.bulk_lower import BulkLower, Item
 from scrubjay._flow.bulk_stack import BulkStack
 from scrubjay._flow.effects import Flow
+from scrubjay._flow.keeper import keeper
 from scrubjay._flow.level import LevelCounts
 from scrubjay._flow.load import Demand
 from scrubjay._flow.loading import Loading
@@ -84,6 +85,8 @@ class Layered(StoreMapping[K, V]):
             self._stack = self._shared = BulkCoherent(
                 self, below, shared, self._loads, time, silence, lease, forgiving
             )
+            if clock is None:  # a clock of one's own does not go on by itself
+                keeper.watch(self._shared, silence / 4.0)
             self.listening = True  # of what memory gives up, too
             self.strict = level is CacheConsistencyLevel.STRONG
         self._loads.stack = self._stack

@@ -144,6 +144,14 @@ class Removal(Inspection):
             self.dispose(garbage)
         return count
 
+    def abandon(self) -> list[Any]:
+        """Take everything out, tell nobody, and return the keys and values."""
+        while True:
+            stamp = self.stamp
+            items = self.cells
+            if self.forget_all(stamp):
+                return items
+
     def dispose(self, garbage: list[Any]) -> int:
         """Tell of entries taken out, each of them, whatever is raised; then raise the first.
 

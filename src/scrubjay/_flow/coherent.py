@@ -30,6 +30,7 @@ from scrubjay.clock import Clock
 from scrubjay.codecs import Meta, Undecodable
 from scrubjay.consistency import Barrier, Copy, Replica, Session
 from scrubjay.errors import TierError
+from scrubjay.tiers import forks
 from scrubjay.tiers.protocol import TierRecord
 from scrubjay.types import CacheConsistencyLevel
 from scrubjay.versions import Count, Lease, Versioned, Watch
@@ -76,10 +77,24 @@ class Coherent(Stack):
         self._leases = itertools.count()
         tier: Any = shared.tier
         tier.on_invalidated(self._copies.changed)
+        forks.watch(self)
 
     def given_up(self, key: Any) -> None:
         """Note that memory has given an entry up."""
-        self._copies.given_up(self.lower.name_of(key))
+        self._copies.given_up(self.lower.name_of(key), key)
+
+    def look_after(self, now: float) -> None:
+        """Give up the copies of which nobody would have told for too long.
+
+        Args:
+            now: monotonic time.
+        """
+        self._copies.silent(now, self._silence)
+
+    def after_fork(self) -> None:
+        """Begin anew: nobody tells a child of changes to what its parent has read."""
+        self._copies.after_fork()
+        self._owner = os.urandom(8)
 
     # Reading
 

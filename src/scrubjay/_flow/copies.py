@@ -14,11 +14,14 @@ from typing import Any, NamedTuple
 from scrubjay._core.store import Store
 from scrubjay._flow.workers import Workers
 from scrubjay.consistency import Copy
-from scrubjay.versions import Changes, Watch
+from scrubjay.versions import Changes, Feed, Watch
 
 _MOST = 100_000  # copies that are remembered although memory has given them up
 
 _workers = Workers(1)
+
+# Entries of the parent of this process: their finalizers must not run in the midst of a fork.
+_of_parent: list[Any] = []
 
 
 class Holding(NamedTuple):
@@ -54,6 +57,7 @@ class Copies:
         self._lasting = lasting
         self._held: dict[bytes, Holding] = {}
         self._labelled: dict[bytes, set[bytes]] = {}  # names of keys, by what they depend on
+        self._feeds: set[Feed] = set()
         self._untold: list[Changes | None] = []
         self._lock = threading.Lock()  # no code of others runs under it
 
@@ -71,6 +75,7 @@ class Copies:
         with self._lock:
             self._drop(name)
             self._held[name] = holding
+            self._feeds.update(watch.feed for watch in holding.watches)
             for label in holding.copy.labels:
                 self._labelled.setdefault(label, set()).add(name)
         if not holding.live:
@@ -83,10 +88,34 @@ class Copies:
         with self._lock:
             self._drop(name)
 
-    def given_up(self, name: bytes) -> None:
-        """Note that memory has given an entry up."""
-        if not self._lasting:
-            self.forget(name)
+    def given_up(self, name: bytes, key: Any) -> None:
+        """Note that memory has given an entry up, and may have another of the key by now."""
+        holding = self._held.get(name)  # before the look: what is stored later is held anew
+        store = self._store()
+        if self._lasting or holding is None or store is None or store.contains(key):
+            return
+        with self._lock:
+            if self._held.get(name) is holding:
+                self._drop(name)
+
+    def silent(self, now: float, seconds: float) -> None:
+        """Remove the copies of which nobody would have told for some time.
+
+        Args:
+            now: monotonic time.
+            seconds: for how long that is borne.
+        """
+        with self._lock:
+            quiet = [feed for feed in self._feeds if now - feed.confirmed > seconds]
+            for feed in quiet:
+                self._feeds.discard(feed)
+            found = [
+                (name, holding)
+                for name, holding in (self._held.items() if quiet else ())
+                if any(watch.feed in quiet for watch in holding.watches)
+            ]
+        for name, holding in found:
+            self._remove(name, holding)
 
     def _drop(self, name: bytes) -> Holding | None:
         """Take a copy out; under the lock."""
@@ -147,9 +176,15 @@ class Copies:
             store.remove(holding.key)
 
     def after_fork(self) -> None:
-        """Begin anew: nobody tells a child of changes."""
+        """Begin anew: nobody tells a child of changes to what its parent has read."""
         self._lock = threading.Lock()
         self._untold = []
+        self._held = {}
+        self._labelled = {}
+        self._feeds = set()
+        store = self._store()
+        if store is not None:
+            _of_parent.append(store.abandon())
 
 
 class _Draining:
