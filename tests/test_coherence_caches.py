@@ -22,3 +22,20 @@ def test_what_was_loaded_without_the_shared_tier_is_not_a_strong_read():
     assert one.get("k", consistency_level="strong") is None
     assert one.get_or_load("k", lambda _: "new", consistency_level="strong") == "new"
     assert other.get("k", consistency_level="strong") == "new"
+
+
+def test_what_nobody_watches_is_kept_for_no_longer_than_since_its_loading_began():
+    clock = ManualClock(epoch=1_800_000_000.0)
+    tier = SharedMemoryTier(SharedMemory(clock))
+    cache = Cache(tiers=[Layer(tier, max_silence_seconds=5.0)], clock=clock)
+    tier.reachable = False
+
+    def load(_):
+        clock.advance(3.0)
+        return "old"
+
+    assert cache.get_or_load("k", load) == "old"
+    clock.advance(1.9)
+    assert cache.get("k") == "old"
+    clock.advance(0.2)
+    assert cache.get("k") is None

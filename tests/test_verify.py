@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import subprocess
 import sys
+from collections import Counter
 from math import inf
 
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from scrubjay.errors import InvalidArgumentError
 from scrubjay.types import CacheConsistencyLevel
 from scrubjay.verify import bugs
-from scrubjay.verify.checker import check
+from scrubjay.verify.checker import Pauses, check
 from scrubjay.verify.history import NO_TAG, Kind, Recorder
 from scrubjay.verify.passing import Pass, Passes
 from scrubjay.verify.run import verify
@@ -133,6 +135,16 @@ def test_eventual_reads_are_bound(history):
     assert history.violations() == {"eventual": 1}
 
 
+@pytest.mark.parametrize(("process", "found"), [(0, {}), (1, {"eventual": 1})])
+def test_no_time_passes_for_a_process_that_stands_still(history, tmp_path, process, found):
+    history.put(1.0, 2.0, 10)
+    history.put(3.0, 4.0, 20)
+    history.read("eventual", 7.0, 7.1, 10)
+    history.recorder.close()
+    pauses = Pauses({process: [(1.0, 4.5), (6.0, 9.0)]})
+    assert check(tmp_path, BOUND, pauses).violations == found
+
+
 @pytest.mark.parametrize("level", ["session", "monotonic"])
 def test_a_session_that_does_not_read_what_it_wrote(history, level):
     mine = of_level(level)
@@ -204,8 +216,9 @@ def test_writes_with_versions_out_of_order(history):
 
 
 def test_expired_values(history):
-    history.put(1.0, 2.0, 10, expires=3.0)
+    history.put(1.0, 1.2, 10, expires=3.0)
     history.read("eventual", 2.9, 3.5, 10, expires=3.0)
+    history.read("eventual", 3.2, 3.5, 10, expires=3.0)  # its time may have begun at 1.2
     history.read("eventual", 3.3, 3.5, 10, expires=3.0)
     assert history.violations() == {"eventual": 1}
 
@@ -334,3 +347,33 @@ def test_the_command(redis_server):
     bad = subprocess.run([*command, "--bug", "none"], capture_output=True, text=True, check=False)
     assert bad.returncode == 2
     assert "is not one of no-barrier" in bad.stderr
+
+
+def test_what_people_are_told(history):
+    pytest.importorskip("rich")
+    from rich.console import Console
+
+    from scrubjay.verify.report import print_result
+    from scrubjay.verify.run import Result
+
+    history.put(1.0, 2.0, 10)
+    history.put(3.0, 4.0, 20)
+    history.read("strong", 4.5, 4.6, 10)
+    history.read("eventual", 4.5, 4.6, 10)
+    history.read("strong", 4.7, 4.8, 0, 0)
+    result = Result("Redis 9", 60.0, 1.0, 3, Counter({"cut": 2}), findings=history.check())
+    console = Console(file=io.StringIO(), width=200)
+    print_result(result, console)
+    told = console.file.getvalue()
+    assert "Redis 9: 3 processes, 60 s" in told
+    assert "5 operations (2 put, 2 read, 1 miss)" in told
+    assert "2 faults: 2 cut" in told
+    assert "violation at strong: key 1: version 10 was read after 20" in told
+    assert "1 strong reads missed what should have been there" in told
+    assert told.rstrip().endswith("1 violations")
+
+
+def test_the_command_lists_bugs():
+    command = [sys.executable, "-m", "scrubjay", "verify", "--bug", "list"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert [line.split()[0] for line in done.stdout.splitlines()] == list(bugs.BUGS)

@@ -315,6 +315,7 @@ class Coherent(Stack):
         own, inherited = self._labels(flight.terms)
         names = tuple({*own, *inherited})
         level, session = flight.demand or (_EVENTUAL, None)
+        flight.began = self._clock.monotonic()
         try:
             for _ in range(_ATTEMPTS):
                 unfit = flight.unfit
@@ -358,7 +359,7 @@ class Coherent(Stack):
         """Keep a loaded value here and in the shared tier unless the load was overtaken."""
         name = self.lower.name_of(flight.key)
         if ready.token is None:
-            flight.owner.keep(flight, value, self._unwatched(terms))
+            self._keep_unwatched(flight, value, terms)
             return
         if flight.void:
             yield from self._release(name, ready)
@@ -367,7 +368,7 @@ class Coherent(Stack):
         meta = self.lower.labelled(self.lower.meta_of(terms), terms.tags, labels)
         record = self.lower.record_or_none(self.shared, name, value, meta)
         if record is None:
-            flight.owner.keep(flight, value, self._unwatched(terms))
+            self._keep_unwatched(flight, value, terms)
             yield from self._release(name, ready)
             return
         try:
@@ -376,7 +377,7 @@ class Coherent(Stack):
                 yield from self.shared.ask("advance", (self.lower.names.of_key(flight.key),))
         except TierError:
             self.shared.owe((name,), ())
-            flight.owner.keep(flight, value, self._unwatched(terms))
+            self._keep_unwatched(flight, value, terms)
             return
         if filled is None or flight.void:
             return
@@ -409,9 +410,13 @@ class Coherent(Stack):
             )
             yield from self._turns.within(flight.key, work)
 
-    def _unwatched(self, terms: Terms) -> Terms:
-        """Return conditions for an entry of which nobody would be told that it has changed."""
-        return self.lower.in_memory(terms, self._silence)
+    def _keep_unwatched(self, flight: Flight, value: Any, terms: Terms) -> None:
+        """Keep a loaded value of which nobody would be told that it has changed."""
+        left = self._silence
+        if flight.began is not None:  # it may be as old as its loading
+            left -= self._clock.monotonic() - flight.began
+        if left > 0.0:
+            flight.owner.keep(flight, value, self.lower.in_memory(terms, left))
 
     # Changing
 
@@ -425,6 +430,7 @@ class Coherent(Stack):
     ) -> Flow:
         name = self.lower.name_of(key)
         changed = (self.lower.names.of_key(key),)
+        began = self._clock.monotonic()
         self._store.overtake(key)
         own, inherited = self._labels(terms)
         names = tuple({*own, *inherited})
@@ -453,7 +459,7 @@ class Coherent(Stack):
                 yield from self.lower.overwrite(name, value, meta)
             elif self.lower.levels:
                 yield from self.lower.forget((name,), ())
-            stored = self._put_in_memory(key, name, terms, keep, written, labels)
+            stored = self._put_in_memory(key, name, terms, keep, written, labels, began)
             self._remove_named(changed[0])
         except BaseException:
             self.disown(key)
@@ -479,9 +485,14 @@ class Coherent(Stack):
         keep: Callable[[Terms], bool],
         written: Versioned | None,
         labels: Mapping[bytes, int],
+        began: float,
     ) -> bool:
         if written is None or written.value is None:
-            return keep(self._unwatched(terms))
+            left = self._silence - (self._clock.monotonic() - began)
+            if left > 0.0:
+                return keep(self.lower.in_memory(terms, left))
+            self._store.remove(key)
+            return False
         watches = self._watches(written.watch, labels)
         if watches is None:  # something else has been written since
             self._store.remove(key)

@@ -103,6 +103,7 @@ class Flight:
     ahead = False  # nobody has asked for it: it is loaded ahead
     joined = False  # somebody who did not begin it waits for it
     seconds = 0.0  # that the loader took
+    began: float | None = None  # when that was prepared, if it matters
     number = 0  # told to those who listen for events; 0 if nobody did
     loop: Any = None  # the event loop that runs it, if one does
     task: Any = None  # what runs it apart from who began it

@@ -19,7 +19,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from math import inf
@@ -28,7 +28,7 @@ from pathlib import Path
 from scrubjay.types import CacheConsistencyLevel
 from scrubjay.verify.history import BUCKETS, NO_TAG, TAG_BUCKET, Event, Kind, events
 
-__all__ = ["Findings", "check", "check_register"]
+__all__ = ["Findings", "Pauses", "check", "check_register"]
 
 _LEVELS = tuple(CacheConsistencyLevel)
 _EVENTUAL = _LEVELS.index(CacheConsistencyLevel.EVENTUAL)
@@ -37,7 +37,6 @@ _MONOTONIC = _LEVELS.index(CacheConsistencyLevel.MONOTONIC)
 _STRONG = _LEVELS.index(CacheConsistencyLevel.STRONG)
 _EXAMPLES = 10
 _SLACK = 0.05  # seconds between clocks: the wall's and the monotonic one, the server's and ours
-_LATE = 0.25  # seconds: who joins a load gets its value, though that has expired meanwhile
 _BINS = (0.0, 0.001, 0.01, 0.1, 1.0)
 
 
@@ -94,22 +93,42 @@ class Observations:
         self.starts = array("d")
         self.ends = array("d")
         self.versions = array("Q")
+        self.processes = array("H")
 
-    def add(self, level: int, session: int, start: float, end: float, version: int) -> None:
-        """Add one."""
-        self.levels.append(level)
-        self.sessions.append(session)
-        self.starts.append(start)
-        self.ends.append(end)
+    def add(self, event: Event, version: int) -> None:
+        """Add what a read has seen of the register."""
+        self.levels.append(event.level)
+        self.sessions.append(event.session)
+        self.starts.append(event.start)
+        self.ends.append(event.end)
         self.versions.append(version)
+        self.processes.append(event.process)
 
 
-def check(directory: Path, bound_seconds: float) -> Findings:
+class Pauses:
+    """When processes stood still, for whom no time has passed.
+
+    Args:
+        pauses: from when to when, by the number of the process. For those that look at the
+            time with each read there is no need to make allowances: leave it out.
+    """
+
+    def __init__(self, pauses: Mapping[int, Sequence[tuple[float, float]]] | None = None) -> None:
+        self._of = {} if pauses is None else pauses
+
+    def within(self, process: int, start: float, end: float) -> float:
+        """Return how many seconds of a time a process stood still."""
+        pauses = self._of.get(process, ())
+        return sum(max(0.0, min(end, until) - max(start, since)) for since, until in pauses)
+
+
+def check(directory: Path, bound_seconds: float, pauses: Pauses = Pauses()) -> Findings:  # noqa: B008 - it does not change
     """Check the histories in a directory.
 
     Args:
         directory: where `Recorder` has written them.
         bound_seconds: how old something may be at EVENTUAL.
+        pauses: when processes stood still.
     """
     findings = Findings()
     of_tags: dict[int, Observations] = defaultdict(Observations)
@@ -133,11 +152,11 @@ def check(directory: Path, bound_seconds: float) -> Findings:
                 key = keys[event.key] = _Key(event.key, [], findings)
             key.take(event, of_tags)
         for number in sorted(keys):
-            keys.pop(number).check(bumps, bound_seconds)
+            keys.pop(number).check(bumps, bound_seconds, pauses)
     for tag in sorted(bumps.keys() | of_tags.keys()):
         writes, unknown = _ended(bumps[tag])
         findings.indeterminate += unknown
-        check_register(f"tag {tag}", writes, of_tags[tag], bound_seconds, findings)
+        check_register(f"tag {tag}", writes, of_tags[tag], bound_seconds, pauses, findings)
         _check_tags_of_fills(tag, writes, fills[tag], findings)
     findings.by_kind.pop("begun", None)
     findings.operations = sum(findings.by_kind.values())
@@ -173,6 +192,7 @@ class _Key:
         findings.indeterminate += unknown
         self._begun = {event.value: event for event in changes if event.kind == Kind.BEGUN}
         self._value_of = {event.version: event.value for event in self._writes}
+        self._took = {event.value: event.end - event.start for event in self._writes}
         self._reads = Observations()
         self._misses: list[Event] = []
         self._unversioned: list[Event] = []
@@ -184,11 +204,9 @@ class _Key:
         findings.reads[level] += 1
         findings.copies[level] += event.copied
         if event.version:
-            self._reads.add(event.level, event.session, event.start, event.end, event.version)
+            self._reads.add(event, event.version)
         if event.tag != NO_TAG and (event.value or event.generation):
-            of_tags[event.tag].add(
-                event.level, event.session, event.start, event.end, event.generation
-            )
+            of_tags[event.tag].add(event, event.generation)
         if event.kind == Kind.MISS:
             if event.level == _STRONG:
                 self._misses.append(event)
@@ -203,16 +221,18 @@ class _Key:
         written = self._begun.get(event.value)
         if written is None or written.start > event.end:
             findings.violation("writes", f"{self._name}: value {event.value} was never written")
-        if event.start > event.expires + _LATE:
+        if event.start > event.expires + _SLACK:
             late = event.start - event.expires
-            findings.violation(
-                level, f"{self._name}: read {late * 1000:.0f} ms after it had expired"
-            )
+            # Its time begins somewhere between the beginning and the end of its storing.
+            if late > self._took.get(event.value, 0.0) + _SLACK:
+                findings.violation(
+                    level, f"{self._name}: read {late * 1000:.0f} ms after it had expired"
+                )
 
-    def check(self, bumps: dict[int, list[Event]], bound: float) -> None:
+    def check(self, bumps: dict[int, list[Event]], bound: float, pauses: Pauses) -> None:
         """Check it, when all reads are there."""
         name, findings = self._name, self._findings
-        check_register(name, self._writes, self._reads, bound, findings)
+        check_register(name, self._writes, self._reads, bound, pauses, findings)
         _check_fills(name, self._writes, findings)
         _check_unversioned(name, self._writes, self._unversioned, bound, findings)
         findings.unexplained_misses += _unexplained(
@@ -225,6 +245,7 @@ def check_register(
     writes: list[Event],
     reads: Observations,
     bound: float,
+    pauses: Pauses,
     findings: Findings,
 ) -> None:
     """Check what was read of one register.
@@ -234,6 +255,7 @@ def check_register(
         writes: those that have ended.
         reads: what was read.
         bound: the seconds by which a read at EVENTUAL may be behind.
+        pauses: when processes stood still.
         findings: where it is counted.
     """
     by_version = sorted(writes, key=lambda write: write.version)
@@ -261,7 +283,10 @@ def check_register(
         if place and floors[place - 1] > version:
             seconds = start - overtaken[bisect_right(versions, version)]
             findings.note_stale(_LEVELS[level].value, seconds)
-            if seconds > bound + _SLACK:
+            allowed = bound + _SLACK
+            if seconds > allowed:
+                allowed += pauses.within(reads.processes[at], start - seconds, start)
+            if seconds > allowed:
                 what = f"{name}: {seconds:.3f} s behind, where {bound:g} s are the bound"
                 findings.violation(_LEVELS[level].value, what)
         if level == _STRONG:

@@ -48,6 +48,8 @@ class Faults:
             self._kinds.append(self.stop_server)
         #: how many there were, by name
         self.made: Counter[str] = Counter()
+        #: when processes stood still, by their pid
+        self.pauses: dict[int, list[tuple[float, float]]] = {}
 
     def one(self) -> None:
         """Make a fault, and put it right."""
@@ -98,11 +100,13 @@ class Faults:
     def pause_process(self) -> None:
         """Have a process stand still, longer than anything else waits."""
         pid = self._draw.choice(self._pids())
+        since = time.monotonic()
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGSTOP)
         self._last(0.05, 3.0)
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
+        self.pauses.setdefault(pid, []).append((since, time.monotonic()))
 
     def kill_process(self) -> None:
         """Kill a process in whatever it does; another takes its place."""

@@ -342,7 +342,7 @@ class Coherence:
             if request.crossed is not None:
                 continue
             _no_error(replies[1::2])
-            if type(replies[0]) is not list:
+            if type(replies[0]) is not list or len(replies[0]) != 3:
                 raise error_of(replies[0])
             state, version, left = replies[0]
             generation = session.generation
