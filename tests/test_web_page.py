@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ if CHROMIUM is None:
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 KEEP = "SCRUBJAY_KEEP_SCREENSHOTS"  # set: pictures go to the documentation
+NOTHING = "\N{EN DASH}"
 EVIL_KEY = "<img src=x onerror=document.title='owned'>"
 EVIL_TAG = "<script>document.title='owned'</script>"
 EVIL_NAME = "<b onmouseover=document.title='owned'>bold</b>"
@@ -54,12 +56,17 @@ class Visit:
         self.outside: list[str] = []
         self.context = browser.new_context(**options)
         self.page = self.context.new_page()
-        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self._board = board
+        self.page.on("console", lambda message: self._hear(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", self._note)
         self.page.on("websocket", lambda socket: self.outside.append(socket.url))
         self._own = (board.url, "data:")
         self.page.goto(board.url)
+
+    def _hear(self, text: str) -> None:
+        if not (self._board.closed and "net::ERR_" in text):  # it has lost its server
+            self.complaints.append(text)
 
     def _note(self, request: Any) -> None:
         if not request.url.startswith(self._own):
@@ -249,7 +256,6 @@ def test_a_page_whose_program_has_gone_says_so(visit: Callable[..., Visit]) -> N
         one = visit(board)
         one.page.wait_for_selector("#status >> text=live")
     one.page.wait_for_selector("#status.lost")
-    one.complaints.clear()  # the browser tells of the lost connection
 
 
 @pytest.mark.parametrize(
@@ -285,6 +291,33 @@ def test_pictures(
         for each in traffic:
             each.stop()
         assert place.stat().st_size > 20_000
+
+
+def test_figures_read_well(browser: Any) -> None:
+    source = (files("scrubjay.web") / "assets" / "format.js").read_text("utf-8")
+    cases = {
+        "seconds(null)": NOTHING,
+        "seconds(0)": "0",
+        "seconds(2.5e-8)": "25 ns",
+        "seconds(4.3e-4)": "430 µs",
+        "seconds(9.996e-4)": "1000 µs",
+        "seconds(0.0123)": "12.3 ms",
+        "seconds(0.9999)": "1000 ms",
+        "seconds(1.5)": "1.50 s",
+        "seconds(600)": "10 min",
+        "bytes(0)": "0 B",
+        "bytes(1536)": "1.5 KB",
+        "bytes(null)": NOTHING,
+        "short(9999)": "9,999",
+        "short(12345)": "12.3K",
+        "percent(0.12345)": "12.3 %",
+        "several(1, 'cache')": "1 cache",
+        "several(0, 'cache')": "0 caches",
+    }
+    page = browser.new_page()
+    for expression, expected in cases.items():
+        assert page.evaluate(f"() => {{ {source}; return {expression}; }}") == expected, expression
+    page.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -163,7 +163,7 @@ function tuner({ detail }) {
   return [
     make("p", { "data-figure": "reason" }, it.reason),
     ...(ways.length ? [table("What each way would have hit", ["way", "#would have hit"], ways)] : []),
-    none(`${count(rounds)} rounds of optimization, ${count(it.changes)} changes`),
+    none(`${several(rounds, "round")} of optimization, ${several(it.changes, "change")} of way`),
     ...changes.slice(0, 5).map((round) =>
       make("p", { class: "faint" }, `${clock(Date.parse(round.timestamp) / 1e3)}: ${(round.changed.way ?? []).join(" → ")} at ${percent(round.hit_rate)}`)),
   ];
