@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import threading
 import weakref
 from collections.abc import Callable
@@ -354,3 +355,23 @@ def test_kinds_that_do_not_exist_are_refused(kinds: Any) -> None:
 def test_a_callback_that_cannot_be_called_is_refused() -> None:
     with pytest.raises(InvalidArgumentError, match="callback"):
         Cache(max_entries=2).on_event(None)  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_queued_subscriber_goes_on_in_a_forked_child() -> None:
+    hub = Events()
+    told = threading.Event()
+    hub.subscribe(lambda event: told.set(), queued=True)
+    hub.publish(Event(EventKind.MISS))
+    assert told.wait(30)
+    told.clear()
+    number = os.fork()
+    if number == 0:
+        code = 1
+        try:
+            hub.publish(Event(EventKind.MISS))
+            code = 0 if told.wait(30) else 2
+        finally:
+            os._exit(code)
+    assert os.waitpid(number, 0)[1] == 0
+    assert not told.is_set()

@@ -160,6 +160,13 @@ def test_a_process_that_does_not_answer_is_left_out(
         gatherer.look()
         assert gatherer.rows() == []
         running.send_signal(signal.SIGCONT)
+        gatherer.look()
+        assert gatherer.rows() == []  # it is left alone for a while
+        gatherer._silent.clear()
+        monkeypatch.undo()
+        monkeypatch.setenv("SCRUBJAY_RUNTIME_DIR", str(place))
+        gatherer.look()
+        assert [row["name"] for row in gatherer.rows()] == ["of-the-child"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
@@ -184,6 +191,7 @@ def test_a_cache_that_is_exposed_twice_stays_until_the_second_end() -> None:
     cache: Cache[Any, Any] = Cache(max_entries=5)
     first, second = cache.expose(), cache.expose()
     first()
+    first()  # once more does nothing
     assert len(process.local) == 1
     second()
     assert len(process.local) == 0

@@ -18,7 +18,7 @@ def store_of(cache: Any) -> Any:
     """
     store = getattr(cache, "sync", cache)
     store = getattr(store, "cache", store)
-    if not hasattr(store, "get_detailed_statistics"):
+    if isinstance(store, type) or not hasattr(store, "get_detailed_statistics"):
         raise InvalidArgumentTypeError(f"cache: {type(cache).__name__} is not a cache")
     return store
 
@@ -44,9 +44,9 @@ class Roster:
         """
         store = store_of(cache)
         with self._lock:
-            for label, reference in self._caches.items():
-                if reference() is store:
-                    return label
+            known = self.label(store)
+            if known is not None:
+                return known
             self._sweep()
             name = store.name or "cache"
             label, number = name, 1
@@ -70,6 +70,15 @@ class Roster:
             pairs = [(label, reference()) for label, reference in self._caches.items()]
         return [(label, store) for label, store in pairs if store is not None]
 
+    def label(self, cache: Any) -> str | None:
+        """Return the label of a cache, or None if it is not watched."""
+        store = store_of(cache)
+        with self._lock:
+            for label, reference in self._caches.items():
+                if reference() is store:
+                    return label
+        return None
+
     def get(self, label: str) -> Any:
         """Return the cache of a label, or None."""
         reference = self._caches.get(label)
@@ -77,12 +86,11 @@ class Roster:
 
     def remove(self, cache: Any) -> None:
         """Watch a cache no more."""
-        store = store_of(cache)
         with self._lock:
-            for label, reference in list(self._caches.items()):
-                if reference() is store:
-                    del self._caches[label]
-                    self._ends.pop(label)()
+            label = self.label(cache)
+            if label is not None:
+                del self._caches[label]
+                self._ends.pop(label)()
 
     def clear(self) -> None:
         """Watch nothing any more."""

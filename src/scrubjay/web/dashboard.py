@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from scrubjay.errors import InvalidArgumentError, InvalidArgumentTypeError
+from scrubjay.observe.roster import store_of
 from scrubjay.web.access import Access, checked
 from scrubjay.web.gathering import Gatherer
 from scrubjay.web.local import process
@@ -59,7 +60,7 @@ class Dashboard:
         self.port: int = self._server.server_address[1]
         name = f"[{host}]" if ":" in host else host
         self.url = f"http://{name}:{self.port}/"
-        self._gatherer.look()
+        self._gatherer.look(afar=False)  # it would not do to wait for others here
         self._gatherer.start()
         threading.Thread(
             target=self._server.serve_forever,
@@ -72,8 +73,8 @@ class Dashboard:
         """Show a cache of this process, too; return itself."""
         with process.lock:
             process.local.add(cache)
-        self._shown.append(weakref.ref(cache))
-        self._gatherer.look()
+        self._shown.append(weakref.ref(store_of(cache)))
+        self._gatherer.look(afar=False)
         return self
 
     def close(self) -> None:

@@ -117,9 +117,12 @@ def expose(cache: Any) -> Callable[[], None]:
                 process.local.remove(cache)
                 raise
 
+    shown = [cache]
+
     def end() -> None:
         with process.lock:
-            process.local.remove(cache)
+            while shown:  # once
+                process.local.remove(shown.pop())
             if not len(process.local) and _announced.announcement is not None:
                 _announced.announcement.close()
                 _announced.announcement = None

@@ -16,6 +16,7 @@ from scrubjay.web.local import Local
 _log = logging.getLogger("scrubjay")
 _KEPT = 600  # looks remembered
 _EVERY = 1.0  # seconds between two looks
+_LEFT_ALONE = 5.0  # seconds in which a process that did not answer is not asked
 
 Sample = tuple[float, int, list[int], int, float, float, float, int]
 """Time, requests, hits by tier, bytes, quantiles in milliseconds, entries."""
@@ -35,6 +36,8 @@ class Gatherer:
         self._looking = threading.Lock()  # an older look must not end after a newer one
         self._changed = threading.Condition()
         self._closed = False
+        self._afar: list[dict[str, Any]] = []  # what other processes told last
+        self._silent: dict[int, float] = {}  # processes that did not answer, and until when
         self._rounds = 0
         self._rows: dict[str, dict[str, Any]] = {}
         self._samples: dict[str, deque[Sample]] = {}
@@ -65,20 +68,33 @@ class Gatherer:
             with self._changed:
                 self._changed.wait_for(lambda: self._closed, _EVERY)
 
-    def look(self) -> None:
-        """Look at every cache, and tell those who wait for it."""
-        with self._looking:
-            self._look()
+    def look(self, afar: bool = True) -> None:
+        """Look at every cache, and tell those who wait for it.
 
-    def _look(self) -> None:
+        Args:
+            afar: whether other processes are asked, for which one may have to wait.
+        """
+        with self._looking:
+            rows: list[dict[str, Any]] = []
+            if self._local is not None:
+                rows.extend(self._local.overview())  # type: ignore[arg-type]
+            if afar:
+                self._afar = self._ask_others()
+            self._keep(rows + self._afar)
+
+    def _ask_others(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
-        if self._local is not None:
-            rows.extend(self._local.overview())  # type: ignore[arg-type]
-        for path in self._others().values():
+        now = time.monotonic()
+        for number, path in self._others().items():
+            if now < self._silent.get(number, 0.0):
+                continue
             try:
                 rows.extend(ask(path, {"ask": "overview"}) or ())
             except (OSError, ValueError):  # it is ending, or too busy to answer
-                continue
+                self._silent[number] = now + _LEFT_ALONE
+        return rows
+
+    def _keep(self, rows: list[dict[str, Any]]) -> None:
         now = time.time()
         with self._changed:
             self._rows = {row["id"]: row for row in rows}

@@ -67,11 +67,12 @@ class Local:
     def remove(self, cache: Any) -> None:
         """Take one `add` back; after the last the cache is looked at no more."""
         store = store_of(cache)
-        label = self._roster.add(store, self._begin)
+        label = self._roster.label(store)
+        if label is None:
+            return
         self._wanted[label] -= 1
         if self._wanted[label] > 0:
             return
-        del self._wanted[label]
         self._roster.remove(store)
         if store in self._advised:
             self._advised.discard(store)

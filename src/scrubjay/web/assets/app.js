@@ -105,7 +105,7 @@ function overview(rows) {
 
 function status(lost) {
   const element = byId("status");
-  const text = lost ? "no connection: figures are old" : `live · ${count(state.rows.size)} ${state.rows.size === 1 ? "cache" : "caches"}`;
+  const text = lost ? "no connection: figures are old" : `live · ${several(state.rows.size, "cache")}`;
   element.classList.toggle("lost", lost);
   set(element, text);
 }

@@ -5,6 +5,7 @@ const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFracti
 
 const count = (value) => (value === null || value === undefined ? "–" : number.format(value));
 const short = (value) => (value === null ? "–" : Math.abs(value) < 10_000 ? number.format(Math.round(value)) : compact.format(value));
+const several = (value, noun) => `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
 const percent = (share, digits = 1) => (share === null ? "–" : `${(100 * share).toFixed(digits)} %`);
 
 function bytes(value) {
@@ -15,13 +16,16 @@ function bytes(value) {
   return `${unit && value < 100 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
 }
 
+// Two or three digits that mean something.
+const digits = (value) => value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
+
 function seconds(value) {
   if (value === null || value === undefined) return "–";
   if (value === 0) return "0";
   if (value < 1e-6) return `${Math.round(value * 1e9)} ns`;
-  if (value < 1e-3) return `${(value * 1e6).toPrecision(2)} µs`;
-  if (value < 1) return `${(value * 1e3).toPrecision(3)} ms`;
-  if (value < 120) return `${value.toPrecision(3)} s`;
+  if (value < 1e-3) return `${digits(value * 1e6)} µs`;
+  if (value < 1) return `${digits(value * 1e3)} ms`;
+  if (value < 120) return `${digits(value)} s`;
   if (value < 7200) return `${Math.round(value / 60)} min`;
   return `${Math.round(value / 3600)} h`;
 }

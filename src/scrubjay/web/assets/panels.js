@@ -132,6 +132,13 @@ function removals({ detail }) {
   return [table("Removals by cause", ["cause", "#entries", ""], rows)];
 }
 
+// Further numbers, as they come.
+function numbers(details) {
+  const rows = Object.entries(details).filter(([, value]) => typeof value === "number")
+    .map(([name, value]) => [name.replaceAll("_", " "), Number.isInteger(value) ? count(value) : value.toPrecision(3)]);
+  return rows.length ? [table("Details", ["", "#"], rows)] : [];
+}
+
 function prefetch({ detail }) {
   const it = detail.statistics.prefetch;
   if (!it.enabled) return [none("Prefetching is off.")];
@@ -143,6 +150,7 @@ function prefetch({ detail }) {
       ["prefetch_wasted", "wasted", count(it.wasted), it.wasted],
     ]),
     ...(total ? [] : [none("Nothing was fetched ahead so far.")]),
+    ...numbers(it.details ?? {}),
   ];
 }
 
@@ -155,7 +163,7 @@ function tuner({ detail }) {
   return [
     make("p", { "data-figure": "reason" }, it.reason),
     ...(ways.length ? [table("What each way would have hit", ["way", "#would have hit"], ways)] : []),
-    none(`${count(rounds)} rounds of optimization, ${count(it.changes)} changes`),
+    none(`${several(rounds, "round")} of optimization, ${several(it.changes, "change")} of way`),
     ...changes.slice(0, 5).map((round) =>
       make("p", { class: "faint" }, `${clock(Date.parse(round.timestamp) / 1e3)}: ${(round.changed.way ?? []).join(" → ")} at ${percent(round.hit_rate)}`)),
   ];
