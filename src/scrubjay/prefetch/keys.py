@@ -140,7 +140,7 @@ class Keys:
         length = self.slots
         while length < len(keys):
             length *= 2
-        self.grow(length if length < self.most else self.most)
+        self.grow(min(self.most, length))
         for slot in range(len(keys)):
             wide = self.spread(keys[slot]) if known[slot] else 0
             if not known[slot] or self.find(wide) != NONE:
