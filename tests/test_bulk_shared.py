@@ -190,3 +190,19 @@ def test_without_the_tier_it_is_loaded_all_the_same(node: Any) -> None:
     one, tier = node()
     tier.down = True
     assert one.get_many(["a", "b"], load) == {"a": "loaded a", "b": "loaded b"}
+
+
+def test_a_removal_that_nobody_was_told_of_is_an_error_unless_it_is_forgiven(node: Any) -> None:
+    for level, forgiven in (("eventual", True), ("session", False)):
+        one, tier = node(consistency_level=level)
+        one.put_many({"a": 1, "b": 2})
+        tier.down = True
+        if forgiven:
+            assert one.invalidate_many(["a", "b"]) == 2
+        else:
+            with pytest.raises(TierUnavailableError):
+                one.invalidate_many(["a", "b"])
+        assert "a" not in one
+        assert "b" not in one
+        tier.down = False
+        assert one.get_many(["a", "b"]) == {}
