@@ -132,7 +132,7 @@ class BulkCoherent(Coherent, BulkStack):
 
     def _granted(self, part: Part) -> Generator[Effect, Any, Ready | None]:
         name = self.lower.name_of(part.key)
-        own, inherited = self._labels(part.terms)
+        own, inherited = self._labels(part.key, part.terms)
         names = tuple({*own, *inherited})
         unfit = part.unfit
         if part.anew and unfit is None:

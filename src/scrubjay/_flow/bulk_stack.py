@@ -199,7 +199,7 @@ class BulkStack(Stack):
         for (key, _, item, _), below in zip(batch, kept, strict=True):
             try:
                 stored = item.keep(self.lower.in_memory(item.terms))
-                self._remove_named(self.lower.names.of_key(key))
+                self._remove_dependents(key)
                 total += stored or below
             except BaseException as error:  # the others must not be left as they were, too
                 self.lower.disown(key)
