@@ -172,6 +172,22 @@ def test_a_plain_loader_that_returns_an_awaitable_harms_nobody() -> None:
     arun(use())
 
 
+def test_a_loader_may_be_an_object_that_is_awaited() -> None:
+    class Load:
+        async def __call__(self, key: Any) -> str:
+            return f"value of {key}"
+
+    cache = warm_on(Load())
+
+    async def use() -> None:
+        await warm(cache)
+        await cache.get_or_load("a")
+        await until(lambda: cache.sync.waits("b"))
+        assert await cache.get("b") == "value of b"
+
+    arun(use())
+
+
 def test_stopping_cancels_what_is_loaded_ahead() -> None:
     cancelled: list[Any] = []
     slow = [False]

@@ -72,10 +72,12 @@ def test_a_load_that_does_not_come_back_holds_the_others_up() -> None:
     learned(pace, 0.01, 100)
     pace.begin("a", 0.0)
     assert pace.room(0.01) == 7
-    assert pace.room(0.1) == 0
+    assert pace.room(0.1) == 7  # one may be late
+    assert pace.room(0.3) == 0
+    pace.begin("b", 0.01)
+    assert pace.room(0.1) == 0  # not two
     pace.end("a")
-    assert pace.room(0.1) == 8
-    pace.begin("b", 0.1)
+    assert pace.room(0.1) == 7
     pace.forget()  # as in a child process
     assert pace.room(9.0) == 8
 

@@ -93,7 +93,7 @@ class AdaptiveCache(Generic[K, V]):
         batch_loader: Callable[[list[Any]], Any] | None = None,
         loaders: Mapping[str, Callable[[Any], Any]] | None = None,
         prefetch_cost_ratio: float = 1.3,
-        prefetch_concurrency: int = 4,
+        prefetch_concurrency: int = 8,
         prefetch_rate: float | None = None,
         sizer: Callable[[Any], int] | None = None,
         max_value_fraction: float = 0.1,

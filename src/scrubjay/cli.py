@@ -44,6 +44,7 @@ def _build_app() -> "Typer":
     from scrubjay.lab.command import replay_command
     from scrubjay.lab.curve_command import curve_command
     from scrubjay.lab.record_command import CONTEXT, record_command
+    from scrubjay.lab.train_command import train_command
     from scrubjay.top.command import top_command
     from scrubjay.verify.command import verify_command
     from scrubjay.web.command import dashboard_command
@@ -79,6 +80,7 @@ def _build_app() -> "Typer":
     app.command("replay", cls=SeveralValues)(replay_command)
     app.command("curve", cls=SeveralValues)(curve_command)
     app.command("advise", cls=SeveralValues)(advise_command)
+    app.command("train")(train_command)
     app.command("record", context_settings=CONTEXT)(record_command)
     app.command("dashboard")(dashboard_command)
     app.command("top")(top_command)

@@ -54,10 +54,12 @@ class Pace:
         under_way = len(self._begun)
         if self._trying:
             return 0 if under_way else 1
-        if under_way and self._loads:
-            oldest = now - next(iter(self._begun.values()))
-            if oldest > _STUCK * self._usual + _LEAST:
-                return 0
+        if self._loads:
+            # Two that do not come back in time, or one that does not come back at all.
+            bounds = (4.0 * _STUCK, _STUCK)
+            for began, times in zip(self._begun.values(), bounds, strict=False):
+                if now - began > times * self._usual + _LEAST:
+                    return 0
         room = max(1, int(self._allowed)) - under_way
         if self._rate is not None:
             self._tokens = min(max(1.0, self._rate), self._tokens + (now - self._at) * self._rate)

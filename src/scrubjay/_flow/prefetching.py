@@ -178,7 +178,10 @@ class Prefetching:
                 self._lock.release()
             if store is not None:
                 store.drop_overdue()
-            self._begin(begun)
+            if self.closed:  # meanwhile
+                _give_up(begun)
+            else:
+                self._begin(begun)
             news, self._news = self._news, []
             for event in news:
                 self._events.publish(event)
@@ -227,8 +230,7 @@ class Prefetching:
 
     def _settle(self, store: Store) -> None:
         """Note what became of loads that have ended."""
-        for trip in [trip for trip in self._flying.values() if _is_stranded(trip.flight)]:
-            load.give_up_ahead(trip.flight)  # type: ignore[arg-type]  # it has begun
+        _give_up([trip for trip in self._flying.values() if _is_stranded(trip.flight)])
         while self._ended:
             trip = self._ended.popleft()
             guess, flight = trip.guess, trip.flight
@@ -299,6 +301,9 @@ class Prefetching:
         most = sum(room.values())
         if most <= 0:
             return []
+        loading = self._loading()
+        if loading is None:
+            return []
         chosen: dict[Source, list[tuple[Guess, Terms]]] = {}
         for guess in self.planner.plan(most):
             key = guess.key
@@ -310,6 +315,7 @@ class Prefetching:
                 or key in self._flying
                 or len(chosen.get(source_of, ())) >= room.get(source_of, 0)
                 or self._refused.get(key, (0.0, 0.0))[0] > now
+                or loading.failure(key) is not None
                 or store.contains(key)
             ):
                 self.planner.fetched(guess, 0.0, stored=False)
@@ -319,14 +325,13 @@ class Prefetching:
         for source, guesses in chosen.items():
             step = TOGETHER if source.many else 1
             for at in range(0, len(guesses), step):
-                begun += self._claim(source, guesses[at : at + step], now)
+                begun += self._claim(loading, source, guesses[at : at + step], now)
         return begun
 
-    def _claim(self, source: Source, guesses: list[tuple[Guess, Terms]], now: float) -> list[Trip]:
+    def _claim(
+        self, loading: Loading, source: Source, guesses: list[tuple[Guess, Terms]], now: float
+    ) -> list[Trip]:
         """Claim keys that one call will load."""
-        loading = self._loading()
-        if loading is None:
-            return []
         batch = Batch(source, [guess.key for guess, _ in guesses]) if source.many else None
         begun: list[Trip] = []
         for guess, terms in guesses:
@@ -360,8 +365,7 @@ class Prefetching:
                     self.workers.submit(_Errand(several))
             except Exception:  # there is no room for a thread or a task
                 _log.exception("prefetching failed")
-                for trip in several:
-                    load.give_up_ahead(trip.flight)  # type: ignore[arg-type]  # it has begun
+                _give_up(several)
 
     def _end(self, trip: Trip) -> None:
         """Note, in whatever thread, that a load has ended."""
@@ -479,6 +483,13 @@ class _Errand:
         """Run in a worker thread."""
         while self._starts:
             drivers.run_ahead(self._starts.pop(0))
+
+
+def _give_up(trips: list[Trip]) -> None:
+    """Give up loads that nobody carries out; who has joined one begins anew."""
+    for trip in trips:
+        if trip.flight is not None:
+            load.give_up_ahead(trip.flight)
 
 
 def _is_stranded(flight: Flight | None) -> bool:

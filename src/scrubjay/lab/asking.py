@@ -20,7 +20,7 @@ from scrubjay.types import CacheEvictionStrategy
 _ALL = "all"
 _LIBRARY = PREFIX.rstrip(":")
 _BUILT_IN = tuple(strategy.value for strategy in CacheEvictionStrategy)
-_SEVERAL = ("--capacity", "--strategy", "--try", "--beside")
+_SEVERAL = ("--capacity", "--strategy", "--try", "--beside", "--prefetcher")
 
 Traces = Annotated[
     list[Path],

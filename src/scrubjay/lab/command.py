@@ -15,7 +15,9 @@ from scrubjay.lab import asking
 from scrubjay.lab.capacity import Capacity
 from scrubjay.lab.charts import check_output, draw_comparison
 from scrubjay.lab.model import ReadOptions
-from scrubjay.lab.running import complain, finish, make_messages, run_grid
+from scrubjay.lab.prefetch.contestants import OURS, contestant_names
+from scrubjay.lab.prefetch.table import print_rows, replay_all
+from scrubjay.lab.running import complain, finish, list_traces, make_messages, run_grid
 from scrubjay.lab.summary import collect_rows, summarize
 from scrubjay.lab.tables import escape
 
@@ -53,6 +55,30 @@ def replay_command(
     ] = [],  # noqa: B006 - typer copies it
     processes: asking.Processes = None,
     timeout: asking.Timeout = 300.0,
+    prefetch: Annotated[
+        bool, typer.Option("--prefetch", help="Replay with predictive prefetch, and without.")
+    ] = False,
+    prefetcher: Annotated[
+        list[str],
+        typer.Option(
+            help="With --prefetch: who guesses, several or 'all': " + ", ".join(contestant_names())
+        ),
+    ] = [OURS],  # noqa: B006 - typer copies it
+    lag: Annotated[
+        int,
+        typer.Option(min=0, help="With --prefetch: requests that pass while a key is loaded."),
+    ] = 0,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="With --prefetch: keys loaded ahead at most for each miss without prefetch.",
+        ),
+    ] = None,
+    cost_ratio: Annotated[
+        float,
+        typer.Option(min=1.0, help="With --prefetch: loads allowed for each without prefetch."),
+    ] = 1.3,
     as_json: asking.AsJson = False,
     as_csv: asking.AsCsv = False,
 ) -> None:
@@ -65,6 +91,23 @@ def replay_command(
         limit, key_column, size_column, time_column, client_column, cost_column, format_name
     )
     try:
+        if prefetch:
+            names = contestant_names() if "all" in prefetcher else tuple(dict.fromkeys(prefetcher))
+            replayed = list(
+                replay_all(
+                    list_traces(traces, options, messages),
+                    [Capacity.parse(text) for text in dict.fromkeys(capacity)],
+                    asking.choose_policies(strategy, [], optimum=False),
+                    names,
+                    options,
+                    lag=lag,
+                    budget=budget,
+                    cost_ratio=cost_ratio,
+                    tell=messages.print,
+                )
+            )
+            print_rows(replayed, as_json=as_json, as_csv=as_csv)
+            return
         asking.check_measure(measure)
         for path in chart:
             check_output(path)

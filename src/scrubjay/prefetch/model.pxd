@@ -71,6 +71,7 @@ cdef class Model:
     cdef double allowance
     cdef double deepest
     cdef long long unused
+    cdef long long spare
     cdef long long flying
     cdef Horizon horizon
     cdef double patience

@@ -99,6 +99,7 @@ class Model:
         self.allowance = 16.0
         self.deepest = 64.0 + capacity / 32.0
         self.unused = 0
+        self.spare = 0  # places that unused entries have left and no other has taken yet
         self.flying = 0
         self.horizon = Horizon()
         self.patience = self.horizon.wait
@@ -233,13 +234,17 @@ class Model:
             self.used += 1
             self.used_of[self.kind[slot]] += 1
             self.judge_loaded(slot, 1.0)
-            self.purse += 1.0 - self.paid[slot]
+            self.purse -= self.paid[slot]
             self.age(age)
             self.horizon.come(age)
-            if not state & GHOST:
+            if not state & GHOST:  # else the key would be there without having been loaded
+                self.purse += 1.0
                 self.guard.gain()
             self.trim()
             return
+        if self.spare > 0:
+            self.spare -= 1
+        self.trim()
         if state & GHOST:
             self.guard.harm()
             if outcome == MISS:
@@ -252,7 +257,7 @@ class Model:
             if age + 1 > self.lag:  # not yet known to be over
                 self.take_time(age + 1)
             self.judge_loaded(slot, self.part(age))
-            self.purse += 1.0 - self.paid[slot]
+            self.purse += (0.0 if state & GHOST else 1.0) - self.paid[slot]
         elif state & AWAITED:
             kind = self.kind[slot]
             self.calibration.judge(kind, self.part(age))
@@ -452,6 +457,8 @@ class Model:
         if stored:
             keys.state[slot] |= UNUSED
             self.unused += 1
+            if self.spare > 0:
+                self.spare -= 1
             self.waiting.append(0, slot)
             return slot
         if failed:
@@ -483,7 +490,7 @@ class Model:
         self.wasted += 1
         self.judge_loaded(slot, 0.0)
         self.purse -= self.paid[slot]
-        self.trim()
+        self.spare += 1
         return
 
     def evicted(self, key: Hashable) -> None:
@@ -502,15 +509,15 @@ class Model:
         keys.state[slot] = (state & ~HELD) | LEFT
         keys.left[slot] = keys.now & 0xFFFFFFF
         self.horizon.evict()
-        if self.unused > 0 and not state & GHOST:
+        if self.unused + self.spare > 0 and not state & GHOST:
             keys.state[slot] |= GHOST
             self.ghosts.append(0, slot)
             self.trim()
         return
 
     def trim(self) -> None:
-        """Let there be no more ghosts than entries fetched ahead."""
-        while self.ghosts.length[0] > self.unused:
+        """Let there be no more ghosts than places that the others lack."""
+        while self.ghosts.length[0] > self.unused + self.spare:
             slot = self.ghosts.head[0]
             self.ghosts.unlink(0, slot)
             self.keys.state[slot] &= ~GHOST
