@@ -389,6 +389,11 @@ class Coherent(Stack):
         if anew:
             self._remove_dependents(flight.key)
 
+    def release(self, key: Any, ready: Ready) -> Generator[Effect, Any, None]:
+        """Let others load a key for which a loader has failed."""
+        if ready.token is not None:
+            yield from self._release(self.lower.name_of(key), ready)
+
     def _release(self, name: bytes, ready: Ready) -> Generator[Effect, Any, None]:
         with suppress(TierError):  # others wait until its time is up
             yield from self.shared.ask("release", name, ready.token)

@@ -124,6 +124,10 @@ class Stack:
         """Return what must be known before the loader of a flight is called."""
         return Ready(counters=(yield from self.lower.counters(flight.terms)))
 
+    def release(self, key: Any, ready: Ready) -> Generator[Effect, Any, None]:
+        """Let others load a key for which a loader has failed."""
+        yield from ()
+
     def deposit(
         self, flight: Flight, value: Any, terms: Terms, ready: Ready, anew: bool
     ) -> Generator[Effect, Any, None]:

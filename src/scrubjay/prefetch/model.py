@@ -539,8 +539,7 @@ class Model:
         soon = RIVALS * self.horizon.rival(self.horizon.usual_age)
         late = RIVALS * self.rival
         self.floor = late / (1.0 + late - soon) if late > soon else late
-        if self.floor < self.least:
-            self.floor = self.least
+        self.floor = max(self.floor, self.least)
         self.theta = max(theta, self.floor)
         self.calibration.fade(FADING)
         self.misses *= FADING
