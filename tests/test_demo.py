@@ -347,7 +347,7 @@ def test_it_runs_over_lower_tiers(tmp_path, redis_server):
     for _ in range(2):  # what the first has left there is not found by the second
         result = run_demo(3000, seed=3, tiers=tiers)
         assert result.faults == 0, result.fault_examples
-        assert result.budget_bytes == 1 << 20
+        assert result.budget_bytes == 1 << 18
         assert list(result.tiers) == ["disk", "redis"]
         assert result.tiers["disk"] > 0
         assert sum(result.shares.values()) == pytest.approx(1.0)

@@ -9,6 +9,7 @@ from benchmarks.cases import (
     codecs,
     disk,
     eviction,
+    layered,
     lookup,
     memoize,
     memory,
@@ -53,6 +54,7 @@ CASES = {
     for case in (
         Case("hit", "Get, hit, same key objects", lookup.hit),
         Case("hit-observed", "Get, hit, with all who may watch", observed.hit, (DICT, SCRUBJAY)),
+        Case("hit-tiers", "Get, hit, with tiers below", layered.hit, (DICT, SCRUBJAY)),
         Case("hit-fresh", "Get, hit, equal keys made anew", lookup.hit_fresh),
         Case("miss", "Get, miss, key objects whose hash is known", lookup.miss),
         Case("miss-fresh", "Get, miss, keys made anew", lookup.miss_fresh),

@@ -136,7 +136,7 @@ def _figures(result: DemoResult) -> Table:
     add(
         "memory",
         f"{result.memory_bytes / _MEGABYTE:.2f} MB",
-        f"of {result.budget_bytes / _MEGABYTE:.0f} MB, {result.entries:,} entries",
+        f"of {result.budget_bytes / _MEGABYTE:.3g} MB, {result.entries:,} entries",
     )
     add("whole run", f"{result.total_seconds:.1f} s", f"source of {result.source_rows:,} rows")
     return table

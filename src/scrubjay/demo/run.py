@@ -37,7 +37,7 @@ from scrubjay.types import CacheEvictionStrategy, CacheStatistics
 ProgressCallback = Callable[[Progress], None]
 
 _BUDGET_MB = 32.0
-_SMALL_BUDGET_MB = 1.0  # over other tiers, so that there is something to find there
+_SMALL_BUDGET_MB = 0.25  # over other tiers, so that there is something to find there
 _PROGRESS_SECONDS = 0.2
 _MEASURED_LOADS = 150
 
