@@ -214,6 +214,19 @@ def test_a_replica_refuses_strong_reads(open_tier, server):
         assert tier.barrier().epoch != feed.epoch
 
 
+def test_a_server_that_was_demoted_is_left(open_tier, server):
+    tier = open_tier(server.url, heartbeat_seconds=0.02)
+    before = tier.write(ONE).feed
+    with Client(server.socket) as client:
+        client("REPLICAOF", "127.0.0.1", "1")
+        until(lambda: not before.live)
+        (found,) = tier.read_many([b"a"])  # by a connection that knows what it is
+        assert not found.feed.primary
+        assert found.feed.live
+        with pytest.raises(TierUnavailableError):
+            tier.write(ONE)
+
+
 def test_a_server_with_replicas_refuses_unless_it_is_accepted(open_tier, server):
     tier = open_tier(server.url, heartbeat_seconds=0.02)
     willing = open_tier(server.url, strong="until-failover")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sqlite3
 from collections import Counter
@@ -9,8 +10,9 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
-from scrubjay import InvalidArgumentError
+from scrubjay import Disk, InvalidArgumentError, Redis
 from scrubjay.demo import DemoResult, run_demo
 from scrubjay.demo.compare import (
     StrategyOutcome,
@@ -20,6 +22,7 @@ from scrubjay.demo.compare import (
 )
 from scrubjay.demo.pages import Page, Pages, topic_tag
 from scrubjay.demo.recording import Recording
+from scrubjay.demo.report import print_result
 from scrubjay.demo.result import Latencies
 from scrubjay.demo.schema import REGIONS, TOPICS, Catalogue, create_database, seeded_random
 from scrubjay.demo.source import Source, Write
@@ -337,3 +340,18 @@ def test_progress_is_told():
 def test_there_must_be_something_to_do():
     with pytest.raises(InvalidArgumentError, match="operations"):
         run_demo(0)
+
+
+def test_it_runs_over_lower_tiers(tmp_path, redis_server):
+    tiers = [Disk(tmp_path, max_size_mb=16), Redis(redis_server.url)]
+    for _ in range(2):  # what the first has left there is not found by the second
+        result = run_demo(3000, seed=3, tiers=tiers)
+        assert result.faults == 0, result.fault_examples
+        assert result.budget_bytes == 1 << 20
+        assert list(result.tiers) == ["disk", "redis"]
+        assert result.tiers["disk"] > 0
+        assert sum(result.shares.values()) == pytest.approx(1.0)
+        assert min(result.shares.values()) >= 0.0
+    buffer = io.StringIO()
+    print_result(result, Console(file=buffer, width=200))
+    assert "answered by" in buffer.getvalue()

@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scrubjay.errors import InvalidArgumentError
+from scrubjay.lab.model import Trace
+from scrubjay.lab.prefetch import PrefetchReplay
 from scrubjay.prefetch import registry
 from scrubjay.prefetch.constants import FIRST_HIT, JOINED, MISS
 from scrubjay.prefetch.planner import Planner
@@ -23,49 +25,47 @@ def miss(planner, key, stream=0, moment=0.0):
     return planned
 
 
-def teach(planner, chains, rounds, seed=1, stream=0):
-    """Walk chains of keys in random order; return how many keys were planned."""
+def teach(planner, chains, rounds, seed=1, capacity=100):
+    """Replay walks of chains of keys in random order; return how many were loaded ahead."""
     random = Random(seed)
-    waiting = set()
-    count = 0
-    for _ in range(rounds):
-        for key in random.choice(chains):
-            if key in waiting:
-                waiting.discard(key)
-                planner.accessed(key, stream, 0.0, FIRST_HIT)
-            else:
-                planner.accessed(key, stream, 0.0, MISS)
-            for guess in planner.plan(8):
-                count += 1
-                waiting.add(guess.key)
-                planner.fetched(guess, 0.001, stored=True)
-            planner.evicted(key)
-    return count
+    keys = [key for _ in range(rounds) for key in random.choice(chains)]
+    run = PrefetchReplay(capacity, planner)
+    run.feed(Trace("walks", keys))
+    return run.result(0).issued
 
 
-CHAINS = [[f"{letter}{step}" for step in range(5)] for letter in "abcdefghijklmnopqrst"]
+def plan_after(planner, step=0):
+    """Ask for first keys of chains until something is planned; return that."""
+    for chain in CHAINS:
+        planned = miss(planner, chain[step])
+        if planned:
+            return planned
+    raise AssertionError("nothing is planned")
+
+
+CHAINS = [[f"{line}.{step}" for step in range(5)] for line in range(60)]
 
 
 def test_what_always_follows_is_planned_and_comes_true():
-    planner = Planner(1000)
-    assert teach(planner, CHAINS, 400) > 800
+    planner = Planner(100)
+    assert teach(planner, CHAINS, 400) > 600
     report = planner.statistics()
-    assert report["precision"] > 0.9
-    assert report["coverage"] > 0.5
-    assert report["loads_ratio"] < 1.05
+    assert report["precision"] > 0.8
+    assert report["coverage"] > 0.3
+    assert report["loads_ratio"] < 1.2
     assert report["predictors"]["sequence"]["used"] > 500
 
 
 def test_a_small_cache_plans_nothing():
     planner = Planner(63)
-    assert teach(planner, CHAINS, 200) == 0
+    assert teach(planner, CHAINS, 200, capacity=63) == 0
     assert planner.room() == 0
 
 
 def test_the_likeliest_comes_first_and_no_key_twice():
-    planner = Planner(1000)
+    planner = Planner(100)
     teach(planner, CHAINS, 300)
-    planned = miss(planner, "a0")
+    planned = plan_after(planner)
     assert len({guess.key for guess in planned}) == len(planned)
     assert [guess.probability for guess in planned] == sorted(
         (guess.probability for guess in planned), reverse=True
@@ -74,7 +74,7 @@ def test_the_likeliest_comes_first_and_no_key_twice():
 
 def test_streams_are_kept_apart():
     def learned(streams):
-        planner, random = Planner(1000), Random(5)
+        planner, random = Planner(100), Random(5)
         walks = [iter(()) for _ in range(8)]
         for _ in range(6000):
             line = random.randrange(8)
@@ -83,23 +83,21 @@ def test_streams_are_kept_apart():
                 walks[line] = iter(random.choice(CHAINS))
                 key = next(walks[line])
             miss(planner, key, streams[line])
-        return {guess.key: guess.probability for guess in planner.predict("a0", 1, 40)}
+        return [guess.key for guess in planner.predict("0.0", 1, 4)]
 
-    apart = learned(range(1, 9))
-    together = learned([0] * 8)
-    assert apart["a1"] > together.get("a1", 0.0) + 0.2
+    assert set(learned(range(1, 9))) == {"0.1", "0.2", "0.3", "0.4"}
+    assert set(learned([0] * 8)) != {"0.1", "0.2", "0.3", "0.4"}
 
 
 def test_plans_depend_on_no_hash():
     def plans(spell):
-        planner, random, found = Planner(500), Random(3), []
-        for _ in range(500):
-            for key in random.choice(CHAINS):
-                found.append([guess[1:] for guess in miss(planner, spell(key))])
-        return found
+        planner = Planner(100)
+        count = teach(planner, [[spell(key) for key in chain] for chain in CHAINS], 300)
+        worths = [guess[1:] for guess in planner.predict(spell("7.0"), 0, 8)]
+        return count, planner.statistics(), worths
 
     expected = plans(str)
-    assert any(expected)
+    assert expected[0] > 100
     assert plans(lambda key: (1, key, None)) == expected
     assert plans(lambda key: key.encode()) == expected
 
@@ -164,31 +162,33 @@ def test_any_order_of_events_keeps_the_accounts(actions):
 
 
 def test_a_source_that_fails_is_left_alone_and_tried_again():
-    planner = Planner(1000)
+    planner = Planner(100)
     teach(planner, CHAINS, 300)
-    random, failed, last = Random(2), 0, 0
-    for turn in range(4000):
+    random, failures = Random(2), []
+    for now in range(2000):
         for key in random.choice(CHAINS):
             for guess in miss(planner, key):
                 planner.failed(guess)
-                failed, last = failed + 1, turn
-    assert failed < 400
-    for _ in range(8000):
-        for key in random.choice(CHAINS):
-            for guess in miss(planner, key):
-                planner.fetched(guess, 0.001, stored=True)
-                planner.dropped(guess.key)
-    assert planner.statistics()["issued"] > failed + last // 1000
+                failures.append(now)
+    assert 0 < len(failures) < 200
+    assert len([now for now in failures if now > 1000]) <= 20
+    before = planner.statistics()["issued"]
+    teach(planner, CHAINS, 4000)
+    assert planner.statistics()["issued"] > before + 100
 
 
 def test_a_source_that_slows_down_is_left_alone():
-    planner = Planner(1000)
+    planner = Planner(100)
     teach(planner, CHAINS, 300)
     assert not planner.statistics()["silent"]
-    for guess in [guess for key in ("a0", "b0", "c0") for guess in miss(planner, key)]:
-        planner.fetched(guess, 0.5, stored=True)
+    for seconds in (0.001, 0.1, 0.1):
+        for guess in plan_after(planner):
+            planner.fetched(guess, seconds, stored=True)
+        if planner.statistics()["silent"]:
+            break
     assert planner.statistics()["silent"]
-    assert not miss(planner, "d0")
+    with pytest.raises(AssertionError, match="nothing is planned"):
+        plan_after(planner)
 
 
 def test_it_looks_farther_ahead_when_loads_take_long():
@@ -222,9 +222,9 @@ def test_it_looks_farther_ahead_when_loads_take_long():
 
 
 def test_why_a_key_was_planned():
-    planner = Planner(1000)
+    planner = Planner(100)
     teach(planner, CHAINS, 300)
-    guess = miss(planner, "a0")[0]
+    guess = plan_after(planner)[0]
     assert "is being fetched" in planner.explain(guess.key)
     planner.fetched(guess, 0.01, stored=True)
     told = planner.explain(guess.key)
@@ -234,22 +234,22 @@ def test_why_a_key_was_planned():
 
 
 def test_a_model_goes_on_where_it_was_saved():
-    taught = Planner(1000)
+    taught = Planner(100)
     teach(taught, CHAINS, 300)
-    fresh = Planner(1000)
+    fresh = Planner(100)
     fresh.load(taught.save())
-    for first in ("a0", "c2", "t3"):
+    for first in ("0.0", "7.2", "30.3"):
         assert fresh.predict(first, 0, 5) == taught.predict(first, 0, 5)
         assert fresh.predict(first, 0, 5)
-    assert any(guess.key == "a1" for guess in miss(fresh, "a0"))
+    assert any(guess.key == "0.1" for guess in miss(fresh, "0.0"))
 
 
 def test_keys_of_all_kinds_are_saved_and_others_left_out():
     odd = object()
     chain = ["text", 7, b"bytes", 2.5, None, ("pair", (1, b"x")), odd, "after"]
-    taught = Planner(1000)
+    taught = Planner(100)
     teach(taught, [chain, *CHAINS], 400)
-    fresh = Planner(1000)
+    fresh = Planner(100)
     fresh.load(taught.save())
     for key, follower in zip(chain, chain[1:5], strict=False):
         assert follower in [guess.key for guess in fresh.predict(key, 0, 8)]
@@ -269,10 +269,10 @@ def test_times_and_sessions_are_saved_too(stream):
 
 
 def test_what_is_no_model_is_refused_and_changes_nothing():
-    taught = Planner(1000)
+    taught = Planner(100)
     teach(taught, CHAINS, 200)
     data = taught.save()
-    before = taught.predict("a0", 0, 5)
+    before = taught.predict("0.0", 0, 5)
     damaged = data[:-5] + bytes([data[-5] ^ 1]) + data[-4:]
     newer = data[:4] + bytes([data[4] + 1]) + data[5:]
     for wrong in (b"", b"SJPF", b"something else entirely", damaged, newer, data[:40]):
@@ -280,9 +280,9 @@ def test_what_is_no_model_is_refused_and_changes_nothing():
             taught.load(wrong)
     with pytest.raises(InvalidArgumentError):
         taught.load("text")
-    assert taught.predict("a0", 0, 5) == before
+    assert taught.predict("0.0", 0, 5) == before
     with pytest.raises(InvalidArgumentError, match="most_keys"):
-        Planner(1000, most_keys=10).load(data)
+        Planner(100, most_keys=10).load(data)
 
 
 class Successor(Predictor):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scrubjay import Cache
+from scrubjay import AdaptiveCache, Cache
 from scrubjay.tiers.memory import MemoryTier
 from scrubjay.web.dashboard import Dashboard
 
@@ -205,6 +207,40 @@ def test_a_key_is_explained_and_its_value_kept(visit: Callable[..., Visit]) -> N
         one.page.press("#key", "Enter")
         one.page.wait_for_selector("text=it is not in memory")
         assert "secret" not in one.page.content()
+
+
+def test_what_is_fetched_ahead_is_shown(visit: Callable[..., Visit]) -> None:
+    async def read(key: int) -> str:
+        return f"row {key}"
+
+    cache: AdaptiveCache[int, str] = AdaptiveCache(max_entries=100, loader=read, name="rows")
+    prefetcher = cache.prefetcher
+    assert prefetcher is not None
+
+    async def learn() -> None:
+        for session in range(4):  # until it has seen what follows what
+            for number in range(150):
+                await cache.get_or_load(number, context={"session_id": str(session)})
+                await prefetcher.ajoin()
+
+    with ThreadPoolExecutor(1) as apart:  # playwright has a loop of its own on this thread
+        apart.submit(asyncio.run, learn()).result()
+    assert cache.statistics.prefetch_hits > 0
+    with cache.dashboard(0) as board:
+        one = visit(board)
+        one.page.wait_for_selector("[data-figure=prefetch_accuracy]")
+        group: Any = cache.get_detailed_statistics()["prefetch"]
+        one.agree(
+            {
+                "prefetch_accuracy": group["accuracy"],
+                "prefetch_used": group["used"],
+                "prefetch_wasted": group["wasted"],
+                "prefetch_waiting": group["waiting"],
+            }
+        )
+        numbers = [value for value in group["details"].values() if type(value) in {int, float}]
+        rows = one.page.locator('table[aria-label="Details"] tbody tr')
+        assert rows.count() == len(numbers)
 
 
 def test_a_script_in_a_key_a_tag_or_a_name_is_text(visit: Callable[..., Visit]) -> None:

@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, ParamSpec, TypeVar, overload
 
 from scrubjay import arguments, settings
 from scrubjay._core.constants import MISSING
@@ -19,6 +19,7 @@ from scrubjay.clock import Clock
 from scrubjay.codecs import Serializer
 from scrubjay.consistency.manager import ConsistencyManager
 from scrubjay.consistency.tokens import Session
+from scrubjay.copying import awaited_copying
 from scrubjay.decorators import CachedFunction, Decorator, shared
 from scrubjay.errors import UnpicklableCacheError
 from scrubjay.events import EventCallback, EventKind, Events
@@ -112,6 +113,7 @@ class AdaptiveCache(Generic[K, V]):
         soft_timeout_seconds: float | None = None,
         hard_timeout_seconds: float | None = None,
         early_refresh: float = 0.0,
+        copy: Literal["deep"] | Callable[[Any], Any] | None = None,
     ) -> None:
         self._sync: Cache[K, V] = Cache(
             max_size_mb,
@@ -145,7 +147,11 @@ class AdaptiveCache(Generic[K, V]):
             soft_timeout_seconds=soft_timeout_seconds,
             hard_timeout_seconds=hard_timeout_seconds,
             early_refresh=early_refresh,
+            copy=copy,
         )
+        if copy is not None:
+            kind: Any = type(self)
+            self.__class__ = awaited_copying(kind)
         self._optimizer: asyncio.Task[None] | None = None
 
     @property

@@ -109,6 +109,8 @@ class Cache(Foundation[K, V]):
         early_refresh: how eagerly `get_or_load` has an entry loaded before it expires: by
             chance, the likelier the nearer that is and the longer the load took; 1.0 is the
             usual, 0.0 never.
+        copy: "deep", or a function that copies a value: what is stored is a copy then, and
+            each value that is returned. None to keep and return the very objects.
 
     Raises:
         InvalidArgumentError: an argument makes no sense; the message names it.

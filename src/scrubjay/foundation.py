@@ -6,7 +6,7 @@ What people call is in `scrubjay.cache`.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from scrubjay import arguments, layers, settings
 from scrubjay._core.constants import MISSING
@@ -23,6 +23,7 @@ from scrubjay._flow.sweeper import sweeper
 from scrubjay.clock import Clock, SystemClock
 from scrubjay.codecs import Serializer
 from scrubjay.consistency.manager import ConsistencyManager
+from scrubjay.copying import copier, copying
 from scrubjay.errors import InvalidArgumentError
 from scrubjay.events import REMOVALS, Event, EventKind, Events
 from scrubjay.layered import Layered
@@ -99,7 +100,9 @@ class Foundation(Layered[K, V]):
         soft_timeout_seconds: float | None = None,
         hard_timeout_seconds: float | None = None,
         early_refresh: float = 0.0,
+        copy: Literal["deep"] | Callable[[Any], Any] | None = None,
     ) -> None:
+        self.copier = copier(copy)
         memory, lower = layers.split(() if tiers is None else tiers)
         scope = layers.scope(namespace, tenant)
         max_size_mb = settings.either("max_size_mb", max_size_mb, memory.max_size_mb)
@@ -182,6 +185,9 @@ class Foundation(Layered[K, V]):
         manager.subscribed = self._tell_subscribers
         if lower:
             self.lay(lower, memory, scope, serializer, clock)
+        if self.copier is not None:
+            self.defaults = True  # no put goes past what copies
+            self.__class__ = copying(type(self))
         if Foundation.on_creation is not None:
             Foundation.on_creation(self)
 

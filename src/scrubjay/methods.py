@@ -11,7 +11,6 @@ from typing import Any
 from scrubjay._core.claims import Claims
 from scrubjay._core.constants import MISSING
 from scrubjay._core.terms import Terms
-from scrubjay._flow import drivers
 from scrubjay._flow.flight import Loader
 from scrubjay.hints import signature
 from scrubjay.keys import CallKey, InstanceId
@@ -172,7 +171,7 @@ class BoundMethod:
         flow = recipe.cache.reading(
             key, Loader(recipe.function, (self.__self__, *args), kwargs), method.terms(identity)
         )
-        return drivers.arun(flow) if recipe.asynchronous else drivers.run(flow)
+        return recipe.run(flow)
 
     def invalidate(self, /, *args: Any, **kwargs: Any) -> int:
         """Forget the result of one call; return how many entries are gone."""

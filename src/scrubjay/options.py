@@ -7,7 +7,7 @@ Where a function takes the same options as another and passes them on, it takes 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from scrubjay.clock import Clock
 from scrubjay.types import CacheConsistencyLevel, CacheEvictionStrategy, CacheObjective
@@ -40,6 +40,7 @@ class _Settings(TypedDict, total=False):
     negative_errors: tuple[type[BaseException], ...] | type[BaseException]
     clock: Clock | None
     name: str | None
+    copy: Literal["deep"] | Callable[[Any], Any] | None
 
 
 class _Keys(TypedDict, total=False):

@@ -27,6 +27,7 @@ from scrubjay._core.terms import Terms
 from scrubjay._flow import drivers
 from scrubjay._flow.effects import Flow
 from scrubjay._flow.flight import Loader
+from scrubjay.copying import copied_results
 from scrubjay.keys import CallKey, Mark
 from scrubjay.types import CacheInfo
 
@@ -143,8 +144,13 @@ class Recipe:
 
     def fresh(self, key: Any, terms: Terms, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Call the function whether a result is there or not."""
-        flow = self.cache.refreshing(key, Loader(self.function, args, named), terms)
-        return drivers.arun(flow) if self.asynchronous else drivers.run(flow)
+        return self.run(self.cache.refreshing(key, Loader(self.function, args, named), terms))
+
+    def run(self, flow: Flow) -> Any:
+        """Return what a flow yields, to be awaited if the function is asynchronous."""
+        copy = self.cache.copier
+        run = drivers.arun if self.asynchronous else drivers.run
+        return (run if copy is None else copied_results(run, copy, self.asynchronous))(flow)
 
     def wrapper(self) -> Any:
         """Return the function that callers call, with its methods."""
@@ -155,6 +161,8 @@ class Recipe:
         else:
             share = memo.memoize_shared_async if self.asynchronous else memo.memoize_shared
             made = share(self.cache, self.plan, run, self.key, self.tally)
+        if self.cache.copier is not None:
+            made = copied_results(made, self.cache.copier, self.asynchronous)
         functools.update_wrapper(made, self.function)
         self.equip(made)
         made.invalidate = lambda *args, **named: self.cache.invalidate(self.key(args, named))

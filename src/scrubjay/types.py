@@ -80,7 +80,7 @@ class CacheEntry:
 
     Attributes:
         key: the key.
-        value: the value itself, not a copy.
+        value: the value itself; a copy where the cache copies.
         created_at: when the value was stored, to a sixteenth of a second.
         last_accessed: when it was last read; while nothing is written and hardly anything
             read this may lag, as a hit does not read the clock.

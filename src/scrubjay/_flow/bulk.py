@@ -229,6 +229,8 @@ def _load(cache: Loading, stack: BulkStack | None, whole: Flight, parts: Sequenc
         answer = yield Call(whole)
     except Exception as error:
         cache.count(whole, error, len(parts))
+        if stack is not None:
+            yield from stack.dismiss_many([(part, ready[part] or Ready()) for part in parts])
         raise
     except BaseException as error:
         cache.cancelled(whole, error, len(parts))

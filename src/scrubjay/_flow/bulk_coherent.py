@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ from scrubjay.codecs import Undecodable
 from scrubjay.consistency import Session
 from scrubjay.errors import TierError
 from scrubjay.types import CacheConsistencyLevel
-from scrubjay.versions import Fetched, Lease, Versioned
+from scrubjay.versions import Count, Fetched, Lease, Versioned
 
 _EVENTUAL = CacheConsistencyLevel.EVENTUAL
 
@@ -132,11 +132,12 @@ class BulkCoherent(Coherent, BulkStack):
 
     def _granted(self, part: Part) -> Generator[Effect, Any, Ready | None]:
         name = self.lower.name_of(part.key)
-        own, inherited = self._labels(part.terms)
+        own, inherited = self._labels(part.key, part.terms)
         names = tuple({*own, *inherited})
         unfit = part.unfit
         if part.anew and unfit is None:
             unfit = yield from self._version_of(name)
+        part.began = self._clock.monotonic()
         owner = self._owner + b"%d" % next(self._leases)
         lease: Lease = yield from self.shared.ask(
             "lease", name, owner, self._lease_seconds, void=unfit, names=names
@@ -188,20 +189,30 @@ class BulkCoherent(Coherent, BulkStack):
 
     def _forget_below(
         self, names: list[bytes], changed: list[bytes], session: Session | None
-    ) -> Generator[Effect, Any, int]:
+    ) -> Generator[Effect, Any, tuple[int, Callable[[], object]]]:
         below = 0
+        removed: list[Versioned] = []
+        counts: list[Count] = []
+        failure: TierError | None = None
         try:
             removed = yield from self.shared.ask("delete", tuple(names))
-            for name, one in zip(names, removed, strict=True):
-                self.replica.wrote(session, name, one)
-            yield from self.shared.ask("advance", tuple(changed))
-        except TierError:
+            counts = yield from self.shared.ask("advance", tuple(changed))
+        except TierError as error:
             self.shared.owe(names, changed)
+            failure = error
         for name in names:
             self._copies.forget(name)
         if self.lower.levels:
             below = yield from self.lower.forget(names, ())
-        return below
+
+        def conclude() -> None:
+            for name, tombstone in zip(names, removed, strict=False):
+                self.replica.wrote(session, name, tombstone)
+            if counts:
+                self.replica.advanced(session, tuple(changed), counts)
+            self._answer_for(failure)
+
+        return below, conclude
 
 
 def _given(labels: Mapping[bytes, int], record: Versioned) -> Mapping[bytes, int]:

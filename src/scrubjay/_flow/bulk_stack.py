@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -199,7 +199,7 @@ class BulkStack(Stack):
         for (key, _, item, _), below in zip(batch, kept, strict=True):
             try:
                 stored = item.keep(self.lower.in_memory(item.terms))
-                self._remove_named(self.lower.names.of_key(key))
+                self._remove_dependents(key)
                 total += stored or below
             except BaseException as error:  # the others must not be left as they were, too
                 self.lower.disown(key)
@@ -221,13 +221,25 @@ class BulkStack(Stack):
             removed = self._store.remove(one.key)
             gone += removed
             here += removed > 0
-        below = yield from self._forget_below([one.name for one in batch], changed, session)
+        names = [one.name for one in batch]
+        below, conclude = yield from self._forget_below(names, changed, session)
         for one, name in zip(batch, changed, strict=True):
             gone += self._store.remove(one.key) + self._remove_named(name)
+        conclude()
         return gone + max(0, below - here)
 
     def _forget_below(
         self, names: list[bytes], changed: list[bytes], session: Session | None
-    ) -> Generator[Effect, Any, int]:
-        """Have the tiers forget names; return how many the one that had most of them had."""
-        return (yield from self.lower.forget(names, changed))
+    ) -> Generator[Effect, Any, tuple[int, Callable[[], object]]]:
+        """Have the tiers forget names.
+
+        Returns:
+            How many the one that had most of them had, and what to call when memory has
+            forgotten them, too; it may raise.
+        """
+        below = yield from self.lower.forget(names, changed)
+        return below, _no_more
+
+
+def _no_more() -> None:
+    """Do nothing: all is done."""

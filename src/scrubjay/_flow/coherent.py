@@ -29,7 +29,7 @@ from scrubjay._flow.turns import ALL_KEYS
 from scrubjay.clock import Clock
 from scrubjay.codecs import Meta, Undecodable
 from scrubjay.consistency import Barrier, Copy, Replica, Session
-from scrubjay.errors import TierError
+from scrubjay.errors import EncodeError, TierError
 from scrubjay.tiers import forks
 from scrubjay.tiers.protocol import TierRecord
 from scrubjay.types import CacheConsistencyLevel
@@ -312,7 +312,7 @@ class Coherent(Stack):
     def prepare(self, flight: Flight, anew: bool) -> Generator[Effect, Any, Ready]:
         """Be granted the right to load, or return what another node has loaded meanwhile."""
         name = self.lower.name_of(flight.key)
-        own, inherited = self._labels(flight.terms)
+        own, inherited = self._labels(flight.key, flight.terms)
         names = tuple({*own, *inherited})
         level, session = flight.demand or (_EVENTUAL, None)
         flight.began = self._clock.monotonic()
@@ -347,41 +347,52 @@ class Coherent(Stack):
         record: Versioned | None = fetched.records[0]
         return None if record is None or record.value is None else record.version
 
-    def _labels(self, terms: Terms) -> tuple[dict[bytes, str], frozenset[bytes]]:
+    def _labels(self, key: Any, terms: Terms) -> tuple[dict[bytes, str], frozenset[bytes]]:
         own = {self.lower.names.of_tag(tag): tag for tag in terms.tags}
         if not terms.dependencies:
             return own, frozenset()
-        return own, self.lower.names.inherited(terms, self._store)
+        inherited = self.lower.names.inherited(terms, self._store)
+        return own, inherited - {self.lower.names.of_key(key)}  # nothing goes with itself
 
     def deposit(
         self, flight: Flight, value: Any, terms: Terms, ready: Ready, anew: bool
     ) -> Generator[Effect, Any, None]:
         """Keep a loaded value here and in the shared tier unless the load was overtaken."""
         name = self.lower.name_of(flight.key)
+        changed = (self.lower.names.of_key(flight.key),) if anew else ()
         if ready.token is None:
+            if anew:  # what it has is of the past
+                self.shared.owe((name,), changed)
             self._keep_unwatched(flight, value, terms)
             return
-        if flight.void:
-            yield from self._release(name, ready)
-            return
+        # Whatever has voided the flight: the token holds only if nothing has changed there, and
+        # the lease itself may have, as it is told to who has a copy of what it replaces.
         labels = {name: count.value for name, count in ready.counters.items()}
         meta = self.lower.labelled(self.lower.meta_of(terms), terms.tags, labels)
         record = self.lower.record_or_none(self.shared, name, value, meta)
         if record is None:
+            if anew:
+                self.shared.owe((name,), changed)
             self._keep_unwatched(flight, value, terms)
             yield from self._release(name, ready)
             return
         try:
             filled: Versioned | None = yield from self.shared.ask("fill", record, ready.token)
             if anew:
-                yield from self.shared.ask("advance", (self.lower.names.of_key(flight.key),))
+                yield from self.shared.ask("advance", changed)
         except TierError:
-            self.shared.owe((name,), ())
+            self.shared.owe((name,), changed)
             self._keep_unwatched(flight, value, terms)
             return
-        if filled is None or flight.void:
-            return
-        yield from self._keep_filled(flight, name, value, meta, terms, filled)
+        if filled is not None and not flight.void:
+            yield from self._keep_filled(flight, name, value, meta, terms, filled)
+        if anew:
+            self._remove_dependents(flight.key)
+
+    def release(self, key: Any, ready: Ready) -> Generator[Effect, Any, None]:
+        """Let others load a key for which a loader has failed."""
+        if ready.token is not None:
+            yield from self._release(self.lower.name_of(key), ready)
 
     def _release(self, name: bytes, ready: Ready) -> Generator[Effect, Any, None]:
         with suppress(TierError):  # others wait until its time is up
@@ -432,7 +443,7 @@ class Coherent(Stack):
         changed = (self.lower.names.of_key(key),)
         began = self._clock.monotonic()
         self._store.overtake(key)
-        own, inherited = self._labels(terms)
+        own, inherited = self._labels(key, terms)
         names = tuple({*own, *inherited})
         meta = self.lower.meta_of(terms)
         written: Versioned | None = None
@@ -460,7 +471,7 @@ class Coherent(Stack):
             elif self.lower.levels:
                 yield from self.lower.forget((name,), ())
             stored = self._put_in_memory(key, name, terms, keep, written, labels, began)
-            self._remove_named(changed[0])
+            self._remove_dependents(key)
         except BaseException:
             self.disown(key)
             self._store.remove(key)
@@ -535,6 +546,36 @@ class Coherent(Stack):
         """Raise the error of a change that the shared tier was not told of, unless forgiven."""
         if failure is not None and not self._forgiving:
             raise failure
+
+    def _touch(self, key: Any, ttl: float, idle: float) -> Flow:
+        there = yield from super()._touch(key, ttl, idle)
+        if there and (ttl >= 0.0 or idle >= 0.0):
+            name = self.lower.name_of(key)
+            try:
+                yield from self._renew_shared(key, name, ttl, idle)
+            except (EncodeError, TierError):
+                self.shared.owe((name,), ())  # it may live longer there than it is to
+        return there
+
+    def _renew_shared(
+        self, key: Any, name: bytes, ttl: float, idle: float
+    ) -> Generator[Effect, Any, None]:
+        """Give the shared record another time to live, unless it is replaced meanwhile."""
+        fetched = yield from self.shared.ask("fetch", (name,), ())
+        record: Versioned | None = fetched.records[0]
+        if record is None or record.value is None:
+            return
+        found = self.lower.decoded(self.shared, key, name, record.value)
+        if not isinstance(found, Found):
+            return
+        owner = self._owner + b"%d" % next(self._leases)
+        lease: Lease = yield from self.shared.ask(
+            "lease", name, owner, self._lease_seconds, void=record.version
+        )
+        if lease.token is not None:
+            meta = self.lower.renewed(found.meta, ttl, idle)
+            sealed = self.lower.sealed(self.shared, name, found.value, meta)
+            yield from self.shared.ask("fill", sealed, lease.token)
 
     def _forget_tags(self, tags: frozenset[str], session: Session | None) -> Flow:
         names = tuple(self.lower.names.of_tag(tag) for tag in tags)

@@ -56,7 +56,12 @@ class Names:
 
     def of_key(self, key: Any) -> bytes:
         """Return the counter that moves on when a key changes."""
-        return key.name if type(key) is Named else b"d" + self.encode(key)
+        return key.name if type(key) is Named else self.of_name(self.encode(key))
+
+    @staticmethod
+    def of_name(name: bytes) -> bytes:
+        """Return the counter that moves on when a key changes, given the key as bytes."""
+        return b"d" + name
 
     def of_tag(self, tag: str) -> bytes:
         """Return the counter that moves on when a tag is invalidated."""

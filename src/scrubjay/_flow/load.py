@@ -379,6 +379,8 @@ def _carry_out(cache: Loading, flight: Flight, anew: bool) -> Flow:
                 value = yield Call(flight)
             except Exception as error:
                 cache.count(flight, error)
+                if stack is not None:
+                    yield from stack.release(flight.key, ready)
                 raise
             except BaseException as error:
                 cache.cancelled(flight, error)

@@ -285,6 +285,8 @@ class Lower:
             known = counters[level]
             if known is None:
                 return None
+            itself = self.names.of_name(name)  # nothing goes with what it is itself
+            known = {label: count for label, count in known.items() if label != itself}
             meta = self.labelled(meta, tags, known)
         return self.sealed(level, name, value, meta)
 
@@ -393,18 +395,23 @@ class Lower:
         """
         name = self._encode(key)
         for level in reversed(self.levels):
-            found = yield from self.look_in(level, key, name)
-            if found is None or self.age(found.meta) >= 0.0:
-                continue
-            meta = found.meta
-            if ttl >= 0.0:
-                meta = meta._replace(expires=self._wall.time() + ttl)
-            if idle >= 0.0:
-                meta = meta._replace(idle_seconds=idle)
             try:
+                (blob,) = yield from level.get((name,))
+                found = None if blob is None else self.decoded(level, key, name, blob)
+                if not isinstance(found, Found) or self.age(found.meta) >= 0.0:
+                    continue
+                meta = self.renewed(found.meta, ttl, idle)
                 yield from level.put([self.sealed(level, name, found.value, meta)])
             except (EncodeError, TierError):
-                level.owe((name,), ())
+                level.owe((name,), ())  # it may live longer there than it is to
+
+    def renewed(self, meta: Meta, ttl: float, idle: float) -> Meta:
+        """Return conditions with other times to live; negative ones leave what is there."""
+        if ttl >= 0.0:
+            meta = meta._replace(expires=self._wall.time() + ttl)
+        if idle >= 0.0:
+            meta = meta._replace(idle_seconds=idle)
+        return meta
 
     def disown(self, key: Any) -> None:
         """Have every tier forget a key, as soon as it is asked anything again."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any, NamedTuple, Protocol
 
-from scrubjay._core.constants import MISSING
+from scrubjay._core.constants import DEPENDENCY, MISSING
 from scrubjay._core.store import Store
 from scrubjay._core.terms import Terms
 from scrubjay._flow.effects import Effect, Flow, Wait
@@ -124,6 +124,10 @@ class Stack:
         """Return what must be known before the loader of a flight is called."""
         return Ready(counters=(yield from self.lower.counters(flight.terms)))
 
+    def release(self, key: Any, ready: Ready) -> Generator[Effect, Any, None]:
+        """Let others load a key for which a loader has failed."""
+        yield from ()
+
     def deposit(
         self, flight: Flight, value: Any, terms: Terms, ready: Ready, anew: bool
     ) -> Generator[Effect, Any, None]:
@@ -152,6 +156,8 @@ class Stack:
             self._validity(flight),
         )
         yield from self._turns.within(flight.key, work)
+        if anew:
+            self._remove_dependents(flight.key)
 
     def _validity(self, flight: Flight) -> Callable[[], bool]:
         return lambda: not flight.void and not self._clearing
@@ -193,7 +199,7 @@ class Stack:
         kept = yield from self.lower.write(key, value, terms)
         try:
             stored = keep(self.lower.in_memory(terms))
-            self._remove_named(self.lower.names.of_key(key))
+            self._remove_dependents(key)
         except BaseException:
             self.lower.disown(key)
             self._store.remove(key)
@@ -245,7 +251,8 @@ class Stack:
         return self._turns.take(key, self._touch(key, ttl, idle))
 
     def _touch(self, key: Any, ttl: float, idle: float) -> Flow:
-        there = self._store.renewed(key, ttl, idle)
+        own = ttl if ttl < 0.0 else self.lower.in_memory(Terms(ttl)).ttl
+        there = self._store.renewed(key, own, idle)
         if there:
             yield from self.lower.renew(key, ttl, idle)
         return there
@@ -253,6 +260,19 @@ class Stack:
     def _remove_named(self, name: bytes) -> int:
         """Remove what came from below and depends on a counter that has moved on."""
         return 0 if self._store.dependency_graph() is None else self._store.remove(Named(name))
+
+    def _remove_dependents(self, key: Any) -> None:
+        """Remove what was made from a key's former value, wherever that was.
+
+        The store does so by itself for a value that it has had, not for one that was below.
+        """
+        graph = self._store.dependency_graph()
+        if graph is None:
+            return
+        self._remove_named(self.lower.names.of_key(key))
+        node = graph.find(key)
+        for dependent in () if node is None else tuple(node.dependents):
+            self._store.remove(dependent.key, DEPENDENCY)
 
     @property
     def levels(self) -> tuple[Level, ...]:

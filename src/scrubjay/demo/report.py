@@ -97,6 +97,9 @@ def _figures(result: DemoResult) -> Table:
         table.add_row(what, figure, "; ".join(details))
 
     add("hit rate", f"[bold]{result.hit_rate:.2%}[/]", f"{result.hits:,} of {result.requests:,}")
+    if result.tiers:
+        shares = (f"{name} [bold]{share:.2%}[/]" for name, share in result.shares.items())
+        add("answered by", "", ", ".join(shares))
     add(
         "read latency",
         f"[bold]{latency.mean_ms:.3f} ms[/]",

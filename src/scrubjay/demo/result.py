@@ -84,6 +84,7 @@ class DemoResult:
         compared: Answers compared with the database.
         faults: Checks that failed.
         fault_examples: The first few of these, for a person to read.
+        tiers: Reads answered by each tier below memory, the nearest first.
         comparison_bytes: Size of the cache of the comparison.
         comparison: The eviction strategies side by side.
         prefetching: ADAPTIVE with prefetching, in a cache of the same size.
@@ -117,11 +118,19 @@ class DemoResult:
     comparison: tuple[StrategyOutcome, ...]
     prefetching: StrategyOutcome
     fault_examples: tuple[str, ...] = field(default=())
+    tiers: dict[str, int] = field(default_factory=dict)
 
     @property
     def hit_rate(self) -> float:
         """Share of the reads answered from memory, from 0 to 1."""
         return self.hits / self.requests if self.requests else 0.0
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Share of the reads that memory, each tier and the source answered."""
+        below = sum(self.tiers.values())
+        counts = {"memory": self.hits - below, **self.tiers, "source": self.requests - self.hits}
+        return {name: count / max(1, self.requests) for name, count in counts.items()}
 
     @property
     def saved_calls(self) -> int:

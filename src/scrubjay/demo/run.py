@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -31,11 +31,13 @@ from scrubjay.demo.source import Source
 from scrubjay.demo.traffic import Traffic
 from scrubjay.demo.workload import PHASES, Workload, users_for
 from scrubjay.errors import InvalidArgumentError
+from scrubjay.layers import LowerLayer
 from scrubjay.types import CacheEvictionStrategy, CacheStatistics
 
 ProgressCallback = Callable[[Progress], None]
 
 _BUDGET_MB = 32.0
+_SMALL_BUDGET_MB = 1.0  # over other tiers, so that there is something to find there
 _PROGRESS_SECONDS = 0.2
 _MEASURED_LOADS = 150
 
@@ -44,6 +46,7 @@ def run_demo(
     operations: int = 200_000,
     seed: int = 1,
     on_progress: ProgressCallback | None = None,
+    tiers: Sequence[LowerLayer] = (),
 ) -> DemoResult:
     """Run the demonstration.
 
@@ -51,6 +54,7 @@ def run_demo(
         operations: How many operations to make on the cache.
         seed: Seed of the data and the traffic.
         on_progress: Called now and then with where the run is.
+        tiers: Where answers are kept below memory, which is small then.
 
     Returns:
         What it came to.
@@ -68,7 +72,7 @@ def run_demo(
         with closing(Source(Path(name), users_for(operations), seed)) as source:
             workload = Workload(source.catalogue, operations, seed)
             source.measure_quietly(islice(workload.reads(0), _MEASURED_LOADS))
-            run = asyncio.run(_make_traffic(source, workload, seed, report))
+            run = asyncio.run(_make_traffic(source, workload, seed, report, tiers))
     run.traffic.recording.finish(source.costs.by_key)
     capacity = small_capacity(run.traffic.recording)
     outcomes = _compare(run.traffic.recording, capacity, report)
@@ -86,12 +90,24 @@ class _Run:
     entries: int
     budget_bytes: int
     seconds: float
+    tiers: dict[str, int]
 
 
 async def _make_traffic(
-    source: Source, workload: Workload, seed: int, report: ProgressCallback
+    source: Source,
+    workload: Workload,
+    seed: int,
+    report: ProgressCallback,
+    tiers: Sequence[LowerLayer],
 ) -> _Run:
-    async with AdaptiveCache[Any, Answer](max_size_mb=_BUDGET_MB, name="demo") as cache:
+    async with AdaptiveCache[Any, Answer](
+        _SMALL_BUDGET_MB if tiers else _BUDGET_MB,
+        name="demo",
+        tiers=tiers,
+        namespace="scrubjay-demo",
+    ) as cache:
+        if tiers:
+            await cache.clear()  # the source is a new one in each run
         traffic = Traffic(cache, source, workload, seed)
         start = perf_counter()
         watching = asyncio.create_task(_watch(traffic, cache, source, workload.operations, report))
@@ -108,6 +124,7 @@ async def _make_traffic(
             len(cache),
             cache.max_size_bytes or 0,
             perf_counter() - start,
+            {name: tier["hits"] for name, tier in cache.sync.lower_tiers().items()},
         )
 
 
@@ -192,6 +209,7 @@ def _summarise(
         prefetching=prefetched,
         traffic_seconds=run.seconds,
         total_seconds=seconds,
+        tiers=run.tiers,
     )
 
 

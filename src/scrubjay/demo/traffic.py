@@ -80,11 +80,10 @@ class Traffic:
         self._writing = asyncio.Lock()
         self._started = perf_counter()
 
-        async def search(word: str) -> Answer:
-            return await self._load(f"search:{word}")
-
-        # The same as the decorator @cache.cached(...) above a function of a module.
-        self._search = cache.cached(ttl_seconds=SEARCH_SECONDS, tags={SEARCH_TAG})(search)
+        # The same as the decorator @cache.cached(...) above the function.
+        self._search = cache.cached(
+            ttl_seconds=SEARCH_SECONDS, tags={SEARCH_TAG}, ignore=("traffic",)
+        )(search)
 
     async def run(self) -> None:
         """Make all of the traffic, then compare what is left in the cache."""
@@ -131,12 +130,12 @@ class Traffic:
         began = perf_counter()
         kind, _, argument = key.partition(":")
         if kind == "search":
-            answer: Answer = await self._search(argument)
+            answer: Answer = await self._search(self, argument)
         else:
             answer = await self._cache.get_or_load(
                 key,
                 # The cache runs a plain function in a worker thread by itself.
-                self._source.load if kind == "ticker" else self._load,
+                self._source.load if kind == "ticker" else self.load,
                 ttl_seconds=page.ttl_seconds,
                 priority=page.priority,
                 tags=page.tags,
@@ -207,7 +206,8 @@ class Traffic:
                 truth = await self._in_pool(self._source.look_up, key)
                 self.ledger.compare(key, entry.value, truth)
 
-    async def _load(self, key: str) -> Answer:
+    async def load(self, key: str) -> Answer:
+        """Ask the source."""
         return await self._in_pool(self._source.load, key)
 
     async def _in_pool(self, function: Callable[..., T], *arguments: Any) -> T:
@@ -215,4 +215,9 @@ class Traffic:
 
     def _stored_key(self, key: str) -> Any:
         kind, _, argument = key.partition(":")
-        return self._search.key_for(argument) if kind == "search" else key
+        return self._search.key_for(self, argument) if kind == "search" else key
+
+
+async def search(traffic: Traffic, word: str) -> Answer:
+    """Return what a search finds."""
+    return await traffic.load(f"search:{word}")

@@ -60,6 +60,7 @@ def inspect(cache: Any, text: str) -> dict[str, Any]:
         "size_bytes": entry.size_bytes,
         "priority": entry.priority,
         "cost": entry.cost,
+        "prefetch_score": entry.prefetch_score,
         "version": entry.consistency_version,
         "tags": sorted(str(tag) for tag in entry.tags)[:_MOST],
         "dependencies": [shown(each) for each in list(entry.dependencies)[:_MOST]],

@@ -27,6 +27,8 @@ cdef int QUEUE
 cdef int WINDOW
 cdef double FADING
 cdef double FLOOR
+cdef double CEILING
+cdef double PRICE
 cdef double RIVALS
 cdef double YOUNG
 cdef long long STALE
@@ -78,6 +80,7 @@ cdef class Model:
     cdef double bar
     cdef double rival
     cdef double floor
+    cdef double least
     cdef double lag
     cdef long long all_misses, plain_misses, issued, used, late, wasted, failures
     cdef double accuracy
@@ -113,7 +116,7 @@ cdef class Model:
     cpdef object evicted(self, object key)
     @cython.locals(slot=int)
     cdef void trim(self) noexcept
-    @cython.locals(theta=double)
+    @cython.locals(theta=double, soon=double, late=double)
     cdef void reconsider(self) noexcept
     cpdef object dump(self)
     cdef void time(self, double seconds) noexcept

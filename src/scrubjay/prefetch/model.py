@@ -37,6 +37,8 @@ QUEUE = 48  # candidates at a time
 WINDOW = 512  # accesses between two looks for a threshold
 FADING = 0.75  # what a window before counts for
 FLOOR = 0.04  # a guess worth less is never fetched
+CEILING = 0.5
+PRICE = 0.06  # worth below which no guess is fetched, for each load allowed beyond the misses
 RIVALS = 1.5  # a guess must be that much likelier than what it displaces
 YOUNG = 2.0  # times the usual age up to which what waits is not displaced by what is new
 FAILURES = 4  # in a row, after which there is a pause
@@ -92,7 +94,10 @@ class Model:
         self.queue_kinds = array("i", bytes(4 * QUEUE))
         self.queue_times = array("q", bytes(8 * QUEUE))
         self.queued = 0
-        self.theta = self.floor = FLOOR
+        self.least = CEILING
+        if cost_ratio - 1.0 > PRICE / CEILING:
+            self.least = max(FLOOR, PRICE / (cost_ratio - 1.0))
+        self.theta = self.floor = self.least
         self.wait = 64
         self.misses = 0.0  # without prefetch, of late
         self.purse = 16.0
@@ -103,7 +108,7 @@ class Model:
         self.flying = 0
         self.horizon = Horizon()
         self.patience = self.horizon.wait
-        self.bar = FLOOR
+        self.bar = CEILING
         self.rival = 0.0
         self.lag = 0.0
         self.all_misses = self.plain_misses = self.issued = self.used = 0
@@ -530,7 +535,11 @@ class Model:
         self.horizon.choose(8.0 + 2.0 * self.lag, 1.0 * self.capacity)
         self.patience = self.horizon.wait
         self.rival = self.horizon.rival(self.patience)
-        self.floor = max(FLOOR, RIVALS * self.rival)
+        # Who comes true leaves at the usual age, who does not only when its time is over.
+        soon = RIVALS * self.horizon.rival(self.horizon.usual_age)
+        late = RIVALS * self.rival
+        self.floor = late / (1.0 + late - soon) if late > soon else late
+        self.floor = max(self.floor, self.least)
         self.theta = max(theta, self.floor)
         self.calibration.fade(FADING)
         self.misses *= FADING

@@ -314,9 +314,9 @@ class RedisTier:
         keys, names = checked_keys(keys), checked_keys(names, "names")
         link = self._loops.get(_running_loop())
         deadline = monotonic() + self._timeout
-        if link is not None and link.session is not None and link.session.beating and keys:
+        session = None if link is None else link.session
+        if session is not None and session.beating and not session.outdated and keys:
             # The usual case, the short way; `Coherence.fetch` is the long one.
-            session = link.session
             request, watches = self._coherence.reading(session, keys, names)
             request.deadline = deadline
             replies = await session.carrier.submit(request)
@@ -373,18 +373,15 @@ class RedisTier:
         """Return when all changes made before have been told; see `barrier`."""
         link = self._loops.get(_running_loop())
         deadline = monotonic() + self._timeout
-        if link is not None and link.session is not None and link.session.beating:
-            session = link.session
-            if not session.outdated:
+        session = None if link is None else link.session
+        if session is not None and session.beating and not session.outdated:
+            session.feed.check_strong()
+            replies = await session.carrier.submit(Shared(PING, 1, deadline))
+            if type(replies) is list and not isinstance(replies[0], Exception):
                 session.feed.check_strong()
-                replies = await session.carrier.submit(Shared(PING, 1, deadline))
-                if type(replies) is list and not isinstance(replies[0], Exception):
-                    session.feed.check_strong()
-                    return session.feed
-                if type(replies) is not list and not isinstance(
-                    replies, (UnsentError, CutOffError)
-                ):
-                    raise replies
+                return session.feed
+            if type(replies) is not list and not isinstance(replies, (UnsentError, CutOffError)):
+                raise replies
         return await self._link().run(self._coherence.barrier(), deadline)
 
     async def afeed(self) -> Feed:

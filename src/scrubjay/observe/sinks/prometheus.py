@@ -119,6 +119,7 @@ _TEXTS = {
     "load_seconds": "Time spent in loaders",
     "loads_under_way": "Loads under way",
     "prefetched": "Prefetched entries by fate",
+    "prefetch_waiting": "Prefetched entries that are there, and not used yet",
     "consistency_conflicts": "Reads refused as too old for who asked",
     "events_dropped": "Events dropped because a subscriber did not keep up",
     "way": "Always 1; the labels tell how entries are kept",
@@ -167,6 +168,7 @@ class _Families:
         self._count("stale_served", cache, loads["stale_served"])
         self._count("prefetched", cache, report["prefetch"]["used"], fate="used")
         self._count("prefetched", cache, report["prefetch"]["wasted"], fate="wasted")
+        self._gauge("prefetch_waiting", cache, report["prefetch"]["waiting"])
         self._count("consistency_conflicts", cache, report["consistency"]["conflicts"])
         self._count("events_dropped", cache, report["events"]["dropped"])
         strategy = report["configuration"]["eviction_strategy"]

@@ -148,8 +148,9 @@ function prefetch({ detail }) {
       ["prefetch_accuracy", "accuracy", total ? percent(it.accuracy) : "–", it.accuracy],
       ["prefetch_used", "used", count(it.used), it.used],
       ["prefetch_wasted", "wasted", count(it.wasted), it.wasted],
+      ["prefetch_waiting", "not used yet", count(it.waiting), it.waiting],
     ]),
-    ...(total ? [] : [none("Nothing was fetched ahead so far.")]),
+    ...(total || it.waiting ? [] : [none("Nothing was fetched ahead so far.")]),
     ...numbers(it.details ?? {}),
   ];
 }
@@ -239,6 +240,7 @@ function known(it) {
     rows.push(["where", it.tier], ["value", it.value], ["age", seconds(it.age_seconds)],
       ["last used", `${seconds(it.idle_seconds)} ago`],
       ["expires", it.expires_in_seconds === null ? "never" : `in ${seconds(it.expires_in_seconds)}`],
+      ["fetched ahead", it.prefetch_score ? `yes, thought to be asked for by ${percent(it.prefetch_score)}` : "no"],
       ["uses", count(it.uses)], ["size", bytes(it.size_bytes)], ["version", count(it.version)],
       ["tags", it.tags.join(", ") || "none"], ["depends on", it.dependencies.join(", ") || "nothing"]);
   }
