@@ -17,7 +17,7 @@ import pytest
 from scrubjay import AdaptiveCache
 from tests.virtual_time import run_virtually
 
-ITEMS = 1500
+ITEMS = 800
 LATENCY = 0.02  # seconds
 
 
@@ -80,9 +80,9 @@ async def visit(source: Source, clock: Any, enabled: bool, named: bool, **option
     if not options:
         options["loader"] = source.load
     async with AdaptiveCache[int, int](
-        max_entries=300, enable_prefetching=enabled, clock=clock, **options
+        max_entries=160, enable_prefetching=enabled, clock=clock, **options
     ) as cache:
-        await asyncio.gather(*(walk(cache, seed, 600, waits, named) for seed in range(12)))
+        await asyncio.gather(*(walk(cache, seed, 400, waits, named) for seed in range(12)))
         statistics = cache.statistics
     return quantiles(waits, n=100), source.calls, statistics
 
@@ -123,9 +123,9 @@ def test_a_hundred_times_slower_the_source_is_left_to_those_who_wait(
         source = Source()
         waits: list[float] = []
         async with AdaptiveCache[int, int](
-            max_entries=300, enable_prefetching=enabled, clock=clock, loader=source.load
+            max_entries=160, enable_prefetching=enabled, clock=clock, loader=source.load
         ) as cache:
-            await asyncio.gather(*(walk(cache, seed, 300, [], True) for seed in range(12)))
+            await asyncio.gather(*(walk(cache, seed, 250, [], True) for seed in range(12)))
             source.latency = 100 * LATENCY
             source.calls = source.most_under_way = 0
             # Not for so long that slow is what is usual.
@@ -143,9 +143,9 @@ def test_a_source_that_fails_is_hardly_asked_ahead(monkeypatch: pytest.MonkeyPat
     async def suffer(clock: Any) -> int:
         source = Source()
         async with AdaptiveCache[int, int](
-            max_entries=300, clock=clock, loader=source.load
+            max_entries=160, clock=clock, loader=source.load
         ) as cache:
-            await asyncio.gather(*(walk(cache, seed, 300, [], True) for seed in range(12)))
+            await asyncio.gather(*(walk(cache, seed, 250, [], True) for seed in range(12)))
             source.failing = True
             source.calls = 0
             demanded = 0
