@@ -207,6 +207,25 @@ def test_what_is_not_there_is_not_found(board: Dashboard, path: str) -> None:
     assert ask(board, path)[0] == 404
 
 
+def test_it_can_be_had_on_the_other_loopback_address(cache: Cache[Any, Any]) -> None:
+    try:
+        board = cache.dashboard(0, host="::1")
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with board:
+        assert board.url == f"http://[::1]:{board.port}/"
+        assert ask(board, "/overview", "::1")[0] == 200
+
+
+def test_an_address_that_is_taken_is_told(cache: Cache[Any, Any]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(OSError, match="in use"):
+            cache.dashboard(taken.getsockname()[1])
+    assert not cache.events.wanted
+
+
 def test_too_many_feeds_are_sent_away(board: Dashboard) -> None:
     taken = 0
     while board._server.feeds.acquire(blocking=False):

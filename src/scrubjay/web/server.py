@@ -18,6 +18,7 @@ import threading
 from http import HTTPStatus
 from http.cookies import SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -62,6 +63,12 @@ class PageServer(ThreadingHTTPServer):
         self.feeds = threading.Semaphore(_MOST_FEEDS)
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), _Handler)
+
+    def server_bind(self) -> None:
+        """Listen, without asking a name server what the address is called."""
+        TCPServer.server_bind(self)
+        host, self.server_port = self.server_address[:2]
+        self.server_name = str(host)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Log what a request failed with; a client that has gone is no failure."""
@@ -158,7 +165,8 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self.close_connection = True
             self.send_response(HTTPStatus.OK)
-            for name, value in {**_HEADERS, "Content-Type": "text/event-stream"}.items():
+            kind = {"Content-Type": "text/event-stream", "Connection": "close"}
+            for name, value in {**_HEADERS, **kind}.items():
                 self.send_header(name, value)
             self.end_headers()
             self._stream(cache)

@@ -35,7 +35,8 @@ PROBLEMS = frozenset(
         EventKind.FULL,
     }
 )
-_GOOD = frozenset({EventKind.RECOVERED})
+_WARNED_OF = PROBLEMS - {EventKind.RECOVERED}
+_QUOTED = frozenset(" \n\r\t\"'=")
 _LENGTH = 200  # characters of a key, or of what an error says
 
 
@@ -98,7 +99,7 @@ class LoggingSink:
         return end
 
     def _log(self, label: str, event: Event) -> None:
-        level = logging.WARNING if event.kind in PROBLEMS - _GOOD else logging.INFO
+        level = logging.WARNING if event.kind in _WARNED_OF else logging.INFO
         if not self._logger.isEnabledFor(level):
             return
         place = (label, event.kind, event.tier)
@@ -145,4 +146,4 @@ class LoggingSink:
 def _plain(value: Any) -> str:
     """Return a value as it stands in a message, in one line and without a doubt where it ends."""
     text = str(value)
-    return text if text.isalnum() else repr(text) if set(text) & set(" \n\r\t\"'=") else text
+    return text if _QUOTED.isdisjoint(text) and text.isprintable() else repr(text)
