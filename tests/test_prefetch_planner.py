@@ -50,7 +50,7 @@ def test_what_always_follows_is_planned_and_comes_true():
     planner = Planner(100)
     assert teach(planner, CHAINS, 400) > 600
     report = planner.statistics()
-    assert report["precision"] > 0.8
+    assert report["precision"] > 0.6
     assert report["coverage"] > 0.3
     assert report["loads_ratio"] < 1.2
     assert report["predictors"]["sequence"]["used"] > 500
