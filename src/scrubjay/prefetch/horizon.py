@@ -106,6 +106,3 @@ class Horizon:
                     self.wait = wait
             if place > 0:
                 length *= 2.0
-
-
-

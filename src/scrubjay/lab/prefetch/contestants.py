@@ -25,9 +25,7 @@ def _planner(trace: Trace, capacity: int, budget: float | None, cost_ratio: floa
 
 
 def _baseline(make: Callable[[int, float], Prefetcher]) -> Factory:
-    def factory(
-        trace: Trace, capacity: int, budget: float | None, cost_ratio: float
-    ) -> Prefetcher:
+    def factory(trace: Trace, capacity: int, budget: float | None, cost_ratio: float) -> Prefetcher:
         return make(capacity, DEFAULT_BUDGET if budget is None else budget)
 
     return factory

@@ -47,9 +47,7 @@ class User(Predictor):
         place = scene.streams.before(scene.row, 1)
         if place != NONE:
             whose = self.contexts.blend(scene.stream & 0x3FFFFFFFFFF, 29)
-            self.contexts.learn(
-                self.contexts.blend(whose, scene.streams.marks[place]), scene.mark
-            )
+            self.contexts.learn(self.contexts.blend(whose, scene.streams.marks[place]), scene.mark)
         return 0
 
     def propose(self, scene: Scene) -> int:
