@@ -65,7 +65,7 @@ def test_the_account_of_harm_is_nearly_exact():
 def test_random_traffic_loses_nothing(seed):
     result = ours(Trace("zipf", zipf(30_000, 3000, seed)), 150)
     assert result.gain >= -0.02
-    assert result.loads_ratio < 1.1
+    assert result.loads_ratio < 1.2
 
 
 def test_an_adversary_that_trains_and_then_changes_wins_little():

@@ -32,6 +32,7 @@ cdef double PRICE
 cdef double RIVALS
 cdef double YOUNG
 cdef long long STALE
+cdef double TRIALS
 cdef int FAILURES
 cdef double SLOWER
 cdef long long SILENCE
@@ -50,6 +51,8 @@ cdef class Model:
     cdef Links waiting
     cdef unsigned short[::1] kind
     cdef unsigned int[::1] since
+    cdef unsigned short[::1] first_kind
+    cdef unsigned int[::1] first_since
     cdef float[::1] paid
     cdef long long[::1] issued_of
     cdef long long[::1] used_of
@@ -97,10 +100,12 @@ cdef class Model:
     cdef inline double part(self, long long age) noexcept
     cdef inline void age(self, long long age) noexcept
     cdef inline void take_time(self, long long age) noexcept
+    @cython.locals(kind=int, age=cython.longlong)
+    cdef void judge_first(self, int slot, bint right) noexcept
     cdef void judge_loaded(self, int slot, double part) noexcept
     @cython.locals(keys=Keys, limit=cython.longlong, entry=cython.ulonglong, began=cython.uint, slot=int)
     cdef void expire(self) noexcept
-    @cython.locals(keys=Keys, state=cython.uint, calibration=Calibration, worth=double, old=int, began=cython.uint)
+    @cython.locals(keys=Keys, state=cython.uint, calibration=Calibration, worth=double, old=int, began=cython.uint, untried=cython.bint)
     cdef void consider(self, int slot, int kind) noexcept
     @cython.locals(line=int, worth=double, least=double, place=int, other=double, old=int)
     cdef void offer(self, int slot, int kind) noexcept

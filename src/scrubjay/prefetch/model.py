@@ -45,6 +45,7 @@ FAILURES = 4  # in a row, after which there is a pause
 SLOWER = 4.0  # times the usual time of a load, likewise
 SILENCE = 256  # accesses that the first pause lasts
 LONGEST_SILENCE = 1 << 14
+TRIALS = 8.0  # guesses of a class until it is compared with others
 STALE = 4  # accesses that a candidate may wait
 
 
@@ -83,6 +84,8 @@ class Model:
         self.waiting = Links(1)
         self.kind = array("H")
         self.since = array("I")
+        self.first_kind = array("H")  # of the earliest guess, which looked farthest ahead
+        self.first_since = array("I")
         self.paid = array("f")
         self.issued_of = array("q", bytes(8 * kinds))  # by class
         self.used_of = array("q", bytes(8 * kinds))
@@ -128,6 +131,8 @@ class Model:
         self.waiting.grow(slots)
         self.kind = resized("H", self.kind, slots, 0)
         self.since = resized("I", self.since, slots, 0)
+        self.first_kind = resized("H", self.first_kind, slots, 0)
+        self.first_since = resized("I", self.first_since, slots, 0)
         self.paid = resized("f", self.paid, slots, 0.0)
         for predictor in self.predictors:
             predictor.grow(slots)
@@ -239,6 +244,7 @@ class Model:
             self.used += 1
             self.used_of[self.kind[slot]] += 1
             self.judge_loaded(slot, 1.0)
+            self.judge_first(slot, True)
             self.purse -= self.paid[slot]
             self.age(age)
             self.horizon.come(age)
@@ -262,10 +268,12 @@ class Model:
             if age + 1 > self.lag:  # not yet known to be over
                 self.take_time(age + 1)
             self.judge_loaded(slot, self.part(age))
+            self.judge_first(slot, True)
             self.purse += (0.0 if state & GHOST else 1.0) - self.paid[slot]
         elif state & AWAITED:
             kind = self.kind[slot]
             self.calibration.judge(kind, self.part(age))
+            self.judge_first(slot, True)
             if self.calibration.worth[kind] >= self.theta:
                 self.age(age)
                 self.horizon.come(age)
@@ -292,6 +300,17 @@ class Model:
         self.calibration.judge(self.kind[slot], part)
         self.accuracy += (part - self.accuracy) / 64.0
 
+    def judge_first(self, slot: int, right: bool) -> None:
+        """Note what became of the earliest guess of a key, if a later one took its place.
+
+        While a load takes time, the later one may have been right and yet too late.
+        """
+        kind = self.first_kind[slot]
+        if self.scene.lag == 0 or kind == self.kind[slot]:
+            return
+        age = (self.keys.now - self.first_since[slot]) & 0xFFFFFFF
+        self.calibration.judge(kind, self.part(age) if right else 0.0)
+
     def expire(self) -> None:
         """Count the guesses whose time is over as wrong."""
         keys = self.keys
@@ -306,6 +325,7 @@ class Model:
             if slot != NONE and keys.state[slot] & AWAITED and self.since[slot] == began:
                 keys.state[slot] = (keys.state[slot] & ~AWAITED) | OVERDUE
                 self.calibration.judge(self.kind[slot], 0.0)
+                self.judge_first(slot, False)
 
     def consider(self, slot: int, kind: int) -> None:
         """Take up a guess: remember it, and offer it for fetching if it is worth that."""
@@ -317,7 +337,10 @@ class Model:
         worth = calibration.worth[kind]
         if state & AWAITED:
             old = self.kind[slot]
-            if calibration.worth[old] >= worth:
+            untried = self.scene.lag > 0 and calibration.tries[kind] < TRIALS
+            if calibration.worth[old] >= self.bar or not untried:
+                untried = False
+            if calibration.worth[old] >= worth and not untried:
                 if not state & CANDIDATE and calibration.worth[old] >= self.bar:
                     self.offer(slot, old)
                 return
@@ -327,6 +350,9 @@ class Model:
         began = keys.now & 0xFFFFFFF
         self.ring[self.last & (RING - 1)] = keys.mark(slot) << 28 | began
         self.last += 1
+        if not state & AWAITED:
+            self.first_kind[slot] = kind
+            self.first_since[slot] = began
         keys.state[slot] = (state & ~OVERDUE) | AWAITED
         if worth >= self.theta and not state & AWAITED:
             self.horizon.begin()
@@ -494,6 +520,7 @@ class Model:
         self.waiting.unlink(0, slot)
         self.wasted += 1
         self.judge_loaded(slot, 0.0)
+        self.judge_first(slot, False)
         self.purse -= self.paid[slot]
         self.spare += 1
         return

@@ -32,7 +32,7 @@ def register_predictor(name: Any, factory: Callable[[], Predictor]) -> None:
     Raises:
         InvalidArgumentError: The name is empty, or the factory cannot be called.
     """
-    if not isinstance(name, str) or not name:
+    if not name:
         raise InvalidArgumentError(f"name: {name!r} is not the name of a predictor")
     if not callable(factory):
         raise InvalidArgumentError(f"factory: {factory!r} cannot be called")
