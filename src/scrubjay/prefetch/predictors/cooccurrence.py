@@ -66,7 +66,7 @@ class CoOccurrence(Predictor):
         if place == NONE:
             return
         before = scene.keys.valid(scene.all.marks[place])
-        if before != NONE and before != scene.slot:  # noqa: PLR1714 - C values
+        if before != NONE and before != scene.slot:
             self.successors.follow(before, scene.mark, distance)
 
     def propose(self, scene: Scene) -> int:

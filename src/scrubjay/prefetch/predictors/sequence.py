@@ -57,7 +57,7 @@ class Sequence(Predictor):
                 skipped += 1  # too late to fetch anything
                 continue
             before = scene.keys.valid(streams.marks[place])
-            if before != NONE and before != scene.slot:  # noqa: PLR1714 - C values
+            if before != NONE and before != scene.slot:
                 self.successors.follow(before, scene.mark, step - skipped)
         self.learn_chain(scene)
         self.successors.ask(scene.slot)
