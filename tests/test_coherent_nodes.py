@@ -219,33 +219,52 @@ def test_without_the_server_eventual_goes_on_and_strong_says_so(url, redis_serve
         cache.put("a", 1)
 
 
-def work(url, number, results):
+def work(url, path, seconds, results):
+    """Load 20 keys by 50 tasks; write down each load."""
+
+    async def load(key):
+        with path.open("a") as file:
+            file.write(f"{key}\n")
+        await asyncio.sleep(seconds)
+        return key
+
     async def main():
-        async with AdaptiveCache(max_entries=1000, tiers=[Redis(url)]) as cache:
-            loads = 0
-
-            async def load(key):
-                nonlocal loads
-                loads += 1
-                await asyncio.sleep(0.2)
-                return key
-
-            tasks = [cache.get_or_load(f"k{n % 20}", load) for n in range(50)]
+        async with AdaptiveCache(max_entries=1000, tiers=[Redis(url, lease_seconds=3)]) as cache:
+            tasks = [cache.get_or_load(f"k{number % 20}", load) for number in range(50)]
             got = await asyncio.gather(*tasks)
-            assert got == [f"k{n % 20}" for n in range(50)]
-            results.put(loads)
+            assert got == [f"k{number % 20}" for number in range(50)]
+            results.put("done")
 
     asyncio.run(main())
 
 
-def test_a_stampede_of_processes_makes_one_load_of_each_key(url):
+def stampede(url, path, victims):
+    """Have several processes load the same keys, after others that never get to an end."""
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
-    processes = [context.Process(target=work, args=(url, n, results)) for n in range(4)]
+    stuck = [context.Process(target=work, args=(url, path, 600, results)) for _ in range(victims)]
+    for process in stuck:
+        process.start()
+    spin(lambda: not victims or (path.exists() and len(path.read_text().split()) >= 20))
+    processes = [context.Process(target=work, args=(url, path, 0.2, results)) for _ in range(4)]
     for process in processes:
         process.start()
-    loads = [results.get(timeout=60) for _ in processes]
+    for process in stuck:
+        process.kill()
+        process.join()
+    for _ in processes:
+        assert results.get(timeout=60) == "done"
     for process in processes:
         process.join(60)
         assert process.exitcode == 0
-    assert sum(loads) == 20
+    return path.read_text().split()
+
+
+def test_a_stampede_of_processes_makes_one_load_of_each_key(url, tmp_path):
+    loads = stampede(url, tmp_path / "loads", 0)
+    assert sorted(loads) == sorted(f"k{number}" for number in range(20))
+
+
+def test_what_a_killed_process_was_loading_is_loaded_by_one_other(url, tmp_path):
+    loads = stampede(url, tmp_path / "loads", 1)
+    assert sorted(loads) == sorted(f"k{number}" for number in range(20) for _ in range(2))
