@@ -463,7 +463,7 @@ class Model:
             self.be_silent()
             self.recent_seconds = self.usual_seconds
         elif self.silence > SILENCE and self.recent_seconds < 2.0 * self.usual_seconds:
-            self.silence -= 1
+            self.silence //= 2
 
     def fail(self) -> None:
         """Learn that a load failed; make a pause when several did in a row."""
@@ -492,6 +492,7 @@ class Model:
         keys.state[slot] &= ~FLYING
         if stored:
             keys.state[slot] |= UNUSED
+            self.failed_in_a_row = 0
             self.unused += 1
             if self.spare > 0:
                 self.spare -= 1
