@@ -13,6 +13,7 @@ from scrubjay.errors import CacheError, InvalidArgumentError
 from scrubjay.lab.beside import PREFIX, available_policies
 from scrubjay.lab.capacity import Capacity
 from scrubjay.lab.contest import OPTIMUM
+from scrubjay.lab.prefetch.contestants import contestant_names
 from scrubjay.lab.replay import split_objective
 from scrubjay.lab.summary import MEASURES
 from scrubjay.types import CacheEvictionStrategy
@@ -173,6 +174,8 @@ def repeat_options(args: list[str]) -> list[str]:
 def _is_value_of(option: str, argument: str) -> bool:
     if option in ("--strategy", "--try"):
         return argument == _ALL or split_objective(argument)[0] in _BUILT_IN
+    if option == "--prefetcher":
+        return argument == _ALL or argument in contestant_names()
     if option == "--beside":
         return argument == _LIBRARY or argument.startswith(PREFIX)
     if option == "--capacity":

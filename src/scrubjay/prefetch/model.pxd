@@ -35,6 +35,9 @@ cdef long long STALE
 cdef double TRIALS
 cdef int FAILURES
 cdef double SLOWER
+cdef double NOTICEABLE
+cdef double FEWEST
+cdef double USUAL
 cdef long long SILENCE
 cdef long long LONGEST_SILENCE
 
@@ -61,6 +64,7 @@ cdef class Model:
     cdef long long silent_until
     cdef long long silence
     cdef double usual_seconds
+    cdef double timed
     cdef double recent_seconds
     cdef unsigned long long[::1] ring
     cdef long long first
@@ -124,6 +128,7 @@ cdef class Model:
     @cython.locals(theta=double, soon=double, late=double)
     cdef void reconsider(self) noexcept
     cpdef object dump(self)
+    @cython.locals(slower=double)
     cdef void time(self, double seconds) noexcept
     cdef void fail(self) noexcept
     cdef void be_silent(self) noexcept

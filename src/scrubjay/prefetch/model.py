@@ -36,13 +36,16 @@ RING = 1 << 15  # guesses awaited at a time
 QUEUE = 48  # candidates at a time
 WINDOW = 512  # accesses between two looks for a threshold
 FADING = 0.75  # what a window before counts for
-FLOOR = 0.04  # a guess worth less is never fetched
+FLOOR = 0.08  # a guess worth less is never fetched
 CEILING = 0.5
 PRICE = 0.06  # worth below which no guess is fetched, for each load allowed beyond the misses
 RIVALS = 1.5  # a guess must be that much likelier than what it displaces
 YOUNG = 2.0  # times the usual age up to which what waits is not displaced by what is new
 FAILURES = 4  # in a row, after which there is a pause
-SLOWER = 4.0  # times the usual time of a load, likewise
+SLOWER = 3.0  # times the usual time of a load that loads take longer, likewise
+NOTICEABLE = 0.02  # seconds that they take longer at least
+FEWEST = 16.0  # loads until it is known what is usual
+USUAL = 256.0  # loads over which that is averaged
 SILENCE = 256  # accesses that the first pause lasts
 LONGEST_SILENCE = 1 << 14
 TRIALS = 8.0  # guesses of a class until it is compared with others
@@ -120,6 +123,7 @@ class Model:
         self.failed_in_a_row = 0
         self.silent_until = 0
         self.usual_seconds = 0.0
+        self.timed = 0.0
         self.recent_seconds = 0.0
         self.silence = SILENCE
         self.grow()
@@ -450,15 +454,16 @@ class Model:
     def time(self, seconds: float) -> None:
         """Learn how long a load takes; make a pause when that becomes much longer."""
         self.failed_in_a_row = 0
-        if self.usual_seconds == 0.0:
-            self.usual_seconds = self.recent_seconds = seconds
-        self.usual_seconds += (seconds - self.usual_seconds) / 256.0
+        if self.timed < USUAL:
+            self.timed += 1.0
+        self.usual_seconds += (seconds - self.usual_seconds) / self.timed
         self.recent_seconds += (seconds - self.recent_seconds) / 8.0
-        if self.recent_seconds > SLOWER * self.usual_seconds:
+        slower = self.recent_seconds - self.usual_seconds
+        if self.timed >= FEWEST and slower > max(NOTICEABLE, SLOWER * self.usual_seconds):
             self.be_silent()
             self.recent_seconds = self.usual_seconds
         elif self.silence > SILENCE and self.recent_seconds < 2.0 * self.usual_seconds:
-            self.silence -= 1
+            self.silence //= 2
 
     def fail(self) -> None:
         """Learn that a load failed; make a pause when several did in a row."""
@@ -487,6 +492,7 @@ class Model:
         keys.state[slot] &= ~FLYING
         if stored:
             keys.state[slot] |= UNUSED
+            self.failed_in_a_row = 0
             self.unused += 1
             if self.spare > 0:
                 self.spare -= 1

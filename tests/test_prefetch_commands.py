@@ -1,0 +1,81 @@
+"""The commands that replay with prefetch, and train."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+
+import pytest
+
+from scrubjay import cli
+
+pytest.importorskip("typer")
+
+from scrubjay.prefetch.planner import Planner
+
+LOOP = "gen:loop:keys=1000,requests=6000"
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Call the command line; returns its status, output and messages."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["scrubjay", *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setenv("NO_COLOR", "1")
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        captured = capsys.readouterr()
+        return caught.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+def test_a_table_of_gains(call):
+    status, out, err = call(
+        "replay", LOOP, "--capacity", "10%", "--strategy", "lru", "--prefetch",
+        "--prefetcher", "scrubjay", "markov-1",
+    )  # fmt: skip
+    assert status == 0
+    assert "markov-1" in out
+    assert "Means" in out
+    assert err == ""
+
+
+def test_json_and_csv_hold_the_same(call):
+    options = ("replay", LOOP, "--capacity", "100", "--strategy", "lru", "--prefetch", "--lag", "2")
+    _, as_json, _ = call(*options, "--json")
+    _, as_csv, _ = call(*options, "--csv")
+    (row,) = json.loads(as_json)
+    (line,) = csv.DictReader(io.StringIO(as_csv))
+    assert row["gain"] == pytest.approx(float(line["gain"]))
+    assert row["gain"] > 30.0
+    assert row["hit_ratio"] > row["hit_ratio_without"]
+
+
+def test_small_caches_are_left_out_and_bytes_refused(call):
+    status, out, err = call("replay", LOOP, "--capacity", "1%", "--prefetch")
+    assert (status, out) == (0, "")
+    assert "left out, fewer than 64 entries" in err
+    status, _, err = call("replay", LOOP, "--capacity", "1MB", "--prefetch")
+    assert status == 2
+    assert "entries or percent" in err
+    status, _, err = call("replay", LOOP, "--capacity", "100", "--prefetch", "--prefetcher", "x")
+    assert status == 2
+    assert "'x' is not one of" in err
+
+
+def test_a_trained_model_can_be_loaded(call, tmp_path):
+    model = tmp_path / "model.bin"
+    status, out, _ = call("train", LOOP, "--output", model, "--entries", "100")
+    assert status == 0
+    assert "6,000 requests, 1,000 keys" in out
+    planner = Planner(100)
+    planner.load(model.read_bytes())
+    assert [guess.key for guess in planner.predict(5, 0, 1)] == [6]
+    status, _, err = call("train", LOOP, "--output", tmp_path / "no" / "model.bin")
+    assert status == 2
+    assert "error:" in err
