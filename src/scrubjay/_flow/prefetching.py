@@ -43,6 +43,7 @@ SMALLEST = 64  # entries: a smaller cache records nothing
 ROWS = 512  # accesses noted until they are taken: 6 kB
 TOGETHER = 32  # keys that one call of a batch loader is asked for
 _REST = 19.0  # times what a turn took: learning from mere hits takes a twentieth of the time
+_MEASURABLE = 0.005  # seconds: what varies of a quicker load is noise, for the planner too
 _MARGIN = 0.8  # of the extra loads allowed: how many there would be without is an estimate
 _FAILED = 4096  # keys remembered that could not be loaded ahead
 _FIRST_REFUSAL = 30.0  # seconds for which such a key is not tried again; then twice as long
@@ -247,7 +248,8 @@ class Prefetching:
             self._refused.pop(guess.key, None)
             # What a lower tier had is stored by who found it there.
             stored = trip.stored or store.waits(guess.key)
-            self.planner.fetched(guess, flight.seconds, stored)
+            seconds = flight.seconds if flight.seconds >= _MEASURABLE else 0.0
+            self.planner.fetched(guess, seconds, stored)
             if not stored:
                 self._counts["overtaken"] += 1
             else:
