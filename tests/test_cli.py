@@ -296,7 +296,7 @@ def test_demo_prints_json_and_nothing_else(call):
 
 @pytest.mark.parametrize("reached", [True, False])
 def test_demo_prints_tables(call, monkeypatch, result, reached):
-    def run(operations, seed, show):
+    def run(operations, seed, show, tiers):
         show(Progress("traffic", 1, 2))
         return FakeResult(**vars(result))
 

@@ -32,7 +32,14 @@ def live_figures(console: Console) -> Iterator[Callable[[Progress], None]]:
         yield _print_stages(console)
         return
     with Live(console=console, transient=True, refresh_per_second=8) as live:
-        yield lambda progress: live.update(_render_progress(progress))
+        shown = ""
+
+        def show(progress: Progress) -> None:
+            nonlocal shown
+            new, shown = progress.stage != shown, progress.stage
+            live.update(_render_progress(progress), refresh=new)  # each stage, however short
+
+        yield show
 
 
 def _print_stages(console: Console) -> Callable[[Progress], None]:
