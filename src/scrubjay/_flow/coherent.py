@@ -18,14 +18,13 @@ from scrubjay._core.constants import MISSING
 from scrubjay._core.store import Store
 from scrubjay._core.terms import Terms
 from scrubjay._flow.copies import Copies, Holding
-from scrubjay._flow.effects import Effect, Flow, Wait
+from scrubjay._flow.effects import Effect, Flow
 from scrubjay._flow.flight import Flight
 from scrubjay._flow.labels import Named
 from scrubjay._flow.level import Level
 from scrubjay._flow.lower import Found, Lower
 from scrubjay._flow.resilience import Stale
 from scrubjay._flow.stack import Loads, Ready, Stack
-from scrubjay._flow.turns import ALL_KEYS
 from scrubjay.clock import Clock
 from scrubjay.codecs import Meta, Undecodable
 from scrubjay.consistency import Barrier, Copy, Replica, Session
@@ -231,7 +230,7 @@ class Coherent(Stack):
             work = self.lower.fill(
                 name, found.value, meta, (), {}, self.lower.levels, (), self._validity(flight)
             )
-            yield from self._turns.within(flight.key, work)
+            yield from self._turns.within(flight.key, work, flight)
 
     def _watches(
         self, watch: Watch | None, labels: Mapping[bytes, int]
@@ -419,7 +418,7 @@ class Coherent(Stack):
             work = self.lower.fill(
                 name, value, meta, (), {}, self.lower.levels, (), self._validity(flight)
             )
-            yield from self._turns.within(flight.key, work)
+            yield from self._turns.within(flight.key, work, flight)
 
     def _keep_unwatched(self, flight: Flight, value: Any, terms: Terms) -> None:
         """Keep a loaded value of which nobody would be told that it has changed."""
@@ -598,9 +597,7 @@ class Coherent(Stack):
         self._clearing += 1
         try:
             self._store.overtake_all()
-            for other in self._turns.under_way():
-                if other.key is not ALL_KEYS and not other.done:
-                    yield Wait(other, False)
+            yield from self._turns.others()
             failure: TierError | None = None
             try:
                 yield from self.shared.ask("clear")

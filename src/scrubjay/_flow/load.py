@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from asyncio import CancelledError
+from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
 from scrubjay._core.constants import MISSING
 from scrubjay._core.terms import Terms
 from scrubjay._flow.effects import Call, Flow, Start, Wait
-from scrubjay._flow.flight import Flight, Loader, next_order, under_way
+from scrubjay._flow.flight import Flight, Loader, enter, leave, next_order, under_way
 from scrubjay._flow.resilience import Resilience, Stale
 from scrubjay._flow.stack import Stack
 from scrubjay.consistency import Session
@@ -199,12 +201,19 @@ def read_at(cache: Loading, key: Any, demand: Demand) -> Flow:
     claimed = cache.begin(own) is own
     stack = cache.stack
     assert stack is not None
+    # Others may join it, and must see if it waits for them.
+    own.loop = asyncio._get_running_loop()
+    token = enter(own)
     try:
         value = yield from stack.read(own, claimed, demand.level, demand.session)
     except BaseException as error:
         if claimed:
+            own.dead = True  # as below
             _finish(cache, own, error=error, abandoned=True)
         raise
+    finally:
+        with suppress(ValueError):  # the collector ends it, in another context
+            leave(token)
     if claimed:
         _finish(cache, own, value)
     else:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from scrubjay._core.constants import DEPENDENCY, MISSING
 from scrubjay._core.store import Store
 from scrubjay._core.terms import Terms
-from scrubjay._flow.effects import Effect, Flow, Wait
+from scrubjay._flow.effects import Effect, Flow
 from scrubjay._flow.flight import Flight
 from scrubjay._flow.labels import Named
 from scrubjay._flow.level import Level
@@ -99,7 +99,7 @@ class Stack:
             work = lower.fill(
                 name, value, meta, meta.tags, counters, nearer, (), self._validity(flight)
             )
-            yield from self._turns.within(key, work)
+            yield from self._turns.within(key, work, flight)
         return value
 
     def present(self, key: Any) -> Any:
@@ -155,7 +155,7 @@ class Stack:
             changed,
             self._validity(flight),
         )
-        yield from self._turns.within(flight.key, work)
+        yield from self._turns.within(flight.key, work, flight)
         if anew:
             self._remove_dependents(flight.key)
 
@@ -238,9 +238,7 @@ class Stack:
         self._clearing += 1
         try:
             self._store.overtake_all()
-            for other in self._turns.under_way():
-                if other.key is not ALL_KEYS and not other.done:
-                    yield Wait(other, False)
+            yield from self._turns.others()
             yield from self.lower.forget_all()
             return self._store.empty()
         finally:
