@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -361,7 +361,7 @@ class Coherent(Stack):
         changed = (self.lower.names.of_key(flight.key),) if anew else ()
         if ready.token is None:
             if anew:  # what it has is of the past
-                self.shared.owe((name,), changed)
+                self._owe((name,), changed)
             self._keep_unwatched(flight, value, terms)
             return
         # Whatever has voided the flight: the token holds only if nothing has changed there, and
@@ -371,7 +371,7 @@ class Coherent(Stack):
         record = self.lower.record_or_none(self.shared, name, value, meta)
         if record is None:
             if anew:
-                self.shared.owe((name,), changed)
+                self._owe((name,), changed)
             self._keep_unwatched(flight, value, terms)
             yield from self._release(name, ready)
             return
@@ -380,9 +380,13 @@ class Coherent(Stack):
             if anew:
                 yield from self.shared.ask("advance", changed)
         except TierError:
-            self.shared.owe((name,), changed)
+            self._owe((name,), changed)
             self._keep_unwatched(flight, value, terms)
             return
+        except BaseException:
+            if anew:
+                self._owe((name,), changed)
+            raise
         if filled is not None and not flight.void:
             yield from self._keep_filled(flight, name, value, meta, terms, filled)
         if anew:
@@ -461,7 +465,7 @@ class Coherent(Stack):
                 written = yield from self._written(name, record)
                 counts = yield from self.shared.ask("advance", changed)
             except TierError as error:
-                self.shared.owe((name,), changed)
+                self._owe((name,), changed)
                 failure = error
             self._copies.forget(name)
             if written is not None and written.value is not None:
@@ -515,7 +519,12 @@ class Coherent(Stack):
     def disown(self, key: Any) -> None:
         """Have every tier forget a key, as soon as it is asked anything again."""
         self.lower.disown(key)
-        self.shared.owe((self.lower.name_of(key),), (self.lower.names.of_key(key),))
+        self._owe((self.lower.name_of(key),), (self.lower.names.of_key(key),))
+
+    def _owe(self, names: Sequence[bytes], changed: Sequence[bytes]) -> None:
+        """Note what the shared tier must be told, and serve no copies of it until then."""
+        self.shared.owe(names, changed)
+        self._copies.forget_labelled(changed)
 
     def _forget(self, key: Any, name: bytes, session: Session | None) -> Flow:
         changed = self.lower.names.of_key(key)
@@ -528,12 +537,19 @@ class Coherent(Stack):
             removed = yield from self.shared.ask("delete", (name,))
             counts = yield from self.shared.ask("advance", (changed,))
         except TierError as error:
-            self.shared.owe((name,), (changed,))
+            self._owe((name,), (changed,))
             failure = error
+        except BaseException:
+            self.disown(key)
+            self._copies.forget(name)
+            self._store.remove(key)
+            raise
         self._copies.forget(name)
-        if self.lower.levels:
-            below = yield from self.lower.forget((name,), ())
-        gone += self._store.remove(key) + self._remove_named(changed)
+        try:
+            if self.lower.levels:
+                below = yield from self.lower.forget((name,), ())
+        finally:
+            gone += self._store.remove(key) + self._remove_named(changed)
         for tombstone in removed:
             self.replica.wrote(session, name, tombstone)
         if counts:
@@ -585,13 +601,17 @@ class Coherent(Stack):
             try:
                 counts = yield from self.shared.ask("advance", names)
             except TierError as error:
-                self.shared.owe((), names)
+                self._owe((), names)
                 failure = error
-        gone += self._store.remove_by_tags(tags)
+            except BaseException:
+                self._owe((), names)
+                raise
+            finally:
+                gone += self._store.remove_by_tags(tags) + sum(map(self._remove_named, names))
         if counts:
             self.replica.advanced(session, names, counts)
         self._answer_for(failure)
-        return gone + sum(map(self._remove_named, names))
+        return gone
 
     def _forget_all(self) -> Flow:
         self._clearing += 1
@@ -600,12 +620,18 @@ class Coherent(Stack):
             yield from self._turns.others()
             failure: TierError | None = None
             try:
-                yield from self.shared.ask("clear")
-            except TierError as error:
-                self.shared.debts.add_all()
-                failure = error
-            yield from self.lower.forget_all()
-            gone = self._store.empty()
+                try:
+                    yield from self.shared.ask("clear")
+                except TierError as error:
+                    self.shared.debts.add_all()
+                    failure = error
+                yield from self.lower.forget_all()
+            except BaseException:
+                for level in self.levels:
+                    level.debts.add_all()
+                raise
+            finally:
+                gone = self._store.empty()
             self._answer_for(failure)
             return gone
         finally:

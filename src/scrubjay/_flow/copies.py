@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from scrubjay._core.store import Store
@@ -87,6 +88,13 @@ class Copies:
         """Remember a copy no more."""
         with self._lock:
             self._drop(name)
+
+    def forget_labelled(self, labels: Iterable[bytes]) -> None:
+        """Remember no copy that depends on one of the names."""
+        with self._lock:
+            for label in labels:
+                for name in list(self._labelled.get(label, ())):
+                    self._drop(name)
 
     def given_up(self, name: bytes, key: Any) -> None:
         """Note that memory has given an entry up, and may have another of the key by now."""

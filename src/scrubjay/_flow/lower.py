@@ -431,7 +431,7 @@ class Lower:
             How many records were in the tier that had most of them.
         """
         most = 0
-        for level in reversed(self.levels):
+        for position, level in reversed(list(enumerate(self.levels))):
             try:
                 if names:
                     gone = yield from level.ask("delete_many", names)
@@ -440,15 +440,23 @@ class Lower:
                     yield from level.ask("bump", changed)
             except TierError:
                 level.owe(names, changed)
+            except BaseException:
+                for untold in self.levels[: position + 1]:
+                    untold.owe(names, changed)
+                raise
         return most
 
     def forget_all(self) -> Generator[Effect, Any, None]:
         """Remove every record of the namespace, in the farthest tier first."""
-        for level in reversed(self.levels):
+        for position, level in reversed(list(enumerate(self.levels))):
             try:
                 yield from level.ask("clear")
             except TierError:
                 level.debts.add_all()
+            except BaseException:
+                for untold in self.levels[: position + 1]:
+                    untold.debts.add_all()
+                raise
 
     def _refused(self, level: Level, error: EncodeError) -> None:
         if EventKind.REJECT in self.events.wanted:

@@ -214,8 +214,10 @@ class Stack:
     def _forget(self, key: Any, name: bytes, session: Session | None) -> Flow:
         changed = self.lower.names.of_key(key)
         gone = self._store.remove(key)
-        below = yield from self.lower.forget((name,), (changed,))
-        gone += self._store.remove(key) + self._remove_named(changed)
+        try:
+            below = yield from self.lower.forget((name,), (changed,))
+        finally:  # if this ends before its time, the tiers are told later
+            gone += self._store.remove(key) + self._remove_named(changed)
         return max(gone, below)
 
     def forget_tags(self, tags: frozenset[str], session: Session | None = None) -> Flow:
@@ -225,10 +227,12 @@ class Stack:
     def _forget_tags(self, tags: frozenset[str], session: Session | None) -> Flow:
         names = [self.lower.names.of_tag(tag) for tag in tags]
         gone = self._store.remove_by_tags(tags)
-        if names:
-            yield from self.lower.forget((), names)
-        gone += self._store.remove_by_tags(tags)
-        return gone + sum(map(self._remove_named, names))
+        try:
+            if names:
+                yield from self.lower.forget((), names)
+        finally:  # as above
+            gone += self._store.remove_by_tags(tags) + sum(map(self._remove_named, names))
+        return gone
 
     def forget_all(self) -> Flow:
         """Remove everything everywhere."""
@@ -239,8 +243,11 @@ class Stack:
         try:
             self._store.overtake_all()
             yield from self._turns.others()
-            yield from self.lower.forget_all()
-            return self._store.empty()
+            try:
+                yield from self.lower.forget_all()
+            finally:  # as above
+                gone = self._store.empty()
+            return gone
         finally:
             self._clearing -= 1
 
