@@ -74,8 +74,7 @@ class Coherent(Stack):
         self._forgiving = forgiving
         self._owner = os.urandom(8)
         self._leases = itertools.count()
-        tier: Any = shared.tier
-        tier.on_invalidated(self._copies.changed)
+        self._copies.listen(shared.tier)
         forks.watch(self)
 
     def given_up(self, key: Any) -> None:
@@ -522,7 +521,7 @@ class Coherent(Stack):
         self._owe((self.lower.name_of(key),), (self.lower.names.of_key(key),))
 
     def _owe(self, names: Sequence[bytes], changed: Sequence[bytes]) -> None:
-        """Note what the shared tier must be told, and serve no copies of it until then."""
+        """Note what the shared tier must be told, and serve no copy that goes with it."""
         self.shared.owe(names, changed)
         self._copies.forget_labelled(changed)
 

@@ -7,6 +7,7 @@ EVENTUAL may show them; the other levels look at the watch.
 
 from __future__ import annotations
 
+import logging
 import threading
 import weakref
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ from scrubjay._flow.workers import Workers
 from scrubjay.consistency import Copy
 from scrubjay.versions import Changes, Feed, Watch
 
+_log = logging.getLogger("scrubjay")
 _MOST = 100_000  # copies that are remembered although memory has given them up
 
 _workers = Workers(1)
@@ -60,7 +62,12 @@ class Copies:
         self._labelled: dict[bytes, set[bytes]] = {}  # names of keys, by what they depend on
         self._feeds: set[Feed] = set()
         self._untold: list[Changes | None] = []
-        self._lock = threading.Lock()  # no code of others runs under it
+        self._called = False  # whether somebody is to remove what has changed
+        self._lock = threading.RLock()  # a finalizer may come here in the midst
+
+    def listen(self, tier: Any) -> None:
+        """Have a tier tell of changes, for as long as this lives."""
+        tier.on_invalidated(_Telling(self))
 
     def of(self, name: bytes) -> Holding | None:
         """Return the copy of a key, if it is one."""
@@ -90,11 +97,15 @@ class Copies:
             self._drop(name)
 
     def forget_labelled(self, labels: Iterable[bytes]) -> None:
-        """Remember no copy that depends on one of the names."""
+        """Remove the copies that depend on one of the names."""
+        names: list[bytes] = []
         with self._lock:
             for label in labels:
-                for name in list(self._labelled.get(label, ())):
-                    self._drop(name)
+                names += self._labelled.get(label, ())
+        for name in names:
+            holding = self._held.get(name)
+            if holding is not None:
+                self._remove(name, holding)
 
     def given_up(self, name: bytes, key: Any) -> None:
         """Note that memory has given an entry up, and may have another of the key by now."""
@@ -113,17 +124,16 @@ class Copies:
             now: monotonic time.
             seconds: for how long that is borne.
         """
+        if self._untold:  # there was no thread for it
+            self.drain()
         with self._lock:
-            quiet = [feed for feed in self._feeds if now - feed.confirmed > seconds]
-            for feed in quiet:
-                self._feeds.discard(feed)
-            found = [
-                (name, holding)
-                for name, holding in (self._held.items() if quiet else ())
-                if any(watch.feed in quiet for watch in holding.watches)
-            ]
-        for name, holding in found:
-            self._remove(name, holding)
+            quiet = [feed for feed in list(self._feeds) if now - feed.confirmed > seconds]
+            self._feeds.difference_update(quiet)
+            names = list(self._held) if quiet else []
+        for name in names:
+            holding = self._held.get(name)
+            if holding is not None and any(watch.feed in quiet for watch in holding.watches):
+                self._remove(name, holding)
 
     def _drop(self, name: bytes) -> Holding | None:
         """Take a copy out; under the lock."""
@@ -141,7 +151,7 @@ class Copies:
         """Forget the oldest copy, unless memory has it: that one becomes the youngest."""
         store = self._store()
         with self._lock:
-            name = next(iter(self._held))
+            name = next(iter(self._held), b"")
             holding = self._drop(name)
         if holding is not None and store is not None and store.contains(holding.key):
             self.hold(name, holding)
@@ -152,13 +162,18 @@ class Copies:
         """Note what a tier tells; may be called anywhere, and does not wait."""
         with self._lock:
             self._untold.append(changes)
-            first = len(self._untold) == 1
-        if first:
-            _workers.submit(_Draining(self))
+            called, self._called = self._called, True
+        if not called:
+            try:
+                _workers.submit(_Draining(self))
+            except RuntimeError:  # there is no room for a thread: the keeper will see to it
+                self._called = False
+                _log.warning("no thread to remove what has changed; it is done later")
 
     def drain(self) -> None:
         """Remove what has changed."""
         with self._lock:
+            self._called = False
             told, self._untold = self._untold, []
         with self._lock:
             names: list[bytes] = []
@@ -169,10 +184,13 @@ class Copies:
                     names += changes.keys
                     for label in changes.names:
                         names += self._labelled.get(label, ())
-            found = [(name, self._held.get(name)) for name in names]
-        for name, holding in found:
+        for name in names:
+            holding = self._held.get(name)
             if holding is not None and not holding.live:
-                self._remove(name, holding)
+                try:
+                    self._remove(name, holding)
+                except Exception:  # of comparing keys, say; the others must go
+                    _log.exception("removing what has changed failed")
 
     def _remove(self, name: bytes, holding: Holding) -> None:
         with self._lock:
@@ -185,7 +203,8 @@ class Copies:
 
     def after_fork(self) -> None:
         """Begin anew: nobody tells a child of changes to what its parent has read."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._called = False
         self._untold = []
         self._held = {}
         self._labelled = {}
@@ -193,6 +212,18 @@ class Copies:
         store = self._store()
         if store is not None:
             _of_parent.append(store.abandon())
+
+
+class _Telling:
+    """Tells of changes, unless there is no cache any more."""
+
+    def __init__(self, copies: Copies) -> None:
+        self._copies = weakref.ref(copies)
+
+    def __call__(self, changes: Changes | None) -> None:
+        copies = self._copies()
+        if copies is not None:
+            copies.changed(changes)
 
 
 class _Draining:

@@ -15,7 +15,7 @@ class Debts:
     """Keys whose records must go, and counters that must move on. Shared by threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may come here in the midst
         self._keys: dict[bytes, None] = {}
         self._names: dict[bytes, None] = {}
         #: whether all records must go: there were too many keys to remember, or all had to
@@ -53,9 +53,10 @@ class Debts:
     def take(self) -> tuple[list[bytes], list[bytes], bool]:
         """Return all that is owed, as keys, names and everything; it is owed no more."""
         with self._lock:
-            keys, names, everything = list(self._keys), list(self._names), self.everything
-            self._keys, self._names, self.everything = {}, {}, False
-            return keys, names, everything
+            everything, self.everything = self.everything, False
+            keys, self._keys = self._keys, {}  # at once: what comes in the midst is in one
+            names, self._names = self._names, {}
+            return list(keys), list(names), everything
 
     def give_back(self, keys: list[bytes], names: list[bytes], everything: bool) -> None:
         """Owe again what `take` returned."""
@@ -65,4 +66,4 @@ class Debts:
 
     def after_fork(self) -> None:
         """Take a lock that no thread of the parent holds."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
