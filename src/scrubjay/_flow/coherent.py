@@ -145,7 +145,7 @@ class Coherent(Stack):
             return MISSING
         age = self.lower.age(found.meta)
         if age >= 0.0:
-            flight.stale = Stale(found.value, age)
+            flight.stale = Stale(found.value, age, self._store.now_seconds())
             return MISSING
         flight.unfit = None
         yield from self._keep(flight, name, found, record)
@@ -257,6 +257,18 @@ class Coherent(Stack):
         held = self._copies.of(self.lower.name_of(key))
         # What nobody watches was kept while the tier could not be asked. Who loads asks again.
         return self._store.peek(key, MISSING) if held is not None and held.live else MISSING
+
+    def left(self, key: Any, facts: Mapping[str, Any]) -> float:
+        """Return for how many seconds memory may still show an entry, however long it lives.
+
+        What nobody watches lives no longer than silence is borne.
+        """
+        left = super().left(key, facts)
+        held = self._copies.of(self.lower.name_of(key))
+        if held is not None and held.live:
+            return left
+        deadline: float = facts["deadline"]
+        return min(left, deadline - self._store.now_seconds())
 
     def read(
         self, own: Flight, keep: bool, level: CacheConsistencyLevel, session: Session | None

@@ -119,7 +119,7 @@ class Lower:
                 age = self.age(found.meta)
                 if age < 0.0:
                     return found, counters
-                expired(Stale(found.value, age))
+                expired(Stale(found.value, age, self._store.now_seconds()))
         return None
 
     def look_in(self, level: Level, key: Any, name: bytes) -> Generator[Effect, Any, Found | None]:
@@ -185,6 +185,10 @@ class Lower:
         """Count that a tier did not have what was asked for."""
         level.counts.misses += 1
         self._tell(EventKind.TIER_MISS, key, level)
+
+    def memory_left(self, created: float) -> float:
+        """Return for how many seconds memory may still show what was stored at a time."""
+        return created + self._memory_ttl - self._store.now_seconds()
 
     def labels_of(self, meta: Meta) -> dict[bytes, int]:
         """Return the counters that a record carries."""

@@ -6,7 +6,7 @@ the farthest first, and memory last: until then everyone here reads what was the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from scrubjay._core.constants import DEPENDENCY, MISSING
@@ -101,6 +101,10 @@ class Stack:
             )
             yield from self._turns.within(key, work, flight)
         return value
+
+    def left(self, key: Any, facts: Mapping[str, Any]) -> float:
+        """Return for how many seconds memory may still show an entry, however long it lives."""
+        return self.lower.memory_left(facts["created"])
 
     def present(self, key: Any) -> Any:
         """Return what memory has of a key and may show to who loads it, or MISSING."""
@@ -256,7 +260,10 @@ class Stack:
         return self._turns.take(key, self._touch(key, ttl, idle))
 
     def _touch(self, key: Any, ttl: float, idle: float) -> Flow:
-        own = ttl if ttl < 0.0 else self.lower.in_memory(Terms(ttl)).ttl
+        facts = self._store.facts(key)
+        own = ttl
+        if facts is not None and ttl >= 0.0:
+            own = max(0.0, min(ttl, self.left(key, facts)))
         there = self._store.renewed(key, own, idle)
         if there:
             yield from self.lower.renew(key, ttl, idle)
