@@ -418,6 +418,8 @@ def _carry_out(cache: Loading, flight: Flight, anew: bool) -> Flow:
                 raise
             except BaseException as error:
                 cache.cancelled(flight, error)
+                if stack is not None and type(error) is not GeneratorExit:  # which ends it here
+                    yield from stack.release(flight.key, ready)
                 raise
             cache.count(flight, None)
             if stack is None:
