@@ -8,11 +8,11 @@ EVENTUAL may show them; the other levels look at the watch.
 from __future__ import annotations
 
 import logging
-import threading
 import weakref
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from scrubjay._core.section import undisturbed
 from scrubjay._core.store import Store
 from scrubjay._flow.workers import Workers
 from scrubjay.consistency import Copy
@@ -63,7 +63,6 @@ class Copies:
         self._feeds: set[Feed] = set()
         self._untold: list[Changes | None] = []
         self._called = False  # whether somebody is to remove what has changed
-        self._lock = threading.RLock()  # a finalizer may come here in the midst
 
     def listen(self, tier: Any) -> None:
         """Have a tier tell of changes, for as long as this lives."""
@@ -80,12 +79,7 @@ class Copies:
             name: of the key.
             holding: the copy.
         """
-        with self._lock:
-            self._drop(name)
-            self._held[name] = holding
-            self._feeds.update(watch.feed for watch in holding.watches)
-            for label in holding.copy.labels:
-                self._labelled.setdefault(label, set()).add(name)
+        undisturbed(self._enter, (name, holding))
         if not holding.live:
             self._remove(name, holding)
         elif len(self._held) > _MOST:
@@ -93,16 +87,11 @@ class Copies:
 
     def forget(self, name: bytes) -> None:
         """Remember a copy no more."""
-        with self._lock:
-            self._drop(name)
+        undisturbed(self._drop, name)
 
     def forget_labelled(self, labels: Iterable[bytes]) -> None:
         """Remove the copies that depend on one of the names."""
-        names: list[bytes] = []
-        with self._lock:
-            for label in labels:
-                names += self._labelled.get(label, ())
-        for name in names:
+        for name in undisturbed(self._names_of, labels):
             holding = self._held.get(name)
             if holding is not None:
                 self._remove(name, holding)
@@ -113,9 +102,7 @@ class Copies:
         store = self._store()
         if self._lasting or holding is None or store is None or store.contains(key):
             return
-        with self._lock:
-            if self._held.get(name) is holding:
-                self._drop(name)
+        undisturbed(self._drop_this, (name, holding))
 
     def silent(self, now: float, seconds: float) -> None:
         """Remove the copies of which nobody would have told for some time.
@@ -126,17 +113,56 @@ class Copies:
         """
         if self._untold:  # there was no thread for it
             self.drain()
-        with self._lock:
-            quiet = [feed for feed in list(self._feeds) if now - feed.confirmed > seconds]
-            self._feeds.difference_update(quiet)
-            names = list(self._held) if quiet else []
-        for name in names:
+        feeds = undisturbed(list, self._feeds)
+        quiet = [feed for feed in feeds if now - feed.confirmed > seconds]
+        if quiet:
+            undisturbed(self._feeds.difference_update, quiet)
+        for name in undisturbed(list, self._held) if quiet else ():
             holding = self._held.get(name)
             if holding is not None and any(watch.feed in quiet for watch in holding.watches):
                 self._remove(name, holding)
 
+    # Done undisturbed: no code of others runs in the midst
+
+    def _enter(self, entry: tuple[bytes, Holding]) -> Holding | None:
+        """Remember a copy; return the one before, whose key must not go here."""
+        name, holding = entry
+        before = self._drop(name)
+        self._held[name] = holding
+        self._feeds.update([watch.feed for watch in holding.watches])
+        for label in holding.copy.labels:
+            self._labelled.setdefault(label, set()).add(name)
+        return before
+
+    def _names_of(self, labels: Iterable[bytes]) -> list[bytes]:
+        """Return the names of the copies that depend on one of the names."""
+        names: list[bytes] = []
+        for label in labels:
+            names += self._labelled.get(label, ())
+        return names
+
+    def _drop_this(self, entry: tuple[bytes, Holding]) -> Holding | None:
+        """Take a copy out if it is still this one."""
+        name, holding = entry
+        return self._drop(name) if self._held.get(name) is holding else None
+
+    def _drop_oldest(self, _: None) -> tuple[bytes, Holding | None]:
+        name = next(iter(self._held), b"")
+        return name, self._drop(name)
+
+    def _note(self, changes: Changes | None) -> bool:
+        """Note what is to be removed; tell whether somebody is called for it already."""
+        self._untold.append(changes)
+        called, self._called = self._called, True
+        return called
+
+    def _take(self, _: None) -> list[Changes | None]:
+        self._called = False
+        told, self._untold = self._untold, []
+        return told
+
     def _drop(self, name: bytes) -> Holding | None:
-        """Take a copy out; under the lock."""
+        """Take a copy out."""
         holding = self._held.pop(name, None)
         if holding is not None:
             for label in holding.copy.labels:
@@ -150,9 +176,7 @@ class Copies:
     def _trim(self) -> None:
         """Forget the oldest copy, unless memory has it: that one becomes the youngest."""
         store = self._store()
-        with self._lock:
-            name = next(iter(self._held), b"")
-            holding = self._drop(name)
+        name, holding = undisturbed(self._drop_oldest, None)
         if holding is not None and store is not None and store.contains(holding.key):
             self.hold(name, holding)
 
@@ -160,10 +184,7 @@ class Copies:
 
     def changed(self, changes: Changes | None) -> None:
         """Note what a tier tells; may be called anywhere, and does not wait."""
-        with self._lock:
-            self._untold.append(changes)
-            called, self._called = self._called, True
-        if not called:
+        if not undisturbed(self._note, changes):
             try:
                 _workers.submit(_Draining(self))
             except RuntimeError:  # there is no room for a thread: the keeper will see to it
@@ -172,18 +193,13 @@ class Copies:
 
     def drain(self) -> None:
         """Remove what has changed."""
-        with self._lock:
-            self._called = False
-            told, self._untold = self._untold, []
-        with self._lock:
-            names: list[bytes] = []
-            if None in told:
-                names += self._held
-            for changes in told:
-                if changes is not None:
-                    names += changes.keys
-                    for label in changes.names:
-                        names += self._labelled.get(label, ())
+        names: list[bytes] = []
+        for changes in undisturbed(self._take, None):
+            if changes is None:
+                names += undisturbed(list, self._held)
+            else:
+                names += changes.keys
+                names += undisturbed(self._names_of, changes.names)
         for name in names:
             holding = self._held.get(name)
             if holding is not None and not holding.live:
@@ -193,17 +209,14 @@ class Copies:
                     _log.exception("removing what has changed failed")
 
     def _remove(self, name: bytes, holding: Holding) -> None:
-        with self._lock:
-            if self._held.get(name) is not holding:
-                return
-            self._drop(name)
+        if undisturbed(self._drop_this, (name, holding)) is None:
+            return
         store = self._store()
         if store is not None:
             store.remove(holding.key)
 
     def after_fork(self) -> None:
         """Begin anew: nobody tells a child of changes to what its parent has read."""
-        self._lock = threading.RLock()
         self._called = False
         self._untold = []
         self._held = {}
