@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 
 import pytest
 
@@ -252,3 +254,39 @@ def test_a_listener_loads_what_waits_for_the_put():
     ended(lambda: until(lambda: any(one.waits_for for one in cache.flights.values())))
     go_on(other)
     assert "refused" in answers
+
+
+class Stuck(MemoryTier):
+    """A tier that never answers while it is stuck."""
+
+    stuck = False
+
+    async def adelete_many(self, keys):
+        if self.stuck:
+            await asyncio.Event().wait()
+        return self.delete_many(keys)
+
+
+def test_a_loop_that_is_closed_leaves_nothing_behind():
+    tier = Stuck()
+    cache = AdaptiveCache(max_entries=10, tiers=[Layer(tier)])
+
+    async def main():
+        asyncio.get_running_loop().create_task(cache.put("a", 1))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    cache.sync._stack.levels[0].owe((b"old",), ())  # told first, which takes for ever
+    tier.stuck = True
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(main())
+    loop.close()
+    tier.stuck = False
+    del loop
+    assert ended(lambda: cache.sync.put("b", 1))
+    counted = cache.sync.lower_tiers()["memory"]
+    assert (counted["skipped"], counted["owed"]) == (0, 0)
+    gone = weakref.ref(cache.sync)
+    cache = None
+    gc.collect()
+    assert gone() is None
