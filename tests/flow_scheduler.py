@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextvars import Context
+
 from scrubjay._flow.effects import Ask, Call, Start, Wait
 
 
@@ -15,6 +17,7 @@ class Strand:
 
     def __init__(self, flow, done=None):
         self.flow = flow
+        self.context = Context()
         self.done = done
         self.answer = None
         self.error = None
@@ -73,7 +76,8 @@ class Scheduler:
         answer, error = strand.answer, strand.error
         strand.answer = strand.error = None
         try:
-            effect = strand.flow.send(answer) if error is None else strand.flow.throw(error)
+            resume = strand.flow.send if error is None else strand.flow.throw
+            effect = strand.context.run(resume, answer if error is None else error)
         except StopIteration as end:
             self.end(strand, end.value)
             return

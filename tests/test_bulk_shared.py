@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from scrubjay.errors import EncodeError, TierUnavailableError
+from scrubjay import Cache, Layer
+from scrubjay.codecs import KeyEncoder
+from scrubjay.errors import EncodeError, InvalidArgumentError, TierUnavailableError
 from scrubjay.testing import SharedMemory, SharedMemoryTier
 from scrubjay.tiers import MemoryTier
 from tests.door_helpers import Patient, opened, spin, wait
@@ -206,3 +208,20 @@ def test_a_removal_that_nobody_was_told_of_is_an_error_unless_it_is_forgiven(nod
         assert "b" not in one
         tier.down = False
         assert one.get_many(["a", "b"]) == {}
+
+
+def interrupted(keys: Any) -> Any:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("loader", [lambda keys: [1], lambda keys: 1, interrupted])
+def test_a_loader_that_fails_in_any_way_lets_other_nodes_load(loader: Any) -> None:
+    server = SharedMemory()
+    cache: Cache[str, int] = Cache(max_entries=10, tiers=[Layer(SharedMemoryTier(server))])
+    with pytest.raises((InvalidArgumentError, KeyboardInterrupt)):
+        cache.get_many(["a", "b"], loader)
+    with pytest.raises(KeyboardInterrupt):
+        cache.get_or_load("c", interrupted)
+    other, encode = SharedMemoryTier(server), KeyEncoder("default")
+    for key in "abc":
+        assert other.lease(encode(key), b"other", 60.0).token is not None

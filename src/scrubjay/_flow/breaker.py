@@ -51,7 +51,7 @@ class Breaker:
         self._failed = 0
         self._until: float | None = None  # when a call may be tried; None while closed
         self._trying = False
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may come here in the midst
 
     @property
     def state(self) -> BreakerState:
@@ -108,5 +108,5 @@ class Breaker:
 
     def after_fork(self) -> None:
         """Take a lock that no thread of the parent holds."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._trying = False

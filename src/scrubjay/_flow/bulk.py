@@ -224,21 +224,15 @@ def _load(cache: Loading, stack: BulkStack | None, whole: Flight, parts: Sequenc
         if not parts:
             return
         asked[:] = [part.key for part in parts]
-    cache.calling(whole, len(parts))
     try:
-        answer = yield Call(whole)
-    except Exception as error:
-        cache.count(whole, error, len(parts))
-        if stack is not None:
+        values = yield from _call(cache, whole, parts)
+    except BaseException as error:
+        if stack is not None and type(error) is not GeneratorExit:  # which ends it here
             yield from stack.dismiss_many([(part, ready[part] or Ready()) for part in parts])
         raise
-    except BaseException as error:
-        cache.cancelled(whole, error, len(parts))
-        raise
-    cache.count(whole, None, len(parts))
     loaded: list[Loaded] = []
     absent: list[tuple[Part, Ready]] = []
-    for part, value in zip(parts, _values(answer, [part.key for part in parts]), strict=True):
+    for part, value in zip(parts, values, strict=True):
         before = ready[part] or Ready()
         if value is MISSING:
             absent.append((part, before))
@@ -252,6 +246,23 @@ def _load(cache: Loading, stack: BulkStack | None, whole: Flight, parts: Sequenc
         failed = yield from stack.deposit_many(whole, loaded)
     for part, value, _, _ in loaded:
         load._finish(cache, part, value, failed.get(part))
+
+
+def _call(
+    cache: Loading, whole: Flight, parts: Sequence[Part]
+) -> Generator[Effect, Any, list[Any]]:
+    """Call the loader; return the values in the order of the keys, MISSING for none."""
+    cache.calling(whole, len(parts))
+    try:
+        answer = yield Call(whole)
+    except Exception as error:
+        cache.count(whole, error, len(parts))
+        raise
+    except BaseException as error:
+        cache.cancelled(whole, error, len(parts))
+        raise
+    cache.count(whole, None, len(parts))
+    return _values(answer, [part.key for part in parts])
 
 
 def _is_to_be_loaded(cache: Loading, part: Part, ready: Ready | None) -> bool:

@@ -198,10 +198,16 @@ class BulkCoherent(Coherent, BulkStack):
             removed = yield from self.shared.ask("delete", tuple(names))
             counts = yield from self.shared.ask("advance", tuple(changed))
         except TierError as error:
-            self.shared.owe(names, changed)
+            self._owe(names, changed)
             failure = error
-        for name in names:
-            self._copies.forget(name)
+        except BaseException:
+            for level in self.lower.levels:
+                level.owe(names, changed)
+            self._owe(names, changed)
+            raise
+        finally:
+            for name in names:
+                self._copies.forget(name)
         if self.lower.levels:
             below = yield from self.lower.forget(names, ())
 

@@ -222,9 +222,11 @@ class BulkStack(Stack):
             gone += removed
             here += removed > 0
         names = [one.name for one in batch]
-        below, conclude = yield from self._forget_below(names, changed, session)
-        for one, name in zip(batch, changed, strict=True):
-            gone += self._store.remove(one.key) + self._remove_named(name)
+        try:
+            below, conclude = yield from self._forget_below(names, changed, session)
+        finally:  # if this ends before its time, the tiers are told later
+            for one, name in zip(batch, changed, strict=True):
+                gone += self._store.remove(one.key) + self._remove_named(name)
         conclude()
         return gone + max(0, below - here)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -18,14 +18,13 @@ from scrubjay._core.constants import MISSING
 from scrubjay._core.store import Store
 from scrubjay._core.terms import Terms
 from scrubjay._flow.copies import Copies, Holding
-from scrubjay._flow.effects import Effect, Flow, Wait
+from scrubjay._flow.effects import Effect, Flow
 from scrubjay._flow.flight import Flight
 from scrubjay._flow.labels import Named
 from scrubjay._flow.level import Level
 from scrubjay._flow.lower import Found, Lower
 from scrubjay._flow.resilience import Stale
 from scrubjay._flow.stack import Loads, Ready, Stack
-from scrubjay._flow.turns import ALL_KEYS
 from scrubjay.clock import Clock
 from scrubjay.codecs import Meta, Undecodable
 from scrubjay.consistency import Barrier, Copy, Replica, Session
@@ -75,8 +74,7 @@ class Coherent(Stack):
         self._forgiving = forgiving
         self._owner = os.urandom(8)
         self._leases = itertools.count()
-        tier: Any = shared.tier
-        tier.on_invalidated(self._copies.changed)
+        self._copies.listen(shared.tier)
         forks.watch(self)
 
     def given_up(self, key: Any) -> None:
@@ -147,7 +145,7 @@ class Coherent(Stack):
             return MISSING
         age = self.lower.age(found.meta)
         if age >= 0.0:
-            flight.stale = Stale(found.value, age)
+            flight.stale = Stale(found.value, age, self._store.now_seconds())
             return MISSING
         flight.unfit = None
         yield from self._keep(flight, name, found, record)
@@ -231,7 +229,7 @@ class Coherent(Stack):
             work = self.lower.fill(
                 name, found.value, meta, (), {}, self.lower.levels, (), self._validity(flight)
             )
-            yield from self._turns.within(flight.key, work)
+            yield from self._turns.within(flight.key, work, flight)
 
     def _watches(
         self, watch: Watch | None, labels: Mapping[bytes, int]
@@ -259,6 +257,18 @@ class Coherent(Stack):
         held = self._copies.of(self.lower.name_of(key))
         # What nobody watches was kept while the tier could not be asked. Who loads asks again.
         return self._store.peek(key, MISSING) if held is not None and held.live else MISSING
+
+    def left(self, key: Any, facts: Mapping[str, Any]) -> float:
+        """Return for how many seconds memory may still show an entry, however long it lives.
+
+        What nobody watches lives no longer than silence is borne.
+        """
+        left = super().left(key, facts)
+        held = self._copies.of(self.lower.name_of(key))
+        if held is not None and held.live:
+            return left
+        deadline: float = facts["deadline"]
+        return min(left, deadline - self._store.now_seconds())
 
     def read(
         self, own: Flight, keep: bool, level: CacheConsistencyLevel, session: Session | None
@@ -362,7 +372,7 @@ class Coherent(Stack):
         changed = (self.lower.names.of_key(flight.key),) if anew else ()
         if ready.token is None:
             if anew:  # what it has is of the past
-                self.shared.owe((name,), changed)
+                self._owe((name,), changed)
             self._keep_unwatched(flight, value, terms)
             return
         # Whatever has voided the flight: the token holds only if nothing has changed there, and
@@ -372,7 +382,7 @@ class Coherent(Stack):
         record = self.lower.record_or_none(self.shared, name, value, meta)
         if record is None:
             if anew:
-                self.shared.owe((name,), changed)
+                self._owe((name,), changed)
             self._keep_unwatched(flight, value, terms)
             yield from self._release(name, ready)
             return
@@ -381,9 +391,13 @@ class Coherent(Stack):
             if anew:
                 yield from self.shared.ask("advance", changed)
         except TierError:
-            self.shared.owe((name,), changed)
+            self._owe((name,), changed)
             self._keep_unwatched(flight, value, terms)
             return
+        except BaseException:
+            if anew:
+                self._owe((name,), changed)
+            raise
         if filled is not None and not flight.void:
             yield from self._keep_filled(flight, name, value, meta, terms, filled)
         if anew:
@@ -419,7 +433,7 @@ class Coherent(Stack):
             work = self.lower.fill(
                 name, value, meta, (), {}, self.lower.levels, (), self._validity(flight)
             )
-            yield from self._turns.within(flight.key, work)
+            yield from self._turns.within(flight.key, work, flight)
 
     def _keep_unwatched(self, flight: Flight, value: Any, terms: Terms) -> None:
         """Keep a loaded value of which nobody would be told that it has changed."""
@@ -462,7 +476,7 @@ class Coherent(Stack):
                 written = yield from self._written(name, record)
                 counts = yield from self.shared.ask("advance", changed)
             except TierError as error:
-                self.shared.owe((name,), changed)
+                self._owe((name,), changed)
                 failure = error
             self._copies.forget(name)
             if written is not None and written.value is not None:
@@ -516,7 +530,12 @@ class Coherent(Stack):
     def disown(self, key: Any) -> None:
         """Have every tier forget a key, as soon as it is asked anything again."""
         self.lower.disown(key)
-        self.shared.owe((self.lower.name_of(key),), (self.lower.names.of_key(key),))
+        self._owe((self.lower.name_of(key),), (self.lower.names.of_key(key),))
+
+    def _owe(self, names: Sequence[bytes], changed: Sequence[bytes]) -> None:
+        """Note what the shared tier must be told, and serve no copy that goes with it."""
+        self.shared.owe(names, changed)
+        self._copies.forget_labelled(changed)
 
     def _forget(self, key: Any, name: bytes, session: Session | None) -> Flow:
         changed = self.lower.names.of_key(key)
@@ -529,12 +548,19 @@ class Coherent(Stack):
             removed = yield from self.shared.ask("delete", (name,))
             counts = yield from self.shared.ask("advance", (changed,))
         except TierError as error:
-            self.shared.owe((name,), (changed,))
+            self._owe((name,), (changed,))
             failure = error
+        except BaseException:
+            self.disown(key)
+            self._copies.forget(name)
+            self._store.remove(key)
+            raise
         self._copies.forget(name)
-        if self.lower.levels:
-            below = yield from self.lower.forget((name,), ())
-        gone += self._store.remove(key) + self._remove_named(changed)
+        try:
+            if self.lower.levels:
+                below = yield from self.lower.forget((name,), ())
+        finally:
+            gone += self._store.remove(key) + self._remove_named(changed)
         for tombstone in removed:
             self.replica.wrote(session, name, tombstone)
         if counts:
@@ -586,29 +612,37 @@ class Coherent(Stack):
             try:
                 counts = yield from self.shared.ask("advance", names)
             except TierError as error:
-                self.shared.owe((), names)
+                self._owe((), names)
                 failure = error
-        gone += self._store.remove_by_tags(tags)
+            except BaseException:
+                self._owe((), names)
+                raise
+            finally:
+                gone += self._store.remove_by_tags(tags) + sum(map(self._remove_named, names))
         if counts:
             self.replica.advanced(session, names, counts)
         self._answer_for(failure)
-        return gone + sum(map(self._remove_named, names))
+        return gone
 
     def _forget_all(self) -> Flow:
         self._clearing += 1
         try:
             self._store.overtake_all()
-            for other in self._turns.under_way():
-                if other.key is not ALL_KEYS and not other.done:
-                    yield Wait(other, False)
+            yield from self._turns.others()
             failure: TierError | None = None
             try:
-                yield from self.shared.ask("clear")
-            except TierError as error:
-                self.shared.debts.add_all()
-                failure = error
-            yield from self.lower.forget_all()
-            gone = self._store.empty()
+                try:
+                    yield from self.shared.ask("clear")
+                except TierError as error:
+                    self.shared.debts.add_all()
+                    failure = error
+                yield from self.lower.forget_all()
+            except BaseException:
+                for level in self.levels:
+                    level.debts.add_all()
+                raise
+            finally:
+                gone = self._store.empty()
             self._answer_for(failure)
             return gone
         finally:

@@ -7,15 +7,18 @@ EVENTUAL may show them; the other levels look at the watch.
 
 from __future__ import annotations
 
-import threading
+import logging
 import weakref
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from scrubjay._core.section import undisturbed
 from scrubjay._core.store import Store
 from scrubjay._flow.workers import Workers
 from scrubjay.consistency import Copy
 from scrubjay.versions import Changes, Feed, Watch
 
+_log = logging.getLogger("scrubjay")
 _MOST = 100_000  # copies that are remembered although memory has given them up
 
 _workers = Workers(1)
@@ -59,7 +62,11 @@ class Copies:
         self._labelled: dict[bytes, set[bytes]] = {}  # names of keys, by what they depend on
         self._feeds: set[Feed] = set()
         self._untold: list[Changes | None] = []
-        self._lock = threading.Lock()  # no code of others runs under it
+        self._called = False  # whether somebody is to remove what has changed
+
+    def listen(self, tier: Any) -> None:
+        """Have a tier tell of changes, for as long as this lives."""
+        tier.on_invalidated(_Telling(self))
 
     def of(self, name: bytes) -> Holding | None:
         """Return the copy of a key, if it is one."""
@@ -72,12 +79,7 @@ class Copies:
             name: of the key.
             holding: the copy.
         """
-        with self._lock:
-            self._drop(name)
-            self._held[name] = holding
-            self._feeds.update(watch.feed for watch in holding.watches)
-            for label in holding.copy.labels:
-                self._labelled.setdefault(label, set()).add(name)
+        undisturbed(self._enter, (name, holding))
         if not holding.live:
             self._remove(name, holding)
         elif len(self._held) > _MOST:
@@ -85,8 +87,14 @@ class Copies:
 
     def forget(self, name: bytes) -> None:
         """Remember a copy no more."""
-        with self._lock:
-            self._drop(name)
+        undisturbed(self._drop, name)
+
+    def forget_labelled(self, labels: Iterable[bytes]) -> None:
+        """Remove the copies that depend on one of the names."""
+        for name in undisturbed(self._names_of, labels):
+            holding = self._held.get(name)
+            if holding is not None:
+                self._remove(name, holding)
 
     def given_up(self, name: bytes, key: Any) -> None:
         """Note that memory has given an entry up, and may have another of the key by now."""
@@ -94,9 +102,7 @@ class Copies:
         store = self._store()
         if self._lasting or holding is None or store is None or store.contains(key):
             return
-        with self._lock:
-            if self._held.get(name) is holding:
-                self._drop(name)
+        undisturbed(self._drop_this, (name, holding))
 
     def silent(self, now: float, seconds: float) -> None:
         """Remove the copies of which nobody would have told for some time.
@@ -105,20 +111,58 @@ class Copies:
             now: monotonic time.
             seconds: for how long that is borne.
         """
-        with self._lock:
-            quiet = [feed for feed in self._feeds if now - feed.confirmed > seconds]
-            for feed in quiet:
-                self._feeds.discard(feed)
-            found = [
-                (name, holding)
-                for name, holding in (self._held.items() if quiet else ())
-                if any(watch.feed in quiet for watch in holding.watches)
-            ]
-        for name, holding in found:
-            self._remove(name, holding)
+        if self._untold:  # there was no thread for it
+            self.drain()
+        feeds = undisturbed(list, self._feeds)
+        quiet = [feed for feed in feeds if now - feed.confirmed > seconds]
+        if quiet:
+            undisturbed(self._feeds.difference_update, quiet)
+        for name in undisturbed(list, self._held) if quiet else ():
+            holding = self._held.get(name)
+            if holding is not None and any(watch.feed in quiet for watch in holding.watches):
+                self._remove(name, holding)
+
+    # Done undisturbed: no code of others runs in the midst
+
+    def _enter(self, entry: tuple[bytes, Holding]) -> Holding | None:
+        """Remember a copy; return the one before, whose key must not go here."""
+        name, holding = entry
+        before = self._drop(name)
+        self._held[name] = holding
+        self._feeds.update([watch.feed for watch in holding.watches])
+        for label in holding.copy.labels:
+            self._labelled.setdefault(label, set()).add(name)
+        return before
+
+    def _names_of(self, labels: Iterable[bytes]) -> list[bytes]:
+        """Return the names of the copies that depend on one of the names."""
+        names: list[bytes] = []
+        for label in labels:
+            names += self._labelled.get(label, ())
+        return names
+
+    def _drop_this(self, entry: tuple[bytes, Holding]) -> Holding | None:
+        """Take a copy out if it is still this one."""
+        name, holding = entry
+        return self._drop(name) if self._held.get(name) is holding else None
+
+    def _drop_oldest(self, _: None) -> tuple[bytes, Holding | None]:
+        name = next(iter(self._held), b"")
+        return name, self._drop(name)
+
+    def _note(self, changes: Changes | None) -> bool:
+        """Note what is to be removed; tell whether somebody is called for it already."""
+        self._untold.append(changes)
+        called, self._called = self._called, True
+        return called
+
+    def _take(self, _: None) -> list[Changes | None]:
+        self._called = False
+        told, self._untold = self._untold, []
+        return told
 
     def _drop(self, name: bytes) -> Holding | None:
-        """Take a copy out; under the lock."""
+        """Take a copy out."""
         holding = self._held.pop(name, None)
         if holding is not None:
             for label in holding.copy.labels:
@@ -132,9 +176,7 @@ class Copies:
     def _trim(self) -> None:
         """Forget the oldest copy, unless memory has it: that one becomes the youngest."""
         store = self._store()
-        with self._lock:
-            name = next(iter(self._held))
-            holding = self._drop(name)
+        name, holding = undisturbed(self._drop_oldest, None)
         if holding is not None and store is not None and store.contains(holding.key):
             self.hold(name, holding)
 
@@ -142,42 +184,40 @@ class Copies:
 
     def changed(self, changes: Changes | None) -> None:
         """Note what a tier tells; may be called anywhere, and does not wait."""
-        with self._lock:
-            self._untold.append(changes)
-            first = len(self._untold) == 1
-        if first:
-            _workers.submit(_Draining(self))
+        if not undisturbed(self._note, changes):
+            try:
+                _workers.submit(_Draining(self))
+            except RuntimeError:  # there is no room for a thread: the keeper will see to it
+                self._called = False
+                _log.warning("no thread to remove what has changed; it is done later")
 
     def drain(self) -> None:
         """Remove what has changed."""
-        with self._lock:
-            told, self._untold = self._untold, []
-        with self._lock:
-            names: list[bytes] = []
-            if None in told:
-                names += self._held
-            for changes in told:
-                if changes is not None:
-                    names += changes.keys
-                    for label in changes.names:
-                        names += self._labelled.get(label, ())
-            found = [(name, self._held.get(name)) for name in names]
-        for name, holding in found:
+        names: list[bytes] = []
+        for changes in undisturbed(self._take, None):
+            if changes is None:
+                names += undisturbed(list, self._held)
+            else:
+                names += changes.keys
+                names += undisturbed(self._names_of, changes.names)
+        for name in names:
+            holding = self._held.get(name)
             if holding is not None and not holding.live:
-                self._remove(name, holding)
+                try:
+                    self._remove(name, holding)
+                except Exception:  # of comparing keys, say; the others must go
+                    _log.exception("removing what has changed failed")
 
     def _remove(self, name: bytes, holding: Holding) -> None:
-        with self._lock:
-            if self._held.get(name) is not holding:
-                return
-            self._drop(name)
+        if undisturbed(self._drop_this, (name, holding)) is None:
+            return
         store = self._store()
         if store is not None:
             store.remove(holding.key)
 
     def after_fork(self) -> None:
         """Begin anew: nobody tells a child of changes to what its parent has read."""
-        self._lock = threading.Lock()
+        self._called = False
         self._untold = []
         self._held = {}
         self._labelled = {}
@@ -185,6 +225,18 @@ class Copies:
         store = self._store()
         if store is not None:
             _of_parent.append(store.abandon())
+
+
+class _Telling:
+    """Tells of changes, unless there is no cache any more."""
+
+    def __init__(self, copies: Copies) -> None:
+        self._copies = weakref.ref(copies)
+
+    def __call__(self, changes: Changes | None) -> None:
+        copies = self._copies()
+        if copies is not None:
+            copies.changed(changes)
 
 
 class _Draining:

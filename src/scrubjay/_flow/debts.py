@@ -6,7 +6,7 @@ process has written since must not be overwritten by what was written before tha
 
 from __future__ import annotations
 
-import threading
+from scrubjay._core.section import undisturbed
 
 MOST = 10_000  # names of one kind, for a tier that is unreachable for long
 
@@ -15,7 +15,6 @@ class Debts:
     """Keys whose records must go, and counters that must move on. Shared by threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._keys: dict[bytes, None] = {}
         self._names: dict[bytes, None] = {}
         #: whether all records must go: there were too many keys to remember, or all had to
@@ -34,35 +33,38 @@ class Debts:
             keys: whose records must go.
             names: of counters that must be bumped.
         """
-        with self._lock:
-            self._keys.update(dict.fromkeys(keys))
-            self._names.update(dict.fromkeys(names))
-            if len(self._keys) > MOST or len(self._names) > MOST:
-                self._keys.clear()
-                self._names.clear()
-                new, self.everything = not self.everything, True
-                return new
-            return False
+        return undisturbed(self._add, (keys, names))
+
+    def _add(self, owed: tuple[list[bytes], list[bytes]]) -> bool:
+        keys, names = owed
+        self._keys.update(dict.fromkeys(keys))
+        self._names.update(dict.fromkeys(names))
+        if len(self._keys) > MOST or len(self._names) > MOST:
+            self._keys.clear()
+            self._names.clear()
+            new, self.everything = not self.everything, True
+            return new
+        return False
 
     def add_all(self) -> None:
         """Note that everything must go."""
-        with self._lock:
-            self._keys.clear()
-            self.everything = True
+        undisturbed(self._add_all, None)
+
+    def _add_all(self, _: None) -> None:
+        self._keys.clear()
+        self.everything = True
 
     def take(self) -> tuple[list[bytes], list[bytes], bool]:
         """Return all that is owed, as keys, names and everything; it is owed no more."""
-        with self._lock:
-            keys, names, everything = list(self._keys), list(self._names), self.everything
-            self._keys, self._names, self.everything = {}, {}, False
-            return keys, names, everything
+        return undisturbed(self._take, None)
+
+    def _take(self, _: None) -> tuple[list[bytes], list[bytes], bool]:
+        keys, names, everything = list(self._keys), list(self._names), self.everything
+        self._keys, self._names, self.everything = {}, {}, False
+        return keys, names, everything
 
     def give_back(self, keys: list[bytes], names: list[bytes], everything: bool) -> None:
         """Owe again what `take` returned."""
         if everything:
             self.add_all()
         self.add(keys, names)
-
-    def after_fork(self) -> None:
-        """Take a lock that no thread of the parent holds."""
-        self._lock = threading.Lock()

@@ -22,7 +22,8 @@ _PLAIN = frozenset({str, int, float, bool, type(None), bytes, list, tuple, dict,
 
 _workers = Workers(32)  # threads for what blocking callers do not wait for
 
-_running: set[asyncio.Task[Any]] = set()  # the loop itself keeps only weak references
+# By loop, as that keeps only weak references itself.
+_running: dict[asyncio.AbstractEventLoop, set[asyncio.Task[Any]]] = {}
 
 
 def run(flow: Flow) -> Any:
@@ -31,6 +32,8 @@ def run(flow: Flow) -> Any:
     A flow that is started within is run first, on a stack of our own: a call of a cached
     function that calls another takes up one of Python's frames here.
     """
+    if _running:
+        _end_with_loops()
     began = perf_counter()
     flight = _execute(flow, None)
     try:
@@ -346,9 +349,31 @@ def _begin(effect: Start) -> None:
         coroutine.close()
         raise
     flight.task = task
-    _running.add(task)
-    task.add_done_callback(_running.discard)
+    if flight.loop not in _running:
+        _end_with_loops()
+    _running.setdefault(flight.loop, set()).add(task)
+    task.add_done_callback(_forget)
     task.add_done_callback(lambda task: _conclude(task, effect))
+
+
+def _forget(task: asyncio.Task[Any]) -> None:
+    """Hold a task no more."""
+    loop = task.get_loop()
+    tasks = _running.get(loop)
+    if tasks is not None:
+        tasks.discard(task)
+        if not tasks:
+            _running.pop(loop, None)
+
+
+def _end_with_loops() -> None:
+    """End what was under way on loops that were closed: it holds what others wait for."""
+    for loop in list(_running):
+        if loop.is_closed():
+            for task in _running.pop(loop, ()):
+                coroutine: Any = task.get_coro()
+                with suppress(Exception):  # of what it awaits
+                    coroutine.close()
 
 
 def _conclude(task: asyncio.Task[Any], start: Start) -> None:
@@ -404,6 +429,5 @@ async def _await(flight: Flight) -> None:
 def _leave_if_stranded(flight: Flight) -> None:
     """Have the load begun anew if what carries it out does not run any more."""
     if not flight.done and flight.stranded:
-        _running.discard(flight.task)
         flight.void = True
         flight.complete(abandoned=True)

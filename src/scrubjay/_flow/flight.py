@@ -189,6 +189,12 @@ class Flight:
                     f"which waits for {flight.key!r}: it would never end"
                 )
 
+    @property
+    def needs_us(self) -> bool:
+        """Whether a load under way here is needed, directly or not, to complete this flight."""
+        chain = under_way.get()
+        return bool(chain) and any(flight in chain for flight in self._needed())
+
     def refuse_loop(self, loop: Any) -> None:
         """Raise if a blocking wait would stop an event loop that this flight needs.
 

@@ -73,7 +73,6 @@ class Level:
     def after_fork(self) -> None:
         """Take locks that no thread of the parent holds."""
         self._breaker.after_fork()
-        self.debts.after_fork()
         self._settling = threading.Lock()
 
     # Asking

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from asyncio import CancelledError
+from contextlib import suppress
+from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
 from scrubjay._core.constants import MISSING
 from scrubjay._core.terms import Terms
 from scrubjay._flow.effects import Call, Flow, Start, Wait
-from scrubjay._flow.flight import Flight, Loader, next_order, under_way
+from scrubjay._flow.flight import Flight, Loader, enter, leave, next_order, under_way
 from scrubjay._flow.resilience import Resilience, Stale
 from scrubjay._flow.stack import Stack
 from scrubjay.consistency import Session
@@ -43,6 +46,9 @@ class Loading(Protocol):
 
     def stale(self, key: Any) -> Stale | None:
         """Return an old value of `key`, if memory still has one."""
+
+    def now(self) -> float:
+        """Return the monotonic time in seconds, by the clock that old values are measured by."""
 
     def tell_stale(self, key: Any, why: str) -> None:
         """Tell that an old value is served."""
@@ -94,6 +100,7 @@ def read_through(cache: Loading, key: Any, terms: Terms, loader: Loader) -> Flow
         loader: what loads it.
     """
     rules = cache.rules
+    until = None if rules.hard is None else monotonic() + rules.hard
     old = cache.stale(key) if rules.grace else None
     if old is not None and old.age < rules.revalidate:
         yield from load_apart(cache, key, terms, loader, anew=False)
@@ -101,8 +108,9 @@ def read_through(cache: Loading, key: Any, terms: Terms, loader: Loader) -> Flow
     while True:
         failed = cache.failure(key)
         if failed is not None:
-            if old is not None and old.age < rules.if_error:
-                return _served(cache, key, terms, old, "loading it failed a moment ago")
+            shown = _servable(cache, old)
+            if shown is not None:
+                return _served(cache, key, terms, shown, "loading it failed a moment ago")
             return failed
         own = Flight(cache, key, terms, loader)
         try:
@@ -111,9 +119,9 @@ def read_through(cache: Loading, key: Any, terms: Terms, loader: Loader) -> Flow
                 cache.end(flight)
                 continue
             if rules.apart:
-                yield from _await_bounded(flight, own, old)
+                yield from _await_bounded(cache, flight, own, old, until)
                 if not flight.done:
-                    return _given_up(cache, key, terms, _servable(old, flight, rules))
+                    return _given_up(cache, key, terms, _servable(cache, old or flight.stale))
             else:
                 yield from _await(flight, own, anew=False)
         except BaseException:
@@ -121,9 +129,9 @@ def read_through(cache: Loading, key: Any, terms: Terms, loader: Loader) -> Flow
                 own.dead = True  # no call: it might fail, where the stack is at its end
             raise
         if rules.if_error and isinstance(flight.error, Exception):
-            old = _servable(old, flight, rules)
-            if old is not None:
-                return _served(cache, key, terms, old, "loading it failed")
+            shown = _servable(cache, old or flight.stale)
+            if shown is not None:
+                return _served(cache, key, terms, shown, "loading it failed")
         if _is_final(flight, own) and (flight.loads or flight.value is not MISSING):
             return flight
         cache.end(flight)
@@ -157,10 +165,11 @@ def renew(cache: Loading, key: Any, terms: Terms, loader: Loader) -> Flow:
     return flight
 
 
-def _servable(old: Stale | None, flight: Flight, rules: Resilience) -> Stale | None:
-    """Return an old value that may be served in place of a load that fails or takes long."""
-    old = old or flight.stale
-    return old if old is not None and old.age < rules.if_error else None
+def _servable(cache: Loading, old: Stale | None) -> Stale | None:
+    """Return an old value if it may be served now in place of a load that fails or takes long."""
+    if old is None or old.age_at(cache.now()) >= cache.rules.if_error:
+        return None
+    return old
 
 
 def _served(cache: Loading, key: Any, terms: Terms, old: Stale, why: str) -> Flight:
@@ -182,12 +191,27 @@ def _given_up(cache: Loading, key: Any, terms: Terms, old: Stale | None) -> Flig
     return _served(cache, key, terms, old, "loading it takes long")
 
 
-def _await_bounded(flight: Flight, own: Flight, old: Stale | None) -> Flow:
-    """Wait for a flight as `_await` does, but for no longer than the rules say."""
-    rules = flight.owner.rules
-    soft = rules.soft if _servable(old, flight, rules) is not None else None
-    bounds = [bound for bound in (soft, rules.hard) if bound is not None]
+def _await_bounded(
+    cache: Loading, flight: Flight, own: Flight, old: Stale | None, until: float | None
+) -> Flow:
+    """Wait for a flight as `_await` does, but for no longer than the rules say.
+
+    Args:
+        cache: who waits.
+        flight: the flight.
+        own: one's own.
+        old: an old value, or None.
+        until: when it is given up at the latest, in seconds of `time.monotonic`; or None.
+    """
+    soft = None if _servable(cache, old or flight.stale) is None else cache.rules.soft
+    bounds = [bound for bound in (soft, _left(until)) if bound is not None]
     yield from _await(flight, own, False, True, min(bounds, default=None))
+    if not flight.done and _servable(cache, old or flight.stale) is None and _left(until) != 0.0:
+        yield from _await(flight, None, False, True, _left(until))  # it is too old by now
+
+
+def _left(until: float | None) -> float | None:
+    return None if until is None else max(0.0, until - monotonic())
 
 
 def read_at(cache: Loading, key: Any, demand: Demand) -> Flow:
@@ -199,12 +223,19 @@ def read_at(cache: Loading, key: Any, demand: Demand) -> Flow:
     claimed = cache.begin(own) is own
     stack = cache.stack
     assert stack is not None
+    # Others may join it, and must see if it waits for them.
+    own.loop = asyncio._get_running_loop()
+    token = enter(own)
     try:
         value = yield from stack.read(own, claimed, demand.level, demand.session)
     except BaseException as error:
         if claimed:
+            own.dead = True  # as below
             _finish(cache, own, error=error, abandoned=True)
         raise
+    finally:
+        with suppress(ValueError):  # the collector ends it, in another context
+            leave(token)
     if claimed:
         _finish(cache, own, value)
     else:
@@ -215,6 +246,7 @@ def read_at(cache: Loading, key: Any, demand: Demand) -> Flow:
 def load_at(cache: Loading, key: Any, terms: Terms, loader: Loader, demand: Demand) -> Flow:
     """Return a completed flight with the value of `key` at a level, loaded if there is none."""
     began = next_order()
+    until = None if cache.rules.hard is None else monotonic() + cache.rules.hard
     while True:
         found = yield from read_at(cache, key, demand)
         if found.value is not MISSING:
@@ -229,7 +261,9 @@ def load_at(cache: Loading, key: Any, terms: Terms, loader: Loader, demand: Dema
             if flight is not own and flight.done:
                 cache.end(flight)
                 continue
-            yield from _await(flight, own, anew=False)
+            yield from _await(flight, own, False, until is not None, _left(until))
+            if not flight.done:
+                return _given_up(cache, key, terms, None)
         except BaseException:
             if own.task is None:
                 own.dead = True  # as above
@@ -327,7 +361,7 @@ def _is_final(flight: Flight, own: Flight) -> bool:
 
 def _await(
     flight: Flight,
-    own: Flight,
+    own: Flight | None,
     anew: bool,
     apart: bool = False,
     seconds: float | None = None,
@@ -384,6 +418,8 @@ def _carry_out(cache: Loading, flight: Flight, anew: bool) -> Flow:
                 raise
             except BaseException as error:
                 cache.cancelled(flight, error)
+                if stack is not None and type(error) is not GeneratorExit:  # which ends it here
+                    yield from stack.release(flight.key, ready)
                 raise
             cache.count(flight, None)
             if stack is None:

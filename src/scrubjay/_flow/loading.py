@@ -69,8 +69,15 @@ class Loading:
         facts = self._store.stale(key)
         if facts is None:
             return None
-        age = self._store.now_seconds() - facts["deadline"]
-        return Stale(facts["value"], age) if age >= 0.0 else None
+        now = self._store.now_seconds()
+        age = now - facts["deadline"]
+        if age < 0.0 or (self.stack is not None and self.stack.left(key, facts) <= 0.0):
+            return None
+        return Stale(facts["value"], age, now)
+
+    def now(self) -> float:
+        """Return the monotonic time in seconds, by the clock of the store."""
+        return self._store.now_seconds()
 
     def tell_stale(self, key: Any, why: str) -> None:
         """Tell that an old value is served."""

@@ -119,7 +119,7 @@ class Lower:
                 age = self.age(found.meta)
                 if age < 0.0:
                     return found, counters
-                expired(Stale(found.value, age))
+                expired(Stale(found.value, age, self._store.now_seconds()))
         return None
 
     def look_in(self, level: Level, key: Any, name: bytes) -> Generator[Effect, Any, Found | None]:
@@ -185,6 +185,10 @@ class Lower:
         """Count that a tier did not have what was asked for."""
         level.counts.misses += 1
         self._tell(EventKind.TIER_MISS, key, level)
+
+    def memory_left(self, created: float) -> float:
+        """Return for how many seconds memory may still show what was stored at a time."""
+        return created + self._memory_ttl - self._store.now_seconds()
 
     def labels_of(self, meta: Meta) -> dict[bytes, int]:
         """Return the counters that a record carries."""
@@ -431,7 +435,7 @@ class Lower:
             How many records were in the tier that had most of them.
         """
         most = 0
-        for level in reversed(self.levels):
+        for position, level in reversed(list(enumerate(self.levels))):
             try:
                 if names:
                     gone = yield from level.ask("delete_many", names)
@@ -440,15 +444,23 @@ class Lower:
                     yield from level.ask("bump", changed)
             except TierError:
                 level.owe(names, changed)
+            except BaseException:
+                for untold in self.levels[: position + 1]:
+                    untold.owe(names, changed)
+                raise
         return most
 
     def forget_all(self) -> Generator[Effect, Any, None]:
         """Remove every record of the namespace, in the farthest tier first."""
-        for level in reversed(self.levels):
+        for position, level in reversed(list(enumerate(self.levels))):
             try:
                 yield from level.ask("clear")
             except TierError:
                 level.debts.add_all()
+            except BaseException:
+                for untold in self.levels[: position + 1]:
+                    untold.debts.add_all()
+                raise
 
     def _refused(self, level: Level, error: EncodeError) -> None:
         if EventKind.REJECT in self.events.wanted:

@@ -53,8 +53,14 @@ class Stale(NamedTuple):
 
     Attributes:
         value: the value.
-        age: seconds since it expired.
+        age: seconds since it expired, when it was found.
+        found: when that was, in monotonic seconds.
     """
 
     value: Any
     age: float
+    found: float
+
+    def age_at(self, now: float) -> float:
+        """Return for how many seconds it has been expired at a time."""
+        return self.age + now - self.found

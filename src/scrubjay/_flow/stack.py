@@ -6,13 +6,13 @@ the farthest first, and memory last: until then everyone here reads what was the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from scrubjay._core.constants import DEPENDENCY, MISSING
 from scrubjay._core.store import Store
 from scrubjay._core.terms import Terms
-from scrubjay._flow.effects import Effect, Flow, Wait
+from scrubjay._flow.effects import Effect, Flow
 from scrubjay._flow.flight import Flight
 from scrubjay._flow.labels import Named
 from scrubjay._flow.level import Level
@@ -99,8 +99,12 @@ class Stack:
             work = lower.fill(
                 name, value, meta, meta.tags, counters, nearer, (), self._validity(flight)
             )
-            yield from self._turns.within(key, work)
+            yield from self._turns.within(key, work, flight)
         return value
+
+    def left(self, key: Any, facts: Mapping[str, Any]) -> float:
+        """Return for how many seconds memory may still show an entry, however long it lives."""
+        return self.lower.memory_left(facts["created"])
 
     def present(self, key: Any) -> Any:
         """Return what memory has of a key and may show to who loads it, or MISSING."""
@@ -155,7 +159,7 @@ class Stack:
             changed,
             self._validity(flight),
         )
-        yield from self._turns.within(flight.key, work)
+        yield from self._turns.within(flight.key, work, flight)
         if anew:
             self._remove_dependents(flight.key)
 
@@ -214,8 +218,10 @@ class Stack:
     def _forget(self, key: Any, name: bytes, session: Session | None) -> Flow:
         changed = self.lower.names.of_key(key)
         gone = self._store.remove(key)
-        below = yield from self.lower.forget((name,), (changed,))
-        gone += self._store.remove(key) + self._remove_named(changed)
+        try:
+            below = yield from self.lower.forget((name,), (changed,))
+        finally:  # if this ends before its time, the tiers are told later
+            gone += self._store.remove(key) + self._remove_named(changed)
         return max(gone, below)
 
     def forget_tags(self, tags: frozenset[str], session: Session | None = None) -> Flow:
@@ -225,10 +231,12 @@ class Stack:
     def _forget_tags(self, tags: frozenset[str], session: Session | None) -> Flow:
         names = [self.lower.names.of_tag(tag) for tag in tags]
         gone = self._store.remove_by_tags(tags)
-        if names:
-            yield from self.lower.forget((), names)
-        gone += self._store.remove_by_tags(tags)
-        return gone + sum(map(self._remove_named, names))
+        try:
+            if names:
+                yield from self.lower.forget((), names)
+        finally:  # as above
+            gone += self._store.remove_by_tags(tags) + sum(map(self._remove_named, names))
+        return gone
 
     def forget_all(self) -> Flow:
         """Remove everything everywhere."""
@@ -238,11 +246,12 @@ class Stack:
         self._clearing += 1
         try:
             self._store.overtake_all()
-            for other in self._turns.under_way():
-                if other.key is not ALL_KEYS and not other.done:
-                    yield Wait(other, False)
-            yield from self.lower.forget_all()
-            return self._store.empty()
+            yield from self._turns.others()
+            try:
+                yield from self.lower.forget_all()
+            finally:  # as above
+                gone = self._store.empty()
+            return gone
         finally:
             self._clearing -= 1
 
@@ -251,7 +260,10 @@ class Stack:
         return self._turns.take(key, self._touch(key, ttl, idle))
 
     def _touch(self, key: Any, ttl: float, idle: float) -> Flow:
-        own = ttl if ttl < 0.0 else self.lower.in_memory(Terms(ttl)).ttl
+        facts = self._store.facts(key)
+        own = ttl
+        if facts is not None and ttl >= 0.0:
+            own = max(0.0, min(ttl, self.left(key, facts)))
         there = self._store.renewed(key, own, idle)
         if there:
             yield from self.lower.renew(key, ttl, idle)

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 from scrubjay._core.claims import Claims
 from scrubjay._core.terms import Terms
 from scrubjay._flow.effects import Effect, Flow, Start, Wait
-from scrubjay._flow.flight import Flight, Part
+from scrubjay._flow.flight import Flight, Part, under_way
 
 ALL_KEYS: Any = object()  # stands for every key
 
@@ -55,15 +55,19 @@ class Turns:
         except BaseException:
             work.close()
             raise
+        waiting = _waits_for(own)
         try:
-            yield Start(self._carry_out(own, work), own, self._abandon)
-        except BaseException:
+            try:
+                yield Start(self._carry_out(own, work), own, self._abandon)
+            except BaseException:
+                if not own.done:
+                    work.close()
+                    self._abandon(own)
+                raise
             if not own.done:
-                work.close()
-                self._abandon(own)
-            raise
-        if not own.done:
-            yield Wait(own, False)
+                yield Wait(own, False)
+        finally:
+            _waits_no_more(waiting, own)
         return own
 
     def take_many(self, entries: Sequence[E], work: Callable[[list[E]], Flow]) -> Flow:
@@ -75,16 +79,20 @@ class Turns:
                 are done. The flight has the sum.
         """
         whole = Flight(self, ALL_KEYS, _NONE, None)
+        waiting = _waits_for(whole)
         try:
-            yield Start(
-                self._carry_out(whole, self.within_many(entries, work, whole)), whole, _drop
-            )
-        except BaseException:
+            try:
+                yield Start(
+                    self._carry_out(whole, self.within_many(entries, work, whole)), whole, _drop
+                )
+            except BaseException:
+                if not whole.done:
+                    _drop(whole)
+                raise
             if not whole.done:
-                _drop(whole)
-            raise
-        if not whole.done:
-            yield Wait(whole, False)
+                yield Wait(whole, False)
+        finally:
+            _waits_no_more(waiting, whole)
         return whole
 
     def within_many(
@@ -127,7 +135,8 @@ class Turns:
         held: Flight = self._claims.claim(key, own)
         if held is not own:
             return None
-        if self._claims.get(ALL_KEYS) is None:
+        clearing = self._claims.get(ALL_KEYS)
+        if clearing is None or self._is_awaited():
             return own
         self._finish(own, None, None)
         return None
@@ -140,25 +149,51 @@ class Turns:
             if other is own:
                 # Whoever changes all keys claims that before it looks for other claims.
                 other = None if key is ALL_KEYS else self._claims.get(ALL_KEYS)
-                if other is None:
+                if other is None or self._is_awaited():
                     return own
                 self._finish(own, None, None)
             assert other is not None
             if other.done:
                 self._claims.release(other.key, other)
                 continue
-            other.refuse_circle()
-            yield Wait(other, False)
+            waiting = _waits_for(other)  # before looking: of two who meet, one sees the circle
+            try:
+                other.refuse_circle()
+                yield Wait(other, False)
+            finally:
+                _waits_no_more(waiting, other)
 
-    def under_way(self) -> list[Flight]:
-        """Return the changes that have begun and not ended."""
-        return list(self._claims.values())
+    def _is_awaited(self) -> bool:
+        """Tell whether a turn that is held needs what is under way here.
 
-    def within(self, key: Any, work: Flow) -> Flow:
-        """Do a part of a load's work when nobody else works on the key."""
+        Who changes all keys waits for that turn: who waited for him would never go on.
+        """
+        turns = self._claims.values()
+        return any(turn.needs_us for turn in turns if turn.key is not ALL_KEYS)
+
+    def others(self) -> Flow:
+        """Wait for the changes that have begun, but for those that wait for this one."""
+        for other in self._claims.values():
+            if other.key is ALL_KEYS or other.done:
+                continue
+            waiting = _waits_for(other)  # before looking, as above
+            try:
+                if not other.needs_us:
+                    yield Wait(other, False)
+            finally:
+                _waits_no_more(waiting, other)
+
+    def within(self, key: Any, work: Flow, load: Flight) -> Flow:
+        """Do a part of a load's work when nobody else works on the key.
+
+        Args:
+            key: the key.
+            work: the work.
+            load: the load, or what looks for the key: if it is given up, so is the turn.
+        """
         own: Flight | None = None
         try:
-            own = yield from self._claim(key)
+            own = yield from self._claim(key, load)
             yield from work
         finally:
             work.close()
@@ -184,6 +219,19 @@ class Turns:
             self._claims.release(own.key, own)
         finally:
             own.complete(value, error)
+
+
+def _waits_for(flight: Flight) -> tuple[Flight, ...]:
+    """Note that what is under way here waits for a flight; return what does."""
+    waiting = under_way.get()[-1:]
+    for one in waiting:
+        one.waits_for.append(flight)
+    return waiting
+
+
+def _waits_no_more(waiting: tuple[Flight, ...], flight: Flight) -> None:
+    for one in waiting:
+        one.waits_for.remove(flight)
 
 
 def _drop(whole: Flight) -> None:

@@ -1,0 +1,148 @@
+"""What a cache knows of its copies of what nodes share, whatever goes wrong meanwhile."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+
+import pytest
+
+from scrubjay import Cache, Layer, ManualClock
+from scrubjay._flow import copies
+from scrubjay._flow.breaker import Breaker
+from scrubjay._flow.debts import Debts
+from scrubjay.testing import SharedMemory, SharedMemoryTier
+
+
+@pytest.fixture
+def jobs(monkeypatch):
+    """Return the work for the background, which is done when the test does it."""
+    held = []
+
+    class Held:
+        def submit(self, job):
+            held.append(job)
+
+    monkeypatch.setattr(copies, "_workers", Held())
+    return held
+
+
+def nodes(**options):
+    server = SharedMemory()
+    return [
+        Cache(max_entries=100, tiers=[Layer(SharedMemoryTier(server))], **options) for _ in range(2)
+    ]
+
+
+def tier_of(cache):
+    return cache._stack.shared.tier
+
+
+def test_what_has_changed_goes_although_no_thread_could_be_started(monkeypatch):
+    class Full:
+        def submit(self, job):
+            raise RuntimeError("can't start new thread")
+
+    here, there = nodes()
+    there.put("a", 1)
+    assert here.get("a") == 1
+    with monkeypatch.context() as patched:
+        patched.setattr(copies, "_workers", Full())
+        there.put("a", 2)
+        tier_of(here).deliver()
+    here._stack.look_after(0.0)
+    assert here.get("a") == 2
+
+
+def test_the_next_change_is_removed_although_no_thread_could_be_started_before(monkeypatch, jobs):
+    class Full:
+        def submit(self, job):
+            raise RuntimeError("can't start new thread")
+
+    here, there = nodes()
+    there.put("a", 1)
+    there.put("b", 1)
+    assert here.get("a") == here.get("b") == 1
+    with monkeypatch.context() as patched:
+        patched.setattr(copies, "_workers", Full())
+        there.put("a", 2)
+        tier_of(here).deliver()
+    there.put("b", 2)
+    tier_of(here).deliver()
+    for job in jobs:
+        job()
+    assert here.get("a") == here.get("b") == 2
+
+
+def test_a_tier_keeps_nothing_of_a_cache_that_is_dropped():
+    tier = SharedMemoryTier(SharedMemory())
+    cache = Cache(max_entries=10, tiers=[Layer(tier)])
+    cache.put("a", 1)
+    known = weakref.ref(cache._stack._copies)
+    del cache
+    gc.collect()
+    assert known() is None
+    assert tier.read_many([b"a"]) == [None]
+
+
+class Ring:
+    """Calls something when the collector finds it."""
+
+    def __init__(self, work):
+        self.itself = self
+        self.work = work
+
+    def __del__(self):
+        self.work()
+
+
+@pytest.mark.parametrize("part", ["debts", "copies"])
+def test_no_finalizer_runs_in_the_midst_of_what_is_shared(part):
+    ran = []
+    cache = nodes()[0]
+    cache.put("a", 1, tags=["t"])
+    debts, known = Debts(), cache._stack._copies
+    debts.add([b"a"], [b"b"])
+
+    class Collecting(dict):
+        """Has the collector run, if it may, whenever something is entered."""
+
+        def update(self, *given):
+            collect()
+            super().update(*given)
+
+        def setdefault(self, *given):
+            collect()
+            return super().setdefault(*given)
+
+    def collect():
+        if gc.isenabled():
+            Ring(lambda: ran.append(part))
+            gc.collect()
+
+    if part == "debts":
+        debts._keys = Collecting(debts._keys)
+        debts.add([b"c"], [])
+        assert len(debts) == 3
+    else:
+        known._labelled = Collecting(known._labelled)
+        cache.put("b", 1, tags=["t"])
+        assert len(known._labelled) == 1
+    assert not ran
+    collect()
+    assert ran == [part]
+
+
+def test_a_finalizer_may_use_a_breaker_that_is_being_used():
+    breaker = Breaker(ManualClock())
+
+    def work():
+        with breaker._lock:
+            Ring(breaker.failed)
+            gc.collect()
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive(), "it hangs"

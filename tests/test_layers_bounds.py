@@ -1,0 +1,171 @@
+"""For how long an old value is served, and a load waited for: never for longer than is said."""
+
+from __future__ import annotations
+
+import threading
+from time import monotonic
+
+import pytest
+
+from scrubjay import Cache, Layer, LoadTimeoutError, ManualClock, Memory
+from scrubjay.errors import TierUnavailableError
+from scrubjay.testing import SharedMemory, SharedMemoryTier
+from scrubjay.tiers import MemoryTier
+
+
+class Unreachable(SharedMemoryTier):
+    """A shared tier that cannot always be asked, though its connection stays."""
+
+    cut = False
+
+    def fetch(self, *given, **named):
+        self._answer()
+        return super().fetch(*given, **named)
+
+    def lease(self, *given, **named):
+        self._answer()
+        return super().lease(*given, **named)
+
+    def _answer(self):
+        if self.cut:
+            raise TierUnavailableError("not now")
+
+
+@pytest.mark.parametrize("where", ["memory", "memory over a tier", "tier"])
+def test_a_load_that_fails_late_serves_nothing_older_than_is_allowed(where):
+    clock, tier = ManualClock(), MemoryTier()
+    options = {"clock": clock, "ttl_seconds": 10, "stale_if_error_seconds": 60, "max_entries": 9}
+    tiers = None if where == "memory" else [Layer(tier)]
+    cache = Cache(tiers=tiers, **options)
+    cache.put("a", "old")
+    if where == "tier":
+        cache = Cache(tiers=tiers, **options)
+    clock.advance(50)
+
+    def failing(seconds):
+        def load(key):
+            clock.advance(seconds)
+            raise ValueError(key)
+
+        return load
+
+    assert cache.get_or_load("a", failing(5)) == "old"
+    with pytest.raises(ValueError, match="a"):
+        cache.get_or_load("a", failing(20))
+
+
+def test_memory_shows_nothing_for_longer_than_it_is_to_keep_it_though_it_may_be_stale():
+    clock, tier = ManualClock(), MemoryTier()
+    here, there = (
+        Cache(
+            clock=clock,
+            tiers=[Memory(max_entries=9, ttl_seconds=5), Layer(tier)],
+            stale_while_revalidate_seconds=600,
+        )
+        for _ in range(2)
+    )
+    here.put("a", "old")
+    there.put("a", "new")
+    clock.advance(4)
+    assert here.get("a") == "old"
+    clock.advance(2)
+    assert here.get_or_load("a", lambda key: "loaded") == "new"
+
+
+def test_to_touch_an_entry_does_not_keep_it_in_memory_for_longer():
+    clock, tier = ManualClock(), MemoryTier()
+    here, there = (
+        Cache(clock=clock, tiers=[Memory(max_entries=9, ttl_seconds=5), Layer(tier)])
+        for _ in range(2)
+    )
+    here.put("a", "old")
+    there.put("a", "new")
+    for _ in range(6):
+        clock.advance(1)
+        here.touch("a", ttl_seconds=600)
+    assert here.get("a") == "new"
+
+
+@pytest.mark.parametrize("touched", [False, True])
+def test_what_nobody_watches_is_gone_when_silence_is_borne_no_longer(touched):
+    clock = ManualClock()
+    server = SharedMemory(clock)
+    tier = Unreachable(server)
+    here = Cache(
+        clock=clock, max_entries=9, tiers=[Layer(tier)], stale_while_revalidate_seconds=600
+    )
+    there = Cache(clock=clock, max_entries=9, tiers=[Layer(SharedMemoryTier(server))])
+    tier.cut = True
+    assert here.get_or_load("a", lambda key: "old") == "old"
+    if touched:
+        here.touch("a", ttl_seconds=600)
+    tier.cut = False
+    there.put("a", "new")
+    clock.advance(6)
+    assert here.get_or_load("a", lambda key: "loaded") != "old"
+
+
+def test_a_load_at_a_level_is_waited_for_no_longer_than_is_allowed():
+    ending = threading.Event()
+    cache = Cache(
+        max_entries=9,
+        tiers=[Layer(SharedMemoryTier(SharedMemory()))],
+        consistency_level="strong",
+        hard_timeout_seconds=0.05,
+    )
+    try:
+        with pytest.raises(LoadTimeoutError):
+            cache.get_or_load("a", lambda key: ending.wait(10))
+    finally:
+        ending.set()
+
+
+class Held(MemoryTier):
+    """A tier that answers when it may."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked, self.answering = threading.Event(), threading.Event()
+
+    def get_many(self, names):
+        self.asked.set()
+        assert self.answering.wait(10)
+        return super().get_many(names)
+
+
+def test_one_bound_is_for_all_that_is_waited_for():
+    tier, ending = Held(), threading.Event()
+    cache = Cache(max_entries=9, tiers=[Layer(tier)], hard_timeout_seconds=1.0)
+    look = threading.Thread(target=cache.get, args=("a",))
+    look.start()
+    assert tier.asked.wait(10)
+    threading.Timer(0.8, tier.answering.set).start()
+    began = monotonic()
+    try:
+        with pytest.raises(LoadTimeoutError):  # it waits for that look first
+            cache.get_or_load("a", lambda key: ending.wait(10))
+        assert monotonic() - began < 1.6
+    finally:
+        ending.set()
+        look.join()
+
+
+def test_what_becomes_too_old_while_it_is_waited_for_is_waited_for_further():
+    clock = ManualClock()
+    cache = Cache(
+        clock=clock,
+        max_entries=9,
+        ttl_seconds=10,
+        stale_if_error_seconds=60,
+        soft_timeout_seconds=0.05,
+    )
+    cache.put("a", "old")
+    clock.advance(65)
+    waited = threading.Event()
+
+    def load(key):
+        clock.advance(10)
+        assert not waited.wait(0.3)
+        return "new"
+
+    assert cache.get_or_load("a", load) == "new"
