@@ -290,3 +290,26 @@ def test_a_loop_that_is_closed_leaves_nothing_behind():
     cache = None
     gc.collect()
     assert gone() is None
+
+
+def test_a_finalizer_in_the_midst_of_a_call_of_a_tier_is_refused():
+    class Ring:
+        def __init__(self):
+            self.itself = self
+
+        def __del__(self):
+            answers.append(cache.invalidate("a"))
+
+    def work():
+        with tier._lock:
+            Ring()
+            gc.collect()
+
+    answers = []
+    tier = MemoryTier()
+    cache = Cache(max_entries=10, tiers=[Layer(tier)])
+    cache.put("a", 1)
+    ended(work)
+    assert answers == [1]
+    assert cache.lower_tiers()["memory"]["errors"] == 1
+    assert cache.get("a") is None  # the tier is told first

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import gc
 import ipaddress
 import math
 import random
@@ -650,3 +651,30 @@ def test_tls_where_there_is_none(open_tier, server, encrypted):
 def test_errors_are_of_one_family():
     assert issubclass(TierDeniedError, TierUnavailableError)
     assert issubclass(TierUnavailableError, TierError)
+
+
+def test_a_finalizer_in_the_midst_of_a_call_is_refused_and_does_not_hang(server):
+    class Ring:
+        def __init__(self):
+            self.itself = self
+
+        def __del__(self):
+            try:
+                tier.get_many([b"a"])
+            except TierUnavailableError:
+                refused.append(True)
+
+    def work():
+        with tier._threads._lock:  # as while a reply is read
+            Ring()
+            gc.collect()
+
+    refused = []
+    with RedisTier(server.url, timeout_seconds=PATIENCE) as tier:
+        tier.put_many([TierRecord(b"a", b"1")])
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        thread.join(PATIENCE)
+        assert not thread.is_alive(), "it hangs"
+        assert refused
+        assert tier.get_many([b"a"]) == [b"1"]

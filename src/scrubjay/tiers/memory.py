@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from scrubjay.clock import Clock, SystemClock
 from scrubjay.errors import TierClosedError
 from scrubjay.tiers import forks
 from scrubjay.tiers.checks import checked_keys, checked_limit, checked_records
+from scrubjay.tiers.one_use import OneUse
 from scrubjay.tiers.protocol import TierRecord, TierSize
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class MemoryTier:
         self.name = name
         self._capacity = None if max_bytes is None else arguments.count("max_bytes", max_bytes)
         self._clock = SystemClock() if clock is None else clock
-        self._lock = threading.Lock()
+        self._lock = OneUse()
         self._records: dict[bytes, TierRecord] | None = {}
         self._reads: dict[bytes, int] = {}
         self._generations: dict[bytes, int] = {}
@@ -50,7 +50,7 @@ class MemoryTier:
 
     def after_fork(self) -> None:
         """Take a lock that no thread of the parent holds."""
-        self._lock = threading.Lock()
+        self._lock = OneUse()
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Return the values of keys, in their order; None for a key that is not there."""

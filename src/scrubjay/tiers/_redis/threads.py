@@ -26,6 +26,7 @@ from scrubjay.tiers._redis.listening import listen
 from scrubjay.tiers._redis.operations import Operation
 from scrubjay.tiers._redis.session import Session
 from scrubjay.tiers._redis.settings import STALL_FACTOR, Settings
+from scrubjay.tiers.one_use import OneUse
 
 _T = TypeVar("_T")
 
@@ -68,8 +69,8 @@ class ThreadLink:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._lock = threading.Lock()  # over everything below; nobody waits while holding it
-        self._changed = threading.Condition(self._lock)
+        self._lock = OneUse()  # over everything below; nobody waits while holding it
+        self._changed = threading.Condition(self._lock)  # type: ignore[arg-type]
         self._backoff = Backoff()
         self._session: Session | None = None
         self._socket: Any = None
