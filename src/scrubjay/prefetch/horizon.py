@@ -67,6 +67,8 @@ class Horizon:
 
     def rival(self, wait: float) -> float:
         """Return how likely an evicted entry is asked for within a time."""
+        if self.evictions == 0.0:  # there is room: nothing has to go
+            return 0.0
         likely = 0.0
         length = 1.0  # ages on a rung, the first of which is `length`
         for place in range(AGES):
