@@ -67,8 +67,6 @@ class Horizon:
 
     def rival(self, wait: float) -> float:
         """Return how likely an evicted entry is asked for within a time."""
-        if self.evictions == 0.0:  # there is room: nothing has to go
-            return 0.0
         likely = 0.0
         length = 1.0  # ages on a rung, the first of which is `length`
         for place in range(AGES):
@@ -84,7 +82,7 @@ class Horizon:
 
     def choose(self, least: float, most: float) -> None:
         """Choose the wait anew, between two bounds."""
-        if self.true < ENOUGH:
+        if self.true < ENOUGH or self.guesses <= 0.0:
             self.wait = max(least, min(self.usual_age * PATIENCE, most))
             return
         best = 0.0
