@@ -12,7 +12,7 @@ from scrubjay._flow.bulk_stack import BulkStack, Loaded
 from scrubjay._flow.coherent import Coherent
 from scrubjay._flow.effects import Effect, Flow
 from scrubjay._flow.flight import Flight, Part
-from scrubjay._flow.lower import Found
+from scrubjay._flow.records import Found
 from scrubjay._flow.stack import Ready
 from scrubjay.codecs import Undecodable
 from scrubjay.consistency import Session

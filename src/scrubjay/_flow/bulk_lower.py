@@ -9,7 +9,8 @@ from scrubjay._core.terms import Terms
 from scrubjay._flow.effects import Effect
 from scrubjay._flow.flight import Flight
 from scrubjay._flow.level import Level
-from scrubjay._flow.lower import BROKEN, Counters, Found, Lower
+from scrubjay._flow.lower import Lower
+from scrubjay._flow.records import BROKEN, Counters, Found
 from scrubjay.codecs import Meta, Undecodable
 from scrubjay.errors import EncodeError, TierError
 from scrubjay.tiers.protocol import TierRecord

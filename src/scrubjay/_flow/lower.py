@@ -6,91 +6,20 @@ promotions of one key follow one another; see `in_turn`.
 
 from __future__ import annotations
 
-import logging
-import math
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from scrubjay._core.store import Store
 from scrubjay._core.terms import Terms
 from scrubjay._flow.effects import Effect
-from scrubjay._flow.labels import Names
 from scrubjay._flow.level import Level
+from scrubjay._flow.records import BROKEN, Counters, Found, Records
 from scrubjay._flow.resilience import Stale
-from scrubjay.clock import Clock
-from scrubjay.codecs import KeyEncoder, Meta, Reason, Serializer, Undecodable
+from scrubjay.codecs import Meta, Undecodable
 from scrubjay.errors import EncodeError, TierError
-from scrubjay.events import Event, EventKind, Events
-from scrubjay.tiers.protocol import TierRecord
-
-_log = logging.getLogger("scrubjay")
-
-# What nobody can ever read. Other blobs are another version's or another secret's.
-BROKEN = frozenset({Reason.DAMAGED, Reason.FORGED, Reason.COMPRESSION, Reason.SIZE})
-
-#: for each level the counters of an entry's names, or None where they are not known
-Counters = dict[Level, Mapping[bytes, int] | None]
 
 
-class Found(NamedTuple):
-    """What a lower tier had.
-
-    Attributes:
-        value: the value.
-        meta: its conditions.
-        level: where it was.
-        name: its key as bytes.
-    """
-
-    value: Any
-    meta: Meta
-    level: Level
-    name: bytes
-
-
-class Lower:
-    """The lower tiers of one cache, the nearest first.
-
-    Args:
-        levels: the tiers.
-        encode: turns keys into names.
-        serializer: turns values into bytes and back.
-        wall: tells the wall time.
-        store: the memory above them.
-        events: where it is told what happens.
-        memory_ttl: how long an entry lives in memory at most, in seconds.
-        grace: how long a record is kept after it has expired, in seconds.
-    """
-
-    def __init__(
-        self,
-        levels: Sequence[Level],
-        encode: KeyEncoder,
-        serializer: Serializer,
-        wall: Clock,
-        store: Store,
-        events: Events,
-        memory_ttl: float | None = None,
-        grace: float = 0.0,
-    ) -> None:
-        self.levels = tuple(levels)
-        self._grace = grace
-        self._memory_ttl = math.inf if memory_ttl is None else memory_ttl
-        self.names = Names(encode, encode.prefix)
-        self.events = events
-        self._encode = encode
-        self._serializer = serializer
-        self._wall = wall
-        self._store = store
-        self._refusals = 0
-
-    def name_of(self, key: Any) -> bytes:
-        """Return a key as bytes.
-
-        Raises:
-            InvalidKeyError: it is made of something that has no bytes of its own.
-        """
-        return self._encode(key)
+class Lower(Records):
+    """The lower tiers of one cache, the nearest first. The arguments are those of `Records`."""
 
     # Looking
 
@@ -136,23 +65,6 @@ class Lower:
             self.count_miss(level, key)
         return found
 
-    def decoded(
-        self, level: Level, key: Any, name: bytes, blob: bytes
-    ) -> Found | Undecodable | None:
-        """Return what is in a blob, or why that is not known; None if its time is up."""
-        loaded = self._serializer.load(name, blob)
-        if isinstance(loaded, Undecodable):
-            level.counts.undecodable += 1
-            self._tell(EventKind.UNDECODABLE, key, level, f"{loaded.reason.value}: {loaded.detail}")
-            return loaded
-        found = Found(loaded.value, loaded.meta, level, name)
-        age = self.age(found.meta)
-        return found if age < 0.0 or age < self._grace else None
-
-    def age(self, meta: Meta) -> float:
-        """Return for how long something has expired, in seconds; negative if it has not."""
-        return -math.inf if meta.expires is None else self._wall.time() - meta.expires
-
     def _confirm(self, key: Any, found: Found) -> Generator[Effect, Any, Counters | None]:
         """Tell whether what was found holds; return the counters for tiers nearer than it.
 
@@ -176,33 +88,6 @@ class Lower:
             self.count_miss(found.level, key)
         return counters
 
-    def count_hit(self, level: Level, key: Any) -> None:
-        """Count that a tier had what was asked for."""
-        level.counts.hits += 1
-        self._tell(EventKind.TIER_HIT, key, level)
-
-    def count_miss(self, level: Level, key: Any) -> None:
-        """Count that a tier did not have what was asked for."""
-        level.counts.misses += 1
-        self._tell(EventKind.TIER_MISS, key, level)
-
-    def memory_left(self, created: float) -> float:
-        """Return for how many seconds memory may still show what was stored at a time."""
-        return created + self._memory_ttl - self._store.now_seconds()
-
-    def labels_of(self, meta: Meta) -> dict[bytes, int]:
-        """Return the counters that a record carries."""
-        tags = {self.names.of_tag(tag): count for tag, count in meta.tags.items()}
-        return {**tags, **meta.dependencies}
-
-    def labelled(self, meta: Meta, tags: Iterable[str], known: Mapping[bytes, int]) -> Meta:
-        """Return conditions with counters: of the tags, and of all else as dependencies."""
-        own = {self.names.of_tag(tag): tag for tag in tags}
-        return meta._replace(
-            tags={tag: known[counter] for counter, tag in own.items()},
-            dependencies={name: count for name, count in known.items() if name not in own},
-        )
-
     def counters(self, terms: Terms) -> Generator[Effect, Any, Counters]:
         """Return the counters for an entry whose value is about to be made."""
         counters: Counters = {}
@@ -223,86 +108,6 @@ class Lower:
         return dict(zip(names, numbers, strict=True))
 
     # Telling
-
-    def terms_of(self, meta: Meta, dependencies: tuple[Any, ...], fence: Any) -> Terms:
-        """Return the conditions for keeping in memory what was found below."""
-        left = -1.0 if meta.expires is None else max(0.0, meta.expires - self._wall.time())
-        return self.in_memory(
-            Terms(
-                left,
-                -1.0 if meta.idle_seconds is None else meta.idle_seconds,
-                meta.priority,
-                meta.cost,
-                frozenset(meta.tags),
-                dependencies,
-                fence,
-            )
-        )
-
-    def in_memory(self, terms: Terms, longest: float = math.inf) -> Terms:
-        """Return conditions with the time to live that memory has, if that is shorter.
-
-        Args:
-            terms: the conditions.
-            longest: another bound, in seconds.
-        """
-        most = min(self._memory_ttl, longest)
-        if most == math.inf or 0.0 <= terms.ttl <= most:
-            return terms
-        return Terms(
-            most,
-            terms.idle,
-            terms.priority,
-            terms.cost,
-            terms.tags,
-            terms.dependencies,
-            terms.fence,
-        )
-
-    def meta_of(self, terms: Terms) -> Meta:
-        """Return the conditions of a value that is made now."""
-        now = self._wall.time()
-        return Meta(
-            created=now,
-            expires=None if terms.ttl < 0.0 else now + terms.ttl,
-            idle_seconds=None if terms.idle < 0.0 else terms.idle,
-            version=int(now * 1e6),
-            priority=terms.priority,
-            cost=terms.cost,
-        )
-
-    def record(
-        self,
-        level: Level,
-        name: bytes,
-        value: Any,
-        meta: Meta,
-        tags: Iterable[str],
-        counters: Counters,
-    ) -> TierRecord | None:
-        """Return a record for a level, or None if it cannot carry its labels there.
-
-        Raises:
-            EncodeError: the value cannot be written as bytes.
-        """
-        if level in counters:
-            known = counters[level]
-            if known is None:
-                return None
-            itself = self.names.of_name(name)  # nothing goes with what it is itself
-            known = {label: count for label, count in known.items() if label != itself}
-            meta = self.labelled(meta, tags, known)
-        return self.sealed(level, name, value, meta)
-
-    def sealed(self, level: Level, name: bytes, value: Any, meta: Meta) -> TierRecord:
-        now = self._wall.time()
-        until = now + level.ttl
-        if meta.expires is not None:
-            until = min(until, meta.expires + self._grace)
-        if meta.idle_seconds is not None:
-            until = min(until, now + meta.idle_seconds)  # nobody there sees it being read
-        blob = self._serializer.dump(name, value, meta)
-        return TierRecord(name, blob, None if until == math.inf else until, meta.cost)
 
     def fill(
         self,
@@ -344,16 +149,6 @@ class Lower:
             except BaseException:
                 level.owe((name,), changed)
                 raise
-
-    def record_or_none(
-        self, level: Level, name: bytes, value: Any, meta: Meta
-    ) -> TierRecord | None:
-        """Return a record for a level; None, and tell, if the value has no bytes."""
-        try:
-            return self.sealed(level, name, value, meta)
-        except EncodeError as error:
-            self._refused(level, error)
-            return None
 
     def overwrite(self, name: bytes, value: Any, meta: Meta) -> Generator[Effect, Any, None]:
         """Store a value in every tier, in turn."""
@@ -409,14 +204,6 @@ class Lower:
             except (EncodeError, TierError):
                 level.owe((name,), ())  # it may live longer there than it is to
 
-    def renewed(self, meta: Meta, ttl: float, idle: float) -> Meta:
-        """Return conditions with other times to live; negative ones leave what is there."""
-        if ttl >= 0.0:
-            meta = meta._replace(expires=self._wall.time() + ttl)
-        if idle >= 0.0:
-            meta = meta._replace(idle_seconds=idle)
-        return meta
-
     def disown(self, key: Any) -> None:
         """Have every tier forget a key, as soon as it is asked anything again."""
         for level in self.levels:
@@ -461,14 +248,3 @@ class Lower:
                 for untold in self.levels[: position + 1]:
                     untold.debts.add_all()
                 raise
-
-    def _refused(self, level: Level, error: EncodeError) -> None:
-        if EventKind.REJECT in self.events.wanted:
-            self.events.publish(Event(EventKind.REJECT, tier=level.name, detail=str(error)))
-        elif not self._refusals:
-            _log.warning("a loaded value is kept in memory alone: %s", error)
-        self._refusals += 1
-
-    def _tell(self, kind: EventKind, key: Any, level: Level, detail: str = "") -> None:
-        if kind in self.events.wanted:
-            self.events.publish(Event(kind, key, tier=level.name, detail=detail))

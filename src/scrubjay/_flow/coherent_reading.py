@@ -1,0 +1,328 @@
+"""Copies of what a shared tier has, and what must be asked before one is shown.
+
+What a node has of its own is served as long as the level that is asked for allows; see
+`scrubjay.consistency.replica`. What is loaded and changed is in `scrubjay._flow.coherent`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Generator, Mapping
+from typing import Any
+
+from scrubjay._core.constants import MISSING
+from scrubjay._core.store import Store
+from scrubjay._core.terms import Terms
+from scrubjay._flow.copies import Copies, Holding
+from scrubjay._flow.effects import Effect
+from scrubjay._flow.flight import Flight
+from scrubjay._flow.labels import Named
+from scrubjay._flow.level import Level
+from scrubjay._flow.lower import Lower
+from scrubjay._flow.records import Found
+from scrubjay._flow.resilience import Stale
+from scrubjay._flow.stack import Loads, Stack
+from scrubjay.clock import Clock
+from scrubjay.codecs import Undecodable
+from scrubjay.consistency import Barrier, Copy, Replica, Session
+from scrubjay.errors import TierError
+from scrubjay.tiers import forks
+from scrubjay.types import CacheConsistencyLevel
+from scrubjay.versions import Versioned, Watch
+
+_EVENTUAL = CacheConsistencyLevel.EVENTUAL
+
+
+class CoherentReading(Stack):
+    """One store, and local tiers, over a shared tier, as far as they are read.
+
+    Args:
+        store: the memory.
+        lower: the local tiers.
+        shared: the tier that all nodes share.
+        loads: what is being loaded into the store.
+        clock: tells the time.
+        silence_seconds: how long copies may be served after the shared tier was last heard of.
+        lease_seconds: how long others wait for who loads a key, before they do themselves.
+        forgiving: whether a change which the shared tier was not told of is no error: it is
+            told later then.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        lower: Lower,
+        shared: Level,
+        loads: Loads,
+        clock: Clock,
+        silence_seconds: float,
+        lease_seconds: float,
+        forgiving: bool,
+    ) -> None:
+        super().__init__(store, lower, loads)
+        self.shared = shared
+        self.replica = Replica(silence_seconds)
+        self._copies = Copies(store, bool(lower.levels))
+        self._clock = clock
+        self._silence = silence_seconds
+        self._lease_seconds = lease_seconds
+        self._forgiving = forgiving
+        self._owner = os.urandom(8)
+        self._leases = itertools.count()
+        self._copies.listen(shared.tier)
+        forks.watch(self)
+
+    def given_up(self, key: Any) -> None:
+        """Note that memory has given an entry up."""
+        self._copies.given_up(self.lower.name_of(key), key)
+
+    def look_after(self, now: float) -> None:
+        """Give up the copies of which nobody would have told for too long.
+
+        Args:
+            now: monotonic time.
+        """
+        self._copies.silent(now, self._silence)
+
+    def after_fork(self) -> None:
+        """Begin anew: nobody tells a child of changes to what its parent has read."""
+        self._copies.after_fork()
+        self._owner = os.urandom(8)
+
+    def find(self, flight: Flight) -> Generator[Effect, Any, Any]:
+        """Return what a local tier or the shared one has, kept from now on; or MISSING."""
+        name = self.lower.name_of(flight.key)
+        held = self._copies.of(name)
+        if held is not None and held.live:
+            value = yield from self._find_nearby(flight, name, held)
+            if value is not MISSING:
+                return value
+        return (yield from self._find_shared(flight, name, _EVENTUAL, None))
+
+    def _find_nearby(
+        self, flight: Flight, name: bytes, held: Holding
+    ) -> Generator[Effect, Any, Any]:
+        """Return what a local tier has, if it is the version that is watched."""
+        for level in self.lower.levels:
+            found = yield from self.lower.look_in(level, flight.key, name)
+            if found is None or found.meta.version != held.copy.version or not held.live:
+                continue
+            self.lower.count_hit(level, flight.key)
+            named = tuple(map(Named, found.meta.dependencies))
+            flight.terms = self.lower.terms_of(found.meta, named, flight)
+            if named:
+                self._loads.pin(flight, named)
+            self._store.put_under(flight.key, found.value, _waiting(flight))
+            self._copies.hold(name, held)
+            return found.value
+        return MISSING
+
+    def _find_shared(
+        self, flight: Flight, name: bytes, level: CacheConsistencyLevel, session: Session | None
+    ) -> Generator[Effect, Any, Any]:
+        """Return what the shared tier has, kept from now on; or MISSING."""
+        try:
+            found, _, record = yield from self._ask(flight.key, name, None, level, session)
+        except TierError:
+            return MISSING  # it was told by the level
+        return (yield from self._taken(flight, name, found, record))
+
+    def _taken(
+        self, flight: Flight, name: bytes, found: Found | None, record: Versioned | None
+    ) -> Generator[Effect, Any, Any]:
+        """Keep what was found and return it; or MISSING, and note what it is of no use."""
+        flight.unfit = None
+        if record is not None and record.value is not None:
+            flight.unfit = record.version
+        if found is None or record is None:
+            return MISSING
+        age = self.lower.age(found.meta)
+        if age >= 0.0:
+            flight.stale = Stale(found.value, age, self._store.now_seconds())
+            return MISSING
+        flight.unfit = None
+        yield from self._keep(flight, name, found, record)
+        return found.value
+
+    def _ask(
+        self,
+        key: Any,
+        name: bytes,
+        copy: Copy | None,
+        level: CacheConsistencyLevel,
+        session: Session | None,
+    ) -> Generator[Effect, Any, tuple[Found | None, Any, Versioned | None]]:
+        """Return what the shared tier has, what was found out, and the record itself."""
+        decoded: dict[int, Found | None] = {}
+
+        def read(record: Versioned) -> Found | None:
+            assert record.value is not None
+            if record.version not in decoded:
+                found = self.lower.decoded(self.shared, key, name, record.value)
+                decoded[record.version] = None if isinstance(found, Undecodable) else found
+            return decoded[record.version]
+
+        def labels_of(record: Versioned) -> Mapping[bytes, int]:
+            found = read(record)
+            return {} if found is None else self.lower.labels_of(found.meta)
+
+        steps = self.replica.read(name, copy, level, session, self._clock.monotonic(), labels_of)
+        outcome = yield from self._consult(steps)
+        record = outcome.record
+        found = None
+        if (
+            not outcome.copied
+            and outcome.why is None
+            and record is not None
+            and record.value is not None
+        ):
+            found = read(record)
+        if not outcome.copied:
+            if found is None or self.lower.age(found.meta) >= 0.0:
+                self.lower.count_miss(self.shared, key)
+            else:
+                self.lower.count_hit(self.shared, key)
+        return found, outcome, record
+
+    def _consult(self, steps: Any) -> Generator[Effect, Any, Any]:
+        """Do what a replica wants done."""
+        answer: Any = None
+        failure: Exception | None = None
+        while True:
+            try:
+                step = steps.send(answer) if failure is None else steps.throw(failure)
+            except StopIteration as end:
+                return end.value
+            answer = failure = None
+            try:
+                if isinstance(step, Barrier):
+                    answer = yield from self.shared.ask("barrier")
+                else:
+                    answer = yield from self.shared.ask("fetch", step.keys, step.names)
+            except TierError as error:
+                failure = error
+
+    def _keep(
+        self, flight: Flight, name: bytes, found: Found, record: Versioned
+    ) -> Generator[Effect, Any, None]:
+        """Keep what the shared tier has as a copy."""
+        meta = found.meta._replace(version=record.version)
+        named = tuple(map(Named, meta.dependencies))
+        flight.terms = self.lower.terms_of(meta, named, flight)
+        if named:
+            self._loads.pin(flight, named)
+        labels = self.lower.labels_of(meta)
+        watches = self._watches(record.watch, labels)
+        if watches is None:
+            return
+        if self._store.put_under(flight.key, found.value, _waiting(flight)):
+            copy = Copy(record.version, record.watch, labels)
+            self._copies.hold(name, Holding(flight.key, copy, watches))
+        if self.lower.levels:
+            work = self.lower.fill(
+                name, found.value, meta, (), {}, self.lower.levels, (), self._validity(flight)
+            )
+            yield from self._turns.within(flight.key, work, flight)
+
+    def _watches(
+        self, watch: Watch | None, labels: Mapping[bytes, int]
+    ) -> tuple[Watch, ...] | None:
+        """Return the watches over a record and its labels; None if one has ended."""
+        counts = [self.replica.count(name) for name in labels]
+        watches = [watch, *(None if count is None else count.watch for count in counts)]
+        values = [None if count is None else count.value for count in counts]
+        if values != list(labels.values()):
+            return None
+        live = tuple(one for one in watches if one is not None and one.live)
+        return live if len(live) == len(watches) else None
+
+    def glimpse(self, key: Any) -> Generator[Effect, Any, Any]:
+        """Return what the shared tier has of a key, or MISSING; keep nothing."""
+        name = self.lower.name_of(key)
+        try:
+            found, _, _ = yield from self._ask(key, name, None, _EVENTUAL, None)
+        except TierError:
+            return MISSING
+        return MISSING if found is None or self.lower.age(found.meta) >= 0.0 else found.value
+
+    def present(self, key: Any) -> Any:
+        """Return what is in memory and has not changed, as far as was told; else MISSING."""
+        held = self._copies.of(self.lower.name_of(key))
+        # What nobody watches was kept while the tier could not be asked. Who loads asks again.
+        return self._store.peek(key, MISSING) if held is not None and held.live else MISSING
+
+    def left(self, key: Any, facts: Mapping[str, Any]) -> float:
+        """Return for how many seconds memory may still show an entry, however long it lives.
+
+        What nobody watches lives no longer than silence is borne.
+        """
+        left = super().left(key, facts)
+        held = self._copies.of(self.lower.name_of(key))
+        if held is not None and held.live:
+            return left
+        deadline: float = facts["deadline"]
+        return min(left, deadline - self._store.now_seconds())
+
+    def read(
+        self, own: Flight, keep: bool, level: CacheConsistencyLevel, session: Session | None
+    ) -> Generator[Effect, Any, Any]:
+        """Return what may be shown of a key at a level, or MISSING.
+
+        Args:
+            own: of the key.
+            keep: whether what is found is kept, as it has claimed the key.
+            level: how fresh it must be.
+            session: who reads, or None.
+
+        Raises:
+            ConsistencyError: the level cannot be kept.
+            TierError: the shared tier cannot be asked.
+        """
+        key, name = own.key, self.lower.name_of(own.key)
+        held = self._copies.of(name)  # first: an entry is stored before its copy is known
+        value = MISSING if held is None else self._store.peek(key, MISSING)
+        copy = held.copy if held is not None and value is not MISSING and held.live else None
+        found, outcome, record = yield from self._ask(key, name, copy, level, session)
+        if outcome.copied:
+            return value
+        if keep:
+            return (yield from self._taken(own, name, found, record))
+        return MISSING if found is None or self.lower.age(found.meta) >= 0.0 else found.value
+
+    def at_once(self, key: Any, level: CacheConsistencyLevel, session: Session) -> Any:
+        """Return a copy that a session may be shown without asking anybody; else MISSING."""
+        name = self.lower.name_of(key)
+        held = self._copies.of(name)
+        if held is None or not held.live:
+            return MISSING
+        steps = self.replica.holds(
+            name,
+            held.copy,
+            level,
+            session,
+            self._clock.monotonic(),
+        )
+        value = self._store.peek(key, MISSING)
+        try:
+            next(steps)
+        except StopIteration as end:
+            return value if end.value else MISSING
+        steps.close()
+        return MISSING
+
+    def own_tiers(self) -> list[Any]:
+        """Return the tiers that are to be closed with the cache."""
+        own = super().own_tiers()
+        return [*own, self.shared.tier] if self.shared.owned else own
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """All tiers below memory, the nearest first."""
+        return (*self.lower.levels, self.shared)
+
+
+def _waiting(flight: Flight) -> Terms:
+    """Return the conditions of what was found: if nobody has asked for it yet, they say so."""
+    flight.terms.ahead = flight.ahead and not flight.joined
+    return flight.terms
