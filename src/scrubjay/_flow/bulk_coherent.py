@@ -132,8 +132,7 @@ class BulkCoherent(Coherent, BulkStack):
 
     def _granted(self, part: Part) -> Generator[Effect, Any, Ready | None]:
         name = self.lower.name_of(part.key)
-        own, inherited = self._labels(part.key, part.terms)
-        names = tuple({*own, *inherited})
+        names = self._labels(part.key, part.terms)
         unfit = part.unfit
         if part.anew and unfit is None:
             unfit = yield from self._version_of(name)

@@ -39,8 +39,7 @@ class Coherent(CoherentReading):
     def prepare(self, flight: Flight, anew: bool) -> Generator[Effect, Any, Ready]:
         """Be granted the right to load, or return what another node has loaded meanwhile."""
         name = self.lower.name_of(flight.key)
-        own, inherited = self._labels(flight.key, flight.terms)
-        names = tuple({*own, *inherited})
+        names = self._labels(flight.key, flight.terms)
         level, session = flight.demand or (_EVENTUAL, None)
         flight.began = self._clock.monotonic()
         try:
@@ -74,12 +73,10 @@ class Coherent(CoherentReading):
         record: Versioned | None = fetched.records[0]
         return None if record is None or record.value is None else record.version
 
-    def _labels(self, key: Any, terms: Terms) -> tuple[dict[bytes, str], frozenset[bytes]]:
-        own = {self.lower.names.of_tag(tag): tag for tag in terms.tags}
-        if not terms.dependencies:
-            return own, frozenset()
-        inherited = self.lower.names.inherited(terms, self._store)
-        return own, inherited - {self.lower.names.of_key(key)}  # nothing goes with itself
+    def _labels(self, key: Any, terms: Terms) -> tuple[bytes, ...]:
+        """Return the names of all labels of an entry but its own: nothing goes with itself."""
+        names = self.lower.names
+        return tuple(names.of_entry(terms, self._store) - {names.of_key(key)})
 
     def deposit(
         self, flight: Flight, value: Any, terms: Terms, ready: Ready, anew: bool
@@ -174,8 +171,7 @@ class Coherent(CoherentReading):
         changed = (self.lower.names.of_key(key),)
         began = self._clock.monotonic()
         self._store.overtake(key)
-        own, inherited = self._labels(key, terms)
-        names = tuple({*own, *inherited})
+        names = self._labels(key, terms)
         meta = self.lower.meta_of(terms)
         written: Versioned | None = None
         counts: list[Count] = []

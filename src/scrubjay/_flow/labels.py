@@ -70,6 +70,13 @@ class Names:
             return b"t%b#%b" % (self._prefix, blake2b(written, digest_size=24).digest())
         return b"t%b=%b" % (self._prefix, written)
 
+    def of_entry(self, terms: Terms, store: Store) -> frozenset[bytes]:
+        """Return the names of all labels of an entry: its tags, and what it depends on.
+
+        The arguments are those of `inherited`.
+        """
+        return self.inherited(terms, store).union(map(self.of_tag, terms.tags))
+
     def inherited(self, terms: Terms, store: Store) -> frozenset[bytes]:
         """Return the names on which an entry depends, directly or through others.
 

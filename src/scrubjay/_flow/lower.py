@@ -92,8 +92,7 @@ class Lower(Records):
         """Return the counters for an entry whose value is about to be made."""
         counters: Counters = {}
         if terms.tags or terms.dependencies:
-            inherited = self.names.inherited(terms, self._store)
-            names = list({*map(self.names.of_tag, terms.tags), *inherited})
+            names = list(self.names.of_entry(terms, self._store))
             for level in self.levels:
                 counters[level] = yield from self._counters(level, names)
         return counters
