@@ -8,11 +8,16 @@ PYTHON ?= python3
 # Tells apart the environments of several interpreters, for test-all.
 SUFFIX ?=
 ARGS ?=
+# Tests run in so many processes; 0 is in one, where a debugger can stop.
+PROCESSES ?= auto
 
 VENV := .venv$(SUFFIX)
 PURE := .venv-pure$(SUFFIX)
 DEV := .venv-dev
 ENVIRONMENT := $(PYTHON) tools/environment.py
+PYTEST := -m pytest -n $(PROCESSES) --dist worksteal $(ARGS)
+# What does not depend on the build runs on the compiled one, if there will be one.
+ONCE = $(if $(filter compiled,$(shell cat $(VENV)/.mode)),-m "not any_build")
 SOURCES := $(shell find src -type f \( -name '*.py' -o -name '*.pxd' -o -name py.typed \
 	-o -path '*/assets/*' \)) \
 	pyproject.toml setup.py README.md LICENSE
@@ -23,7 +28,8 @@ SOURCES := $(shell find src -type f \( -name '*.py' -o -name '*.pxd' -o -name py
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  Variables: PYTHON=<interpreter>, ARGS=<more arguments for pytest or the benchmarks>"
+	@echo "  Variables: PYTHON=<interpreter>, PROCESSES=<number of the tests'>,"
+	@echo "  ARGS=<more arguments for pytest or the benchmarks>"
 
 demo: $(VENV)/.extra-cli ## install the command line into .venv and run its demonstration
 	$(VENV)/bin/scrubjay demo $(ARGS)
@@ -33,10 +39,10 @@ test: ## run the whole suite on the uncompiled build, with coverage, and on the 
 	@$(MAKE) --no-print-directory test-pure
 	@$(MAKE) --no-print-directory test-compiled
 
-test-pure: $(PURE)/.extra-test | server ## run the suite on the uncompiled build, with coverage
+test-pure: $(PURE)/.extra-test $(VENV)/.mode | server ## run the suite on the uncompiled build, with coverage
 	@echo "==> the suite on the uncompiled build"
 	@rm -f $(PURE)/.coverage*
-	COVERAGE_FILE=$(PURE)/.coverage $(PURE)/bin/python -m coverage run -m pytest $(ARGS)
+	COVERAGE_FILE=$(PURE)/.coverage $(PURE)/bin/python -m coverage run $(PYTEST) $(ONCE)
 	@COVERAGE_FILE=$(PURE)/.coverage $(PURE)/bin/python -m coverage combine -q
 	@COVERAGE_FILE=$(PURE)/.coverage $(PURE)/bin/python -m coverage report $(if $(ARGS),--fail-under=0)
 
@@ -44,7 +50,7 @@ test-compiled: $(VENV)/.mode | server ## run the suite on the compiled build, if
 	@if [ "$$(cat $(VENV)/.mode)" = compiled ]; then \
 		$(MAKE) --no-print-directory $(VENV)/.extra-test && \
 		echo "==> the suite on the compiled build" && \
-		$(VENV)/bin/python -m pytest $(ARGS); \
+		$(VENV)/bin/python $(PYTEST); \
 	else \
 		echo "==> NOT TESTED: the compiled build, for want of a C compiler or Python's headers"; \
 	fi

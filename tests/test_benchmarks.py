@@ -23,9 +23,13 @@ DISTRIBUTIONS = (
     "redis",
 )
 
-pytestmark = pytest.mark.skipif(
-    not (ROOT / "benchmarks").is_dir(), reason="the benchmarks are not part of this distribution"
-)
+pytestmark = [
+    pytest.mark.any_build,
+    pytest.mark.skipif(
+        not (ROOT / "benchmarks").is_dir(),
+        reason="the benchmarks are not part of this distribution",
+    ),
+]
 
 
 @pytest.fixture

@@ -153,7 +153,8 @@ def test_a_model_keeps_the_fields_names_whatever_their_aliases():
 
 
 class Unknown:
-    pass
+    def __repr__(self) -> str:  # as part of a test's name, which is the same in each process
+        return "Unknown()"
 
 
 class Closable(Protocol):

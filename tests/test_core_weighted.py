@@ -11,17 +11,18 @@ import scrubjay
 from scrubjay import AdaptiveCache, Cache, CacheObjective, InvalidArgumentError
 from scrubjay._flow import drivers
 from scrubjay.lab.replay import replay
-from tests.models import check
+from tests.models import check, scaled
 
 ABSENT = object()
 MB = 1 << 20
 KEYS = 3000
+REQUESTS = scaled(40_000, 15_000)
 # Uncompiled, simulations take long: one of each will do.
 SEEDS = [1, 2, 3] if scrubjay.compiled else [1]
 OBJECTIVES = ["", ":cost", ":latency"] if scrubjay.compiled else [""]
 
 
-def requests(seed, number=40_000, keys=KEYS):
+def requests(seed, number=REQUESTS, keys=KEYS):
     """Requests of which the first keys get most, and what each key weighs, independently."""
     random = Random(seed)
     asked = [int(keys * random.random() ** 3) for _ in range(number)]
@@ -69,7 +70,7 @@ def test_priorities_count():
     random = Random(6)
     cache = Cache(max_entries=200)
     hits = {1.0: 0, 20.0: 0}
-    for _ in range(30_000):
+    for _ in range(scaled(30_000, 10_000)):
         key = random.randrange(1000)
         priority = 20.0 if key % 2 else 1.0
         if cache.get(key, ABSENT) is ABSENT:
@@ -118,7 +119,7 @@ def test_what_would_displace_better_entries_is_not_stored():
 def test_segments_and_sizes_stay_exact_while_ways_change():
     random = Random(9)
     cache = Cache(max_size_mb=20_000 / MB, sizer=lambda value: value, max_value_fraction=0.5)
-    for number in range(30_000):
+    for number in range(scaled(30_000, 12_000)):
         phase = number // 5000 % 2
         key = number % 300 if phase else int(300 * random.random() ** 4)
         if cache.get(key, ABSENT) is ABSENT:

@@ -61,6 +61,7 @@ def test_the_account_of_harm_is_nearly_exact():
     assert report["loads_ratio"] == pytest.approx(result.loads_ratio, abs=0.02)
 
 
+@pytest.mark.any_build
 @pytest.mark.parametrize("seed", [1, 2])
 def test_random_traffic_loses_nothing(seed):
     result = ours(Trace("zipf", zipf(30_000, 3000, seed)), 150)
@@ -68,6 +69,7 @@ def test_random_traffic_loses_nothing(seed):
     assert result.loads_ratio < 1.2
 
 
+@pytest.mark.any_build
 def test_an_adversary_that_trains_and_then_changes_wins_little():
     trained = walks(8000, seed=1)
     random = Random(2)
@@ -88,6 +90,7 @@ def test_an_adversary_that_trains_and_then_changes_wins_little():
     assert loss <= 0.001 * len(changed)
 
 
+@pytest.mark.any_build
 def test_a_lag_makes_some_guesses_late_but_not_all():
     trace = Trace("walks", walks(12_000, length=10))
     at_once, later = ours(trace, 100), ours(trace, 100, lag=3)
@@ -97,6 +100,7 @@ def test_a_lag_makes_some_guesses_late_but_not_all():
     assert later.gain < later.gain_of_waiting
 
 
+@pytest.mark.any_build
 def test_clients_are_sessions():
     random, keys, clients = Random(1), [], []
     walkers = [iter(()) for _ in range(6)]
@@ -125,6 +129,7 @@ def test_every_contestant_keeps_to_its_budget(name):
     assert 0.0 <= result.precision <= 1.0
 
 
+@pytest.mark.any_build
 def test_nobody_beats_who_knows_the_future():
     trace = Trace("walks", walks(10_000))
     gains = {
@@ -163,6 +168,7 @@ def test_ratios_of_nothing():
     assert nothing.gain_of_waiting == 0.0
 
 
+@pytest.mark.any_build
 def test_a_daily_rhythm_is_learned():
     keys, seconds = [], []
     for day in range(12):

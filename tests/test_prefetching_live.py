@@ -17,6 +17,8 @@ import pytest
 from scrubjay import AdaptiveCache
 from tests.virtual_time import run_virtually
 
+pytestmark = pytest.mark.any_build
+
 ITEMS = 800
 LATENCY = 0.02  # seconds
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -211,7 +212,9 @@ def test_the_real_thing_in_tmux(tmp_path: Path) -> None:
             assert "profiles" in picture
             assert "1 cache, by requests" in picture
             (line,) = [line for line in picture.splitlines() if "profiles" in line]
-            assert "100" in line  # entries
+            entries = re.search(r"% +(\d+) ", line)
+            # Loads take their time, so that what costs less may be declined for a while.
+            assert entries and 90 <= int(entries[1]) <= 100
             subprocess.run([*tmux, "send-keys", "p"], check=True)
             wait_for("paused")
             subprocess.run([*tmux, "send-keys", "q"], check=True)

@@ -319,6 +319,7 @@ def test_a_short_run_finds_nothing_wrong(redis_server, caches):
     assert all(found.by_kind[kind] for kind in ("put", "delete", "fill", "bump", "miss"))
 
 
+@pytest.mark.any_build
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("bug", bugs.BUGS)
 def test_known_bugs_are_found(redis_server, bug):
