@@ -32,8 +32,9 @@ from scrubjay.errors import (
 )
 from scrubjay.tiers import forks
 from scrubjay.tiers._disk import generations, layout, locking
+from scrubjay.tiers._disk.appending import Item
 from scrubjay.tiers._disk.boot import boot_number
-from scrubjay.tiers._disk.log import DamagedError, Item
+from scrubjay.tiers._disk.log import DamagedError
 from scrubjay.tiers._disk.opening import Wanted, open_files
 from scrubjay.tiers._disk.reading import read
 from scrubjay.tiers._disk.store import Store
@@ -334,30 +335,16 @@ class DiskTier:
 
     def _put(self, records: Sequence[TierRecord]) -> list[bool]:
         # Checksums take time; they are not made under the lock.
-        checksums = [_crc32(value) for _, value, _, _ in records]
-
-        def work(store: Store) -> list[bool]:
-            largest = store.log.largest
-            bucket_of = store.table.bucket
-            items: list[Item] = []
-            kept = []
-            for (key, value, expires_at, cost), checksum in zip(records, checksums, strict=True):
-                expiry = _NEVER if expires_at is None else expires_at
-                keep = len(key) + len(value) <= largest and (
-                    expiry == _NEVER or expiry > self._clock.time()
-                )
-                kept.append(keep)
-                digest, bucket = bucket_of(key)
-                items.append((digest, bucket, key, value if keep else None, checksum, cost, expiry))
-            store.log.store(items)
-            return kept
-
-        return self._changed(work)
+        items: list[Item] = [
+            (key, value, _crc32(value), cost, _NEVER if expires_at is None else expires_at)
+            for key, value, expires_at, cost in records
+        ]
+        return self._changed(lambda store: store.log.store(items))
 
     def _delete(self, store: Store, keys: Sequence[bytes]) -> int:
         removed = 0
         for key in keys:
-            slot = store.table.find(*store.table.bucket(key))
+            slot = store.table.find(store.table.hash(key))
             if slot >= 0 and store.table.remove(slot):
                 removed += 1
         return removed
@@ -366,8 +353,7 @@ class DiskTier:
         """Read under the lock, where nothing changes, and remove what cannot be read."""
         store = self._opened()
         with store.files.exclusive:
-            digest, bucket = store.table.bucket(key)
-            slot = store.table.find(digest, bucket)
+            slot = store.table.find(store.table.hash(key))
             word = store.words[slot] if slot >= 0 else 0
             if not word:
                 return None
@@ -392,7 +378,7 @@ class DiskTier:
             if (
                 found is not None
                 and store.words[slot] == word
-                and store.table.find(*store.table.bucket(found.key)) == slot
+                and store.table.find(store.table.hash(found.key)) == slot
                 and found.expires_at > self._clock.time()
             ):
                 expires_at = None if found.expires_at == math.inf else found.expires_at

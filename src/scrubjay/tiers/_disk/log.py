@@ -12,26 +12,23 @@ import errno
 import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeAlias
 
 from scrubjay.errors import TierFullError
 from scrubjay.tiers._disk import layout
+from scrubjay.tiers._disk.appending import Appender, Item
 from scrubjay.tiers._disk.files import Files
 from scrubjay.tiers._disk.layout import (
     BYTE_ORDER,
-    CHECK_MASK,
     CLEANING,
     CURSOR,
     DEBT,
     HEAD,
-    PUTS,
     RECORD,
     RECORD_BYTES,
     RECORD_REST,
     S_LIVE,
     S_SERIAL,
     S_USED,
-    SEGMENT_WORDS,
     UNIT,
     UNIT_BITS,
     VICTIM,
@@ -46,18 +43,10 @@ _STRETCH = 128 * 1024  # bytes of a segment that are emptied at a time; more tha
 # one is needed, as at most three quarters of it are copied.
 _PACE = 4
 _SPARE = 2  # free segments to have in hand
-_MIX = 0x9E3779B1
-_PADDING = bytes(UNIT)
 
 
 class DamagedError(Exception):
     """What the header of the index says makes no sense."""
-
-
-# Something to be stored: the hash of the key and its bucket, the key, the value (None to
-# remove what the key has), the checksum of the value, its cost, its expiry (infinity for
-# never). A plain tuple, as there is one for each record.
-Item: TypeAlias = tuple[bytes, int, bytes, bytes | None, int, float, float]
 
 
 class Log(Segments):
@@ -80,43 +69,49 @@ class Log(Segments):
         super().__init__(files)
         self._files = files
         self._table = table
+        self._appender = Appender(files, table, now)
         self._now = now
         self._tell = tell
-        #: bytes that key and value of a record may have
-        self.largest = min(self._bytes, layout.LARGEST) - RECORD_BYTES
+        self.largest = self._appender.largest
 
-    def store(self, items: Sequence[Item]) -> None:
+    def store(self, items: Sequence[Item]) -> list[bool]:
         """Store items in their order; each is there for everybody when this returns.
 
+        Returns:
+            For each item whether it was kept; if not, its key has nothing now.
+
         Raises:
-                TierFullError: not all could be; their keys have nothing now.
+            TierFullError: not all could be; their keys have nothing now.
             DamagedError: the index is damaged.
             OSError: not all could be, for another reason; the same holds.
         """
         head = self._words[HEAD]
         if head >> 32 >= self._count or head % UNIT:
             raise DamagedError("the end of the log is nowhere")
+        kept: list[bool] = []
         try:
             for run in self._runs(items) if len(items) > 1 else (items,):
                 try:
-                    self._append(run)
+                    kept += self._appender.append(run, self._roll)
                 except OSError as error:
                     if error.errno not in FULL:
                         raise
-                    self._store_one_by_one(run)
-                self._keep_pace()
+                    kept += self._store_one_by_one(run)
+                if self._words[CLEANING]:
+                    self._keep_pace()
         except OSError:
-            for digest, bucket, *_ in items:
-                slot = self._table.find(digest, bucket)
+            for key, *_ in items:
+                slot = self._table.find(self._table.hash(key))
                 if slot >= 0:
                     self._table.remove(slot)
             raise
+        return kept
 
     def _runs(self, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
         """Yield items in runs so short that segments are emptied in time."""
         begin = size = 0
-        for number, (_, _, key, value, *_) in enumerate(items):
-            size += UNIT + len(key) + len(value or b"")
+        for number, (key, value, *_) in enumerate(items):
+            size += UNIT + len(key) + len(value)
             if size > self._bytes // 4:
                 yield items[begin : number + 1]
                 begin, size = number + 1, 0
@@ -137,81 +132,24 @@ class Log(Segments):
         self._activate(0)
         os.ftruncate(self._files.data, 0)
 
-    def _append(self, items: Sequence[Item]) -> None:
-        """Write items that lie side by side by one call, then enter them in the table."""
-        words = self._words
-        begin = -1
-        parts: list[bytes] = []
-        entries: list[tuple[bytes, int, int]] = []
-        for digest, bucket, key, value, checksum, cost, expires_at in items:
-            if value is None:
-                self._write(parts, begin, entries)
-                parts, entries = [], []
-                slot = self._table.find(digest, bucket)
-                if slot >= 0:
-                    self._table.remove(slot)
-                continue
-            taken = RECORD_BYTES + len(key) + len(value)
-            units = (taken + UNIT - 1) >> UNIT_BITS
-            length = units << UNIT_BITS
-            if (words[HEAD] & 0xFFFFFFFF) + length > self._bytes:
-                self._write(parts, begin, entries)
-                parts, entries = [], []
-                self._roll()
-            at, serial, check = self._reserve(length)
-            if words[CLEANING]:
-                words[DEBT] += length
-            if not parts:
-                begin = at
-            rest = RECORD_REST.pack(serial, check, len(key), len(value), checksum, cost, expires_at)
-            head = zlib.crc32(key, zlib.crc32(rest)).to_bytes(4, BYTE_ORDER) + rest
-            parts += (head, key, value, _PADDING[: length - taken])
-            entries.append((digest, bucket, (at >> UNIT_BITS) << 34 | units << 16 | check))
-        self._write(parts, begin, entries)
-
-    def _write(self, parts: list[bytes], at: int, entries: list[tuple[bytes, int, int]]) -> None:
-        if not parts:
-            return
-        self._write_whole(parts if len(parts) == 4 else [b"".join(parts)], at)
-        for digest, bucket, word in entries:
-            self._table.enter(digest, bucket, word)
-
-    def _write_whole(self, parts: Sequence[bytes], at: int) -> None:
-        length = sum(map(len, parts))
-        written = os.pwritev(self._files.data, parts, at)
-        if written != length:  # the device is full, and says so when asked for the rest
-            rest = b"".join(parts)[written:]
-            if os.pwrite(self._files.data, rest, at + written) != len(rest):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    def _reserve(self, length: int) -> tuple[int, int, int]:
-        """Take room at the end of the log: its offset, its serial, and a check."""
-        words = self._words
-        head = words[HEAD]
-        words[HEAD] = head + length
-        active = head >> 32
-        puts = (words[PUTS] + 1) & 0xFFFFFFFFFFFF
-        words[PUTS] = puts
-        serial = words[self._rows + SEGMENT_WORDS * active + S_SERIAL] & 0xFFFFFFFF
-        at = active * self._bytes + (head & 0xFFFFFFFF)
-        return at, serial, puts * _MIX >> 16 & CHECK_MASK
-
-    def _store_one_by_one(self, items: Sequence[Item]) -> None:
+    def _store_one_by_one(self, items: Sequence[Item]) -> list[bool]:
         """Store on a full device: in the room of older records."""
+        kept: list[bool] = []
         for item in items:
             try:
-                self._append([item])
+                kept += self._appender.append([item], self._roll)
                 continue
             except OSError as error:
                 if error.errno not in FULL:
                     raise
             try:
                 self._reuse_oldest()
-                self._append([item])
+                kept += self._appender.append([item], self._roll)
             except OSError as error:
                 if error.errno not in FULL:
                     raise
                 raise TierFullError(error.errno, "the device is full") from error
+        return kept
 
     def _reuse_oldest(self) -> None:
         active = self._words[HEAD] >> 32
@@ -240,11 +178,10 @@ class Log(Segments):
 
     def _keep_pace(self) -> None:
         words = self._words
-        if words[CLEANING]:
-            debt = words[DEBT] * _PACE
-            if debt >= _STRETCH:
-                words[DEBT] = 0
-                self._clean(debt)
+        debt = words[DEBT] * _PACE
+        if debt >= _STRETCH:
+            words[DEBT] = 0
+            self._clean(debt)
 
     def _clean(self, amount: int) -> None:
         """Go through so many bytes of segments to be emptied."""
@@ -303,18 +240,18 @@ class Log(Segments):
             if after_key > len(stretch):
                 break
             key = stretch[at + RECORD_BYTES : after_key]
-            digest, bucket = self._table.bucket(key)
-            slot = self._table.find(digest, bucket)
+            h = self._table.hash(key)
+            slot = self._table.find(h)
             word = ((base + begin + at) >> UNIT_BITS) << 34 | units << 16 | check
             alive = slot >= 0 and self._words[slot] == word
             if alive and not (
-                keep and self._carry(slot, bucket, stretch[at:after_key], word, crowded=crowded)
+                keep and self._carry(slot, h, stretch[at:after_key], word, crowded=crowded)
             ):
                 self._table.evict(slot)
             at += length
         return at or end - begin
 
-    def _carry(self, slot: int, bucket: int, head: bytes, word: int, *, crowded: bool) -> bool:
+    def _carry(self, slot: int, h: int, head: bytes, word: int, *, crowded: bool) -> bool:
         """Copy a record to the end of the log, if it is worth it; tell whether it was."""
         words = self._words
         checksum, _, _, key_length, value_length, value_checksum, cost, expires_at = (
@@ -328,7 +265,7 @@ class Log(Segments):
         length = units << UNIT_BITS
         if (
             expires_at <= self._now()
-            or (crowded and not self._table.reads(slot, bucket))
+            or (crowded and not self._table.reads(slot, h))
             or words[layout.CARRIED] + length > self._bytes * (2 if crowded else 3) // 4
         ):
             return False
@@ -341,19 +278,19 @@ class Log(Segments):
             value_length,
             ((word >> 34) << UNIT_BITS) + RECORD_BYTES + key_length,
         )
-        at, serial, check = self._reserve(length)
+        at, serial, check = self._appender.reserve(length)
         rest = RECORD_REST.pack(
             serial, check, key_length, value_length, value_checksum, cost, expires_at
         )
         fresh = zlib.crc32(key, zlib.crc32(rest)).to_bytes(4, BYTE_ORDER) + rest
         try:
-            self._write_whole((fresh, key, value), at)
+            self._appender.write((fresh, key, value), at)
         except OSError as error:
             if error.errno not in FULL:
                 raise
             return False
         words[layout.CARRIED] += length
         if crowded:
-            self._table.halve_reads(slot, bucket)
+            self._table.halve_reads(slot, h)
         self._table.move(slot, (at >> UNIT_BITS) << 34 | units << 16 | check)
         return True

@@ -1,26 +1,39 @@
+# cython: boundscheck=True
 """The table in the index: from the hash of a key to the word that says where its record is.
 
 Readers take no lock. So a slot is never moved, and each change of one is a single store of
 its word: a key is found before it and after it.
+
+Compiled, where there is a compiler. What a damaged index says may point anywhere, so indices
+are checked there, too.
 """
 
 from __future__ import annotations
 
-from scrubjay.tiers._disk import layout
 from scrubjay.tiers._disk.files import Files
 from scrubjay.tiers._disk.layout import (
+    AT_SEGMENTS,
     BYTE_ORDER,
-    COUNTS,
-    ENTRIES,
-    HASHES,
     S_LIVE,
-    SEGMENT_WORDS,
-    STRIDE,
-    WAYS,
 )
 
-_LENGTH_SHIFT = 16 - layout.UNIT_BITS
-_LENGTH_BYTES = layout.LENGTH_MASK << layout.UNIT_BITS
+try:
+    import cython
+except ModuleNotFoundError:
+    from scrubjay._core import _cython as cython
+
+# The compiled form takes these from table.pxd; see layout.py for what they are.
+WAYS = 16
+HASHES = 8 * WAYS
+COUNTS = 2 * HASHES
+STRIDE = COUNTS + WAYS
+SEGMENT_WORDS = 3
+ENTRIES = 21
+EVICTED = 22
+LENGTH_SHIFT = 10  # from a word to the length that it says, in bytes
+LENGTH_BYTES = 0x3FFFF << 6
+
+_number = int.from_bytes
 
 
 class Table:
@@ -31,101 +44,119 @@ class Table:
     """
 
     def __init__(self, files: Files) -> None:
-        self._map = files.map
-        self._hasher = files.hasher.copy
-        self._buckets = files.buckets
-        self._at_table = files.at_table
-        self._words = files.words
-        self._live = layout.AT_SEGMENTS // 8 + S_LIVE  # of the first segment
-        self._count = files.geometry.segments
-        self._segment_units = files.geometry.segment_bytes >> layout.UNIT_BITS
+        self.search = files.map.find
+        self.hasher = files.hasher.copy
+        self.buckets = files.buckets
+        self.at_table = files.at_table
+        self.words = files.words
+        self.octets = files.octets
+        self.live = AT_SEGMENTS // 8 + S_LIVE  # of the first segment
+        self.segments = files.geometry.segments
+        self.segment_units = files.geometry.segment_bytes // 64
 
-    def bucket(self, key: bytes) -> tuple[bytes, int]:
-        """Return the hash of a key, and the offset of its bucket."""
-        hasher = self._hasher()
+    def hash(self, key: bytes) -> int:
+        """Return the hash of a key."""
+        hasher = self.hasher()
         hasher.update(key)
-        digest = hasher.digest()
-        number = int.from_bytes(digest, BYTE_ORDER) % self._buckets
-        return digest, self._at_table + number * STRIDE
+        return _number(hasher.digest(), BYTE_ORDER)
 
-    def find(self, digest: bytes, bucket: int) -> int:
+    def bucket(self, h: int) -> int:
+        """Return the offset of the bucket of a hash."""
+        return self.at_table + h % self.buckets * STRIDE
+
+    def find(self, h: int) -> int:
         """Return the number of the word of a hash, or -1."""
-        end = bucket + HASHES
-        at = self._map.find(digest, bucket, end)
+        bucket = self.bucket(h)
+        if cython.compiled:
+            first = bucket >> 3
+            for at in range(first, first + WAYS):
+                if self.words[at] == h:
+                    return at + WAYS
+            return -1
+        digest = h.to_bytes(8, BYTE_ORDER)
+        at = self.search(digest, bucket, bucket + HASHES)
         while at >= 0 and at & 7:  # the halves of two neighbours
-            at = self._map.find(digest, at + 1, end)
+            at = self.search(digest, at + 1, bucket + HASHES)
         return -1 if at < 0 else (at >> 3) + WAYS
 
-    def enter(self, digest: bytes, bucket: int, word: int) -> None:
+    def enter(self, h: int, word: int) -> None:
         """Let a hash stand for a record; whatever it stood for is gone."""
-        words = self._words
-        slot = self.find(digest, bucket)
+        slot = self.find(h)
         if slot < 0:
-            slot = self._free_slot(bucket)
-            at = (slot - WAYS) << 3
-            self._map[at : at + 8] = digest
-        old = words[slot]
-        self._map[bucket + COUNTS + slot - (bucket >> 3) - WAYS] = 0
-        self._take(word)
-        words[slot] = word
+            slot = self.free_slot(h)
+            self.words[slot - WAYS] = h
+        old = self.words[slot]
+        self.octets[self.reads_at(slot, h)] = 0
+        self.take(word)
+        self.words[slot] = word
         if old:
-            self._give(old)
+            self.give(old)
         else:
-            words[ENTRIES] += 1
+            self.words[ENTRIES] += 1
 
     def move(self, slot: int, word: int) -> None:
         """Let a slot stand for a copy of its record."""
-        old = self._words[slot]
-        self._take(word)
-        self._words[slot] = word
-        self._give(old)
+        old = self.words[slot]
+        self.take(word)
+        self.words[slot] = word
+        self.give(old)
 
     def remove(self, slot: int) -> bool:
         """Empty a slot; tell whether there was anything."""
-        old = self._words[slot]
+        old = self.words[slot]
         if not old:
             return False
-        self._words[slot] = 0
-        self._give(old)
-        self._words[ENTRIES] = max(0, self._words[ENTRIES] - 1)
+        self.words[slot] = 0
+        self.give(old)
+        if self.words[ENTRIES]:
+            self.words[ENTRIES] -= 1
         return True
 
     def evict(self, slot: int) -> None:
         """Empty a slot for want of room."""
         if self.remove(slot):
-            self._words[layout.EVICTED] += 1
+            self.words[EVICTED] += 1
 
-    def reads(self, slot: int, bucket: int) -> int:
+    def reads(self, slot: int, h: int) -> int:
         """Return how often a slot was read, up to 255, lately."""
-        return self._map[self._reads_at(slot, bucket)]
+        count: int = self.octets[self.reads_at(slot, h)]
+        return count
 
-    def halve_reads(self, slot: int, bucket: int) -> None:
+    def halve_reads(self, slot: int, h: int) -> None:
         """Let reads of the past count less."""
-        at = self._reads_at(slot, bucket)
-        self._map[at] = self._map[at] >> 1
+        at = self.reads_at(slot, h)
+        self.octets[at] = self.octets[at] >> 1
 
-    def _reads_at(self, slot: int, bucket: int) -> int:
+    def reads_at(self, slot: int, h: int) -> int:
+        """Return the offset of the count of a slot in the bucket of a hash."""
+        bucket = self.bucket(h)
         return bucket + COUNTS + slot - (bucket >> 3) - WAYS
 
-    def _free_slot(self, bucket: int) -> int:
-        first = (bucket >> 3) + WAYS
+    def free_slot(self, h: int) -> int:
+        """Return an empty slot of a bucket, emptied if need be."""
+        first = (self.bucket(h) >> 3) + WAYS
+        least = first
         for slot in range(first, first + WAYS):
-            if not self._words[slot]:
+            if not self.words[slot]:
                 return slot
-        least = min(range(first, first + WAYS), key=lambda slot: self.reads(slot, bucket))
+            if self.reads(slot, h) < self.reads(least, h):
+                least = slot
         self.evict(least)
         return least
 
     # Bytes are taken before a word is stored and given back after it was removed. A kill
     # between the two leaves too many: never a segment that seems empty and is not.
 
-    def _take(self, word: int) -> None:
-        live = self._live + (word >> 34) // self._segment_units * SEGMENT_WORDS
-        self._words[live] += word >> _LENGTH_SHIFT & _LENGTH_BYTES
+    def take(self, word: int) -> None:
+        """Count what the record of a word takes in its segment."""
+        live = self.live + (word >> 34) // self.segment_units * SEGMENT_WORDS
+        self.words[live] += word >> LENGTH_SHIFT & LENGTH_BYTES
 
-    def _give(self, word: int) -> None:
-        segment = (word >> 34) // self._segment_units
-        if segment < self._count:  # not so in a damaged word
-            live = self._live + segment * SEGMENT_WORDS
-            rest = self._words[live] - (word >> _LENGTH_SHIFT & _LENGTH_BYTES)
-            self._words[live] = max(0, rest)
+    def give(self, word: int) -> None:
+        """Count it no more."""
+        segment = (word >> 34) // self.segment_units
+        if segment < self.segments:  # not so in a damaged word
+            live = self.live + segment * SEGMENT_WORDS
+            freed = word >> LENGTH_SHIFT & LENGTH_BYTES
+            held = self.words[live]
+            self.words[live] = held - freed if held > freed else 0
