@@ -185,7 +185,8 @@ def test_what_is_told_has_no_value_in_it(board: Dashboard, cache: Cache[Any, Any
     key = ask(board, f"/key?cache={quoted}&key=user:1")[2]
     assert json.loads(detail)["statistics"]["identity"]["name"] == "users"
     told = json.loads(key)
-    assert (told["present"], told["tags"], told["dependencies"]) == (True, ["t"], ["org:1"])
+    assert told["where"] == ["memory"]
+    assert (told["memory"]["tags"], told["memory"]["dependencies"]) == (["t"], ["org:1"])
     assert told["why"]
     for text in (detail, key):
         assert b"secret" not in text

@@ -21,12 +21,14 @@ from scrubjay.consistency.manager import ConsistencyManager
 from scrubjay.consistency.tokens import Session
 from scrubjay.copying import awaited_copying
 from scrubjay.decorators import CachedFunction, Decorator, shared
-from scrubjay.errors import UnpicklableCacheError
+from scrubjay.errors import InvalidKeyError, UnpicklableCacheError
 from scrubjay.events import EventCallback, EventKind, Events
 from scrubjay.foundation import REFUSED
 from scrubjay.layers import LowerLayer, Memory
 from scrubjay.observe.advice import Advice
 from scrubjay.observe.explanation import Explanation
+from scrubjay.observe.inspecting import describe_key
+from scrubjay.observe.key_report import KeyReport
 from scrubjay.observe.listeners import RemovalListener
 from scrubjay.observe.recorder import Recording
 from scrubjay.observe.statistics import DetailedStatistics
@@ -468,6 +470,15 @@ class AdaptiveCache(Generic[K, V]):
             await drivers.arun(self._sync.forgetting_all())
         else:
             self._sync.clear()
+
+    async def explain_key(self, key: K) -> KeyReport:
+        """Return what is known of a key, in every tier; see `Cache.explain_key`."""
+        store = self._sync
+        try:
+            tiers = await drivers.arun(store.probing(key)) if store.layered else []
+        except InvalidKeyError:  # what has no bytes of its own is in memory alone
+            tiers = []
+        return describe_key(store, key, tiers)
 
     # What never waits
 

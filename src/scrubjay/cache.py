@@ -16,6 +16,7 @@ from scrubjay._flow import drivers
 from scrubjay.errors import (
     InvalidArgumentError,
     InvalidArgumentTypeError,
+    InvalidKeyError,
     UnpicklableCacheError,
     UnsupportedStrategyError,
 )
@@ -24,6 +25,8 @@ from scrubjay.foundation import REFUSED, Foundation
 from scrubjay.observe import entries
 from scrubjay.observe.advice import Advice, advise
 from scrubjay.observe.explanation import Explanation, explain
+from scrubjay.observe.inspecting import describe_key
+from scrubjay.observe.key_report import KeyReport
 from scrubjay.observe.listeners import RemovalListener
 from scrubjay.observe.recorder import Recording, start_recording
 from scrubjay.observe.report import detailed, snapshot
@@ -556,6 +559,24 @@ class Cache(Foundation[K, V]):
         ``print(cache.explain())`` shows it to people.
         """
         return explain(self)
+
+    def explain_key(self, key: K) -> KeyReport:
+        """Return what is known of a key: where it is, in every tier; how old; why it is kept.
+
+        Looking is no use of the key, and no value is returned. The tiers below memory are
+        asked, and so are waited for.
+
+        Args:
+            key: the key.
+
+        Returns:
+            The report, ready for JSON.
+        """
+        try:
+            tiers = drivers.run(self.probing(key)) if self.layered else []
+        except InvalidKeyError:  # what has no bytes of its own is in memory alone
+            tiers = []
+        return describe_key(self, key, tiers)
 
     def explain_prefetch(self, key: K) -> str:
         """Tell why a key was loaded ahead, or how it stands with that, in a few words.

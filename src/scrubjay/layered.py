@@ -20,6 +20,7 @@ from scrubjay._flow.keeper import keeper
 from scrubjay._flow.level import LevelCounts
 from scrubjay._flow.load import Demand
 from scrubjay._flow.loading import Loading
+from scrubjay._flow.probing import probe
 from scrubjay.clock import Clock, SystemClock
 from scrubjay.codecs import KeyEncoder, Serializer
 from scrubjay.consistency import ConsistencyManager, Session
@@ -172,6 +173,18 @@ class Layered(StoreMapping[K, V]):
     def _below(self) -> BulkStack:
         assert self._stack is not None
         return self._stack
+
+    def probing(self, key: Any) -> Flow:
+        """Return the flow that tells what each tier below has of a key, as `TierReport`s.
+
+        Raises:
+            InvalidKeyError: the key has no bytes of its own.
+        """
+        lower = self._below.lower
+        name = lower.name_of(key)
+        if self._shared is None:
+            return probe(lower, name)
+        return probe(lower, name, self._shared.shared, self._shared.watched(name))
 
     # Levels across nodes
 

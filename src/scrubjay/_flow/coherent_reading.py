@@ -77,6 +77,11 @@ class CoherentReading(Stack):
         """Note that memory has given an entry up."""
         self._copies.given_up(self.lower.name_of(key), key)
 
+    def watched(self, name: bytes) -> int | None:
+        """Return the version of which changes would be told; None if there is no copy."""
+        held = self._copies.of(name)
+        return held.copy.version if held is not None and held.live else None
+
     def look_after(self, now: float) -> None:
         """Give up the copies of which nobody would have told for too long.
 

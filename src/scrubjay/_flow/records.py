@@ -102,6 +102,19 @@ class Records:
         age = self.age(found.meta)
         return found if age < 0.0 or age < self._grace else None
 
+    def conditions(self, name: bytes, blob: bytes) -> Meta | Undecodable:
+        """Return the conditions in a blob, or why they are not known. No value is made."""
+        return self._serializer.read_meta(name, blob)
+
+    def since(self, meta: Meta) -> float:
+        """Return how many seconds ago a value was made."""
+        return max(0.0, self._wall.time() - meta.created)
+
+    def readable(self, name: bytes) -> str:
+        """Return the name of a counter as people read it: what stands behind the namespace."""
+        text = name[1:].removeprefix(self._encode.prefix).removeprefix(b"=")
+        return text.decode("utf-8", "replace")
+
     def age(self, meta: Meta) -> float:
         """Return for how long something has expired, in seconds; negative if it has not."""
         return -math.inf if meta.expires is None else self._wall.time() - meta.expires

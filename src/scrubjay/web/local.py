@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from scrubjay.observe.inspecting import inspect
+from scrubjay.observe.key_report import KeyReport
 from scrubjay.observe.roster import Roster, store_of
 from scrubjay.observe.watch import Watch
 from scrubjay.types import CacheEvictionStrategy
@@ -169,10 +170,10 @@ class Local:
             ],
         }
 
-    def inspect(self, label: str, text: str) -> dict[str, Any] | None:
+    def inspect(self, label: str, text: str) -> KeyReport | None:
         """Return what is known of a key, or None if the cache is gone."""
         store = self._roster.get(label)
-        return None if store is None else inspect(store, text)
+        return None if store is None else inspect(text, store.explain_key)
 
 
 def _round(note: dict[str, Any]) -> dict[str, Any]:
