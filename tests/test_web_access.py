@@ -243,7 +243,7 @@ def test_the_feed_tells_at_once_and_again(board: Dashboard, cache: Cache[Any, An
     heard: list[int] = []
     while len(heard) < 2:
         line = answer.readline().decode()
-        if line.startswith("data: ["):
+        if line.startswith("data: [{"):
             heard.append(json.loads(line[6:])[0]["requests"])
             cache.get("user:1")
     assert heard[0] == 0

@@ -525,9 +525,9 @@ class AdaptiveCache(Generic[K, V]):
         """Have ``callback(event)`` called after whatever happens; see `Cache.on_event`."""
         return self._sync.on_event(callback, kinds, queued=queued)
 
-    def expose(self) -> Callable[[], None]:
+    def expose(self, *, nodes: bool = False) -> Callable[[], None]:
         """Let ``scrubjay dashboard`` and ``scrubjay top`` show this; see `Cache.expose`."""
-        return self._sync.expose()
+        return self._sync.expose(nodes=nodes)
 
     def dashboard(
         self, port: int = 8710, *, host: str = "127.0.0.1", token: str | None = None

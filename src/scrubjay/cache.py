@@ -470,21 +470,27 @@ class Cache(Foundation[K, V]):
             self.listening = True
         return self.events.subscribe(callback, wanted, queued=queued)
 
-    def expose(self) -> Callable[[], None]:
+    def expose(self, *, nodes: bool = False) -> Callable[[], None]:
         """Let ``scrubjay dashboard`` and ``scrubjay top`` of this user show this cache.
 
         The process answers them on a socket that only this user can open. They are told
         counts, and names of keys and tags; no values.
+
+        Args:
+            nodes: whether pages of other nodes show it, too: every two seconds the same is
+                left in the tier that they share, 8 KB at most, for 15 seconds, signed or
+                encrypted as values are.
 
         Returns:
             A function that ends it.
 
         Raises:
             CacheError: this system has no Unix sockets, or no safe place for one.
+            InvalidArgumentError: `nodes` of a cache without a tier that nodes share.
         """
         from scrubjay.web.exposing import expose  # noqa: PLC0415 - few want it
 
-        return expose(self)
+        return expose(self, nodes)
 
     def dashboard(
         self, port: int = 8710, *, host: str = "127.0.0.1", token: str | None = None

@@ -35,6 +35,8 @@ from scrubjay.types import CacheConsistencyLevel
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from scrubjay.web.board import Board
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
@@ -185,6 +187,14 @@ class Layered(StoreMapping[K, V]):
         if self._shared is None:
             return probe(lower, name)
         return probe(lower, name, self._shared.shared, self._shared.watched(name))
+
+    def node_board(self) -> Board | None:
+        """Return where nodes tell of themselves; None without a tier that they share."""
+        if self._shared is None:
+            return None
+        from scrubjay.web.board import Board  # noqa: PLC0415 - few want it
+
+        return self._shared.lower.on_board(Board, self._shared.shared.tier)
 
     # Levels across nodes
 

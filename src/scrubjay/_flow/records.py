@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from scrubjay._core.store import Store
 from scrubjay._core.terms import Terms
@@ -18,7 +18,9 @@ from scrubjay.clock import Clock
 from scrubjay.codecs import KeyEncoder, Meta, Reason, Serializer, Undecodable
 from scrubjay.errors import EncodeError
 from scrubjay.events import Event, EventKind, Events
-from scrubjay.tiers.protocol import TierRecord
+from scrubjay.tiers.protocol import Tier, TierRecord
+
+T = TypeVar("T")
 
 _log = logging.getLogger("scrubjay")
 
@@ -101,6 +103,10 @@ class Records:
         found = Found(loaded.value, loaded.meta, level, name)
         age = self.age(found.meta)
         return found if age < 0.0 or age < self._grace else None
+
+    def on_board(self, make: Callable[[Tier, bytes, Serializer, Clock], T], tier: Tier) -> T:
+        """Return what is made of a tier and of how records there are named and written."""
+        return make(tier, self._encode.prefix, self._serializer, self._wall)
 
     def conditions(self, name: bytes, blob: bytes) -> Meta | Undecodable:
         """Return the conditions in a blob, or why they are not known. No value is made."""

@@ -25,10 +25,14 @@ def top_command(
     """
     gatherer = Gatherer(None)
     if as_json:
-        gatherer.look()
+        gatherer.look(wait=True)
         rows = gatherer.rows()
         told = [{**row, "detail": gatherer.detail(row["id"])} for row in rows]
-        typer.echo(json.dumps({"time": time.time(), "caches": told}, indent=2))
+        typer.echo(
+            json.dumps(
+                {"time": time.time(), "caches": told, "notices": gatherer.notices()}, indent=2
+            )
+        )
         return
     try:
         from scrubjay.top.screen import TopApp  # noqa: PLC0415 - an extra of its own

@@ -41,7 +41,7 @@ def dashboard_command(
     messages = Console(stderr=True, soft_wrap=True)
     if as_json:
         gatherer = Gatherer(None)
-        gatherer.look()
+        gatherer.look(wait=True)
         typer.echo(json.dumps(gatherer.rows(), indent=2))
         return
     try:

@@ -104,7 +104,10 @@ function memory({ detail, samples }) {
 
 function advice({ detail }) {
   const it = detail.advice;
-  if (it === null) return [none("Only ADAPTIVE simulates other sizes.")];
+  if (it === null) {
+    const adaptive = detail.statistics.configuration.eviction_strategy === "adaptive";
+    return [none(adaptive ? "The node gathers no evidence: it does while somebody looks there, or after advise()." : "Only ADAPTIVE simulates other sizes.")];
+  }
   const size = (step) => (it.in_bytes ? bytes(step.memory) : `${short(step.memory)} entries`);
   const [twice] = it.steps.filter((step) => step.factor === 2);
   const [half] = it.steps.filter((step) => step.factor === 0.5);
