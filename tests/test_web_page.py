@@ -26,7 +26,8 @@ sync_api = pytest.importorskip(
     "playwright.sync_api", reason="playwright is not installed: make .venv/.extra-browser"
 )
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, _BROWSERS)), None)
 if CHROMIUM is None:
     pytest.skip(
         "there is no chromium here (on Debian: the package of that name)", allow_module_level=True
