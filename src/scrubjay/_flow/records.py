@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from scrubjay._core.store import Store
 from scrubjay._core.terms import Terms
+from scrubjay._flow.flight import Flight
 from scrubjay._flow.labels import Names
 from scrubjay._flow.level import Level
 from scrubjay.clock import Clock
@@ -240,14 +241,22 @@ class Records:
             meta = meta._replace(idle_seconds=idle)
         return meta
 
-    def count_hit(self, level: Level, key: Any) -> None:
-        """Count that a tier had what was asked for."""
-        level.counts.hits += 1
+    def count_hit(self, level: Level, key: Any, flight: Flight | None = None) -> None:
+        """Count that a tier had what was asked for.
+
+        Args:
+            level: the tier.
+            key: the key.
+            flight: on whose behalf; what nobody has asked for is told, and answers no request.
+        """
+        if flight is None or not flight.unasked:
+            level.counts.hits += 1
         self._tell(EventKind.TIER_HIT, key, level)
 
-    def count_miss(self, level: Level, key: Any) -> None:
-        """Count that a tier did not have what was asked for."""
-        level.counts.misses += 1
+    def count_miss(self, level: Level, key: Any, flight: Flight | None = None) -> None:
+        """Count that a tier did not have what was asked for; see `count_hit`."""
+        if flight is None or not flight.unasked:
+            level.counts.misses += 1
         self._tell(EventKind.TIER_MISS, key, level)
 
     def _refused(self, level: Level, error: EncodeError) -> None:

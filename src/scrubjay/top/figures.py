@@ -50,7 +50,7 @@ def lately(samples: list[Any], seconds: float = 5.0) -> tuple[float, float | Non
     span = last[0] - first[0]
     if requests <= 0 or span <= 0.0:
         return 0.0, None
-    return requests / span, max(0.0, hits / requests)
+    return requests / span, min(1.0, max(0.0, hits / requests))
 
 
 def sparkline(samples: list[Any], width: int) -> str:

@@ -50,7 +50,7 @@ function hitRate({ detail, samples, row }) {
   const { performance } = detail.statistics;
   const tiers = Object.keys(row.tiers);
   const series = shares(samples);
-  const lately = series.reduce((sum, values) => sum + (values[values.length - 1] ?? 0), 0);
+  const lately = Math.min(1, series.reduce((sum, values) => sum + (values[values.length - 1] ?? 0), 0));
   const label = `Hit rate over time: ${percent(lately)} lately, ${percent(performance.hit_rate)} in all`;
   return [
     figures([
