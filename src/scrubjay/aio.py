@@ -520,7 +520,7 @@ class AdaptiveCache(Generic[K, V]):
         callback: EventCallback,
         kinds: Iterable[EventKind | str] | EventKind | str | None = None,
         *,
-        queued: bool = False,
+        queued: bool = True,
     ) -> Callable[[], None]:
         """Have ``callback(event)`` called after whatever happens; see `Cache.on_event`."""
         return self._sync.on_event(callback, kinds, queued=queued)

@@ -53,7 +53,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _HISTORY = 100  # optimization cycles remembered
-_REMOVALS = frozenset(REMOVALS.values())
+_REMOVALS = frozenset({*REMOVALS.values(), EventKind.DEMOTE})
 
 
 class Cache(Foundation[K, V]):
@@ -440,19 +440,20 @@ class Cache(Foundation[K, V]):
         callback: EventCallback,
         kinds: Iterable[EventKind | str] | EventKind | str | None = None,
         *,
-        queued: bool = False,
+        queued: bool = True,
     ) -> Callable[[], None]:
         """Have ``callback(event)`` called after whatever happens, hits in memory excepted.
 
-        It runs where the event happens, which waits for it, and may use the cache; it is
-        not told of what it causes itself. What it raises is logged.
+        It may use the cache; it is not told of what it causes itself. What it raises is
+        logged. It runs in a thread of its own, so that nobody waits for it: if it does not
+        keep up, events are dropped, and counted by `events.dropped`.
 
         Args:
             callback: a plain function.
             kinds: the kind, or kinds, that it wants to hear of: members of `EventKind` or
                 their values; None for all.
-            queued: whether it is called from a thread of its own instead. If it does not
-                keep up, events are dropped, and counted by `events.dropped`.
+            queued: False has it called where the event happens, in the thread and the
+                context of that, which waits for it.
 
         Returns:
             A function that ends it.

@@ -474,6 +474,9 @@ class Foundation(Layered[K, V]):
         told = REMOVALS[kind]
         if told in self.events.wanted:
             self.events.publish(Event(told, key, cause=kind))
+        if told is EventKind.EVICT and self.layered and EventKind.DEMOTE in self.events.wanted:
+            # It was stored there when it was stored here; nothing is to be moved.
+            self.events.publish(Event(EventKind.DEMOTE, key, tier=self._below.levels[0].name))
 
     def _tell_subscribers(self) -> None:
         """Let no write and no removal pass unnoticed from now on."""
