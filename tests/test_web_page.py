@@ -341,7 +341,9 @@ def test_another_node_is_on_the_page_and_the_page_says_when_its_tier_is_away(
         one.page.wait_for_selector("#answer >> text=own machine")
         assert one.page.locator("#notices:visible").count() == 0
         tiers[0].reachable = False
-        one.page.wait_for_selector("#notices li >> text=cannot be reached")
+        one.page.wait_for_selector("#notices >> text=cannot be reached")
+        worst = one.page.evaluate(CONTRAST)
+        assert worst["ratio"] >= 4.5, worst
         one.page.click("#caches button >> text=here")
         one.page.wait_for_selector("h2 >> text=here")
         here.get("nothing")

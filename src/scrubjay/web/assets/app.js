@@ -125,7 +125,7 @@ function notices(list) {
   const text = list.join("\n");
   if (element.dataset.text === text) return;  // or it would be read out each second
   element.dataset.text = text;
-  element.replaceChildren(...list.map((notice) => make("li", {}, notice)));
+  element.replaceChildren(...list.map((notice) => make("div", {}, notice)));
 }
 
 function status(lost) {
