@@ -498,6 +498,28 @@ def look_until(gatherer: Gatherer, done: Callable[[dict[str, Any]], bool]) -> di
     raise AssertionError((rows, gatherer.notices()))
 
 
+@pytest.mark.parametrize("command", ["top", "dashboard"])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--redis", "http://localhost"], "url:"),
+        (["--redis", "redis://localhost:1", "--namespace", ""], "namespace"),
+    ],
+)
+def test_a_server_that_makes_no_sense_is_refused(
+    command: str, options: list[str], message: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "scrubjay", command, *options],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no Unix sockets")
 def test_machines_that_share_a_redis_are_on_one_page(
     redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -524,6 +546,15 @@ def test_machines_that_share_a_redis_are_on_one_page(
         )
         printed = {each["name"]: each for each in json.loads(told.stdout)["caches"]}
         assert printed["far"]["detail"]["statistics"]["identity"]["name"] == "far"
+        monkeypatch.setenv("SCRUBJAY_RUNTIME_DIR", str(tmp_path / "nobody"))
+        command = [sys.executable, "-m", "scrubjay", "top", "--json", "--redis", redis.url]
+        for namespace, expected in (("shop", {"near", "far"}), ("other", set())):
+            told = subprocess.run(
+                [*command, "--namespace", namespace], capture_output=True, text=True, check=True
+            )
+            names = {each["name"] for each in json.loads(told.stdout)["caches"]}
+            assert names == expected  # from a machine without any of them
+        monkeypatch.setenv("SCRUBJAY_RUNTIME_DIR", str(here))
         redis.kill()
         look_until(gatherer, lambda rows: bool(gatherer.notices()))
         near("ask")

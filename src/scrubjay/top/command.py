@@ -9,12 +9,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from scrubjay.errors import CacheError
+from scrubjay.web import asked
 from scrubjay.web.gathering import Gatherer
 
 _USAGE_ERROR = 2
 
 
 def top_command(
+    redis: asked.Redis = None,
+    namespace: asked.Namespace = "default",
+    tenant: asked.Tenant = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print all about each cache once, as JSON.")
     ] = False,
@@ -23,7 +28,12 @@ def top_command(
 
     A program does that by `cache.expose()`.
     """
-    gatherer = Gatherer(None)
+    messages = Console(stderr=True, soft_wrap=True)
+    try:
+        gatherer = Gatherer(None, nodes=asked.nodes(redis, namespace, tenant))
+    except CacheError as error:
+        messages.print(f"scrubjay: {error}", markup=False, highlight=False)
+        raise typer.Exit(_USAGE_ERROR) from error
     if as_json:
         gatherer.look(wait=True)
         rows = gatherer.rows()
@@ -40,6 +50,6 @@ def top_command(
         if (error.name or "").partition(".")[0] != "textual":
             raise
         message = "scrubjay: top needs the extra 'top': pip install 'scrubjay[top]'"
-        Console(stderr=True, soft_wrap=True).print(message, markup=False, highlight=False)
+        messages.print(message, markup=False, highlight=False)
         raise typer.Exit(_USAGE_ERROR) from error
     TopApp(gatherer).run()
