@@ -26,6 +26,7 @@ from scrubjay.web import snapshots
 from scrubjay.web.board import LIFE, SLOTS, Board
 from scrubjay.web.gathering import Gatherer
 from scrubjay.web.local import Local
+from scrubjay.web.local import process as own
 from scrubjay.web.nodes import Nodes
 from scrubjay.web.publishing import Publisher
 from scrubjay.web.shapes import fits
@@ -390,6 +391,29 @@ def test_a_cache_of_another_node_has_its_detail_and_no_keys(server: SharedMemory
     assert len(gatherer.samples(identity)) == 1
     gatherer.look()
     assert len(gatherer.samples(identity)) == 1  # the same snapshot is no second sample
+
+
+def test_nobody_looks_where_nothing_is_shared() -> None:
+    local = Local("here (1)")
+    local.add(Cache[Any, Any](max_entries=5))
+    assert local.nodes.told(wait=60) == {"rows": [], "notices": []}
+    assert local.nodes._thread is None
+
+
+def test_a_thread_that_cannot_be_started_leaves_nothing_behind(
+    server: SharedMemory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SCRUBJAY_RUNTIME_DIR", str(tmp_path / "r"))
+    node = Node(server)
+
+    def fail(cache: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("scrubjay.web.exposing.publish", fail)
+    before = len(own.local)
+    with pytest.raises(RuntimeError, match="new thread"):
+        node.cache.expose(nodes=True)
+    assert len(own.local) == before
 
 
 def test_only_a_cache_on_a_shared_tier_can_tell_other_nodes() -> None:

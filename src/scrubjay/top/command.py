@@ -10,16 +10,16 @@ import typer
 from rich.console import Console
 
 from scrubjay.errors import CacheError
-from scrubjay.web import asked
+from scrubjay.web import options
 from scrubjay.web.gathering import Gatherer
 
 _USAGE_ERROR = 2
 
 
 def top_command(
-    redis: asked.Redis = None,
-    namespace: asked.Namespace = "default",
-    tenant: asked.Tenant = None,
+    redis: options.Redis = None,
+    namespace: options.Namespace = "default",
+    tenant: options.Tenant = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print all about each cache once, as JSON.")
     ] = False,
@@ -30,7 +30,7 @@ def top_command(
     """
     messages = Console(stderr=True, soft_wrap=True)
     try:
-        gatherer = Gatherer(None, nodes=asked.nodes(redis, namespace, tenant))
+        gatherer = Gatherer(None, nodes=options.nodes(redis, namespace, tenant))
     except CacheError as error:
         messages.print(f"scrubjay: {error}", markup=False, highlight=False)
         raise typer.Exit(_USAGE_ERROR) from error

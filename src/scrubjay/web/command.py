@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from scrubjay.errors import CacheError
-from scrubjay.web import asked
+from scrubjay.web import options
 from scrubjay.web.access import is_loopback
 from scrubjay.web.dashboard import LOOPBACK, PORT, Dashboard
 from scrubjay.web.gathering import Gatherer
@@ -31,9 +31,9 @@ def dashboard_command(
             "one is made up and printed unless it is given here."
         ),
     ] = None,
-    redis: asked.Redis = None,
-    namespace: asked.Namespace = "default",
-    tenant: asked.Tenant = None,
+    redis: options.Redis = None,
+    namespace: options.Namespace = "default",
+    tenant: options.Tenant = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the caches once, as JSON, and serve no page.")
     ] = False,
@@ -44,7 +44,7 @@ def dashboard_command(
     """
     messages = Console(stderr=True, soft_wrap=True)
     try:
-        nodes = asked.nodes(redis, namespace, tenant)
+        nodes = options.nodes(redis, namespace, tenant)
         if as_json:
             gatherer = Gatherer(None, nodes=nodes)
             gatherer.look(wait=True)

@@ -127,7 +127,7 @@ def expose(cache: Any, nodes: bool = False) -> Callable[[], None]:
                 raise
 
     shown = [cache]
-    told = [publish(cache)] if nodes else []
+    told: list[Callable[[], None]] = []
 
     def end() -> None:
         while told:
@@ -139,4 +139,10 @@ def expose(cache: Any, nodes: bool = False) -> Callable[[], None]:
                 _announced.announcement.close()
                 _announced.announcement = None
 
+    if nodes:
+        try:
+            told.append(publish(cache))
+        except BaseException:  # no thread could be started
+            end()
+            raise
     return end

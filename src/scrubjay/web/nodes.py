@@ -109,15 +109,16 @@ class Nodes:
         Args:
             wait: seconds to wait at most, if nobody has looked lately.
         """
+        idle = self._thread is None and next(iter(self._boards()), None) is None
         with self._changed:
             self._asked = self._clock()
-            if self._thread is None:
+            if self._thread is None and not idle:
                 self._looked = False
                 self._thread = threading.Thread(
                     target=self._run, name="scrubjay-nodes", daemon=True
                 )
                 self._thread.start()
-            if wait:
+            if wait and not idle:
                 self._changed.wait_for(lambda: self._looked, wait)
             now = self._clock()
             rows: list[Row] = [
