@@ -219,6 +219,9 @@ def test_what_is_least_needed_goes_first(monkeypatch: pytest.MonkeyPatch) -> Non
 # What nobody should have written
 
 
+STEP = ("factor", "memory", "miss_ratio", "bound", "hits")
+
+
 def spoiled(change: Callable[[Any], Any]) -> bytes:
     snapshot: Any = json.loads(json.dumps(make_snapshot()))
     change(snapshot)
@@ -235,6 +238,11 @@ def spoiled(change: Callable[[Any], Any]) -> bytes:
         lambda found: found["row"].update(requests="many"),
         lambda found: found["row"].update(p50_ms=float("nan")),
         lambda found: found["row"].update(node="12"),
+        lambda found: found["row"].update(requests=10**400),
+        lambda found: found["row"].update(removals={}),
+        lambda found: found["detail"].update(
+            advice={"reason": "", "in_bytes": True, "steps": [dict.fromkeys(STEP, 1)]}
+        ),
         lambda found: found["row"].update(node="n../../../etc/pass"),
         lambda found: found["detail"].update(slowest=[1]),
         lambda found: found["detail"]["statistics"].pop("performance"),

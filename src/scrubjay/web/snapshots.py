@@ -20,6 +20,8 @@ MOST_BYTES = 8192  # of a snapshot
 _MOST_PLAIN = 256 * 1024  # bytes that it may become
 _FORMAT = 1
 _NODE = re.compile(r"n[0-9a-f]{16}")
+_DIGITS = 19  # of a count
+_FACTORS = frozenset({0.5, 1.0, 2.0})  # sizes that are spoken of where there is advice
 _NAME = 200  # characters of a name
 
 
@@ -89,15 +91,19 @@ def unpack(body: bytes) -> Snapshot | None:
         text = reader.decompress(body, _MOST_PLAIN)
         if not reader.eof:
             return None
-        found = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        found = json.loads(text, parse_constant=_refuse, parse_float=_finite, parse_int=_whole)
         known = isinstance(found, dict) and found.get("format") == _FORMAT
         if not known or not fits(found, Snapshot):
             return None
     except (zlib.error, ValueError, RecursionError):
         return None
     row = found["row"]
-    if not _NODE.fullmatch(row["node"]) or not row["tiers"]:
+    if not _NODE.fullmatch(row["node"]) or not row["tiers"] or "evicted" not in row["removals"]:
         return None
+    if found["detail"] is not None and found["detail"]["advice"] is not None:
+        factors = {step["factor"] for step in found["detail"]["advice"]["steps"]}
+        if factors and not factors >= _FACTORS:
+            return None
     row["name"] = row["name"][:_NAME]
     row["process"] = f"{row['process'][:_NAME]} on {found['host'][:_NAME]}"
     row["id"] = f"{row['node']}/{row['name']}"
@@ -109,6 +115,12 @@ def unpack(body: bytes) -> Snapshot | None:
 
 def _refuse(name: str) -> float:
     raise ValueError(f"{name} is no number")
+
+
+def _whole(text: str) -> int:
+    if len(text) > _DIGITS:
+        raise ValueError(f"{text} is too large")
+    return int(text)
 
 
 def _finite(text: str) -> float:
