@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -22,6 +23,8 @@ from scrubjay.events import Event, EventKind, Events
 from scrubjay.tiers.protocol import Tier, TierRecord
 
 T = TypeVar("T")
+
+_STRING = re.compile(rb"s\d+:(.*)", re.DOTALL)  # a key that is a string, see `codecs.key_parts`
 
 _log = logging.getLogger("scrubjay")
 
@@ -120,7 +123,8 @@ class Records:
     def readable(self, name: bytes) -> str:
         """Return the name of a counter as people read it: what stands behind the namespace."""
         text = name[1:].removeprefix(self._encode.prefix).removeprefix(b"=")
-        return text.decode("utf-8", "replace")
+        string = _STRING.fullmatch(text)
+        return (string[1] if string else text).decode("utf-8", "replace")
 
     def age(self, meta: Meta) -> float:
         """Return for how long something has expired, in seconds; negative if it has not."""

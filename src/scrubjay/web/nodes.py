@@ -72,7 +72,9 @@ class Nodes:
             except Exception as error:  # of a tier that is not ours, say
                 away = True
                 reason = error if isinstance(error, CacheError) else type(error).__name__
-                notices.append(f"Nodes that share {board.tier_name} with {name}: {reason}")
+                notices.append(
+                    f"Nodes behind {board.tier_name}, as {name} has it, are not seen: {reason}"
+                )
                 continue
             for body in bodies.values():
                 if body not in read:
@@ -85,7 +87,7 @@ class Nodes:
                     found[snapshot["row"]["id"]] = snapshot
             if unreadable:
                 notices.append(
-                    f"Nodes that share {board.tier_name} with {name}: {unreadable} cannot be read, "
+                    f"Nodes behind {board.tier_name}, as {name} has it: {unreadable} cannot be read, "
                     "as they have another version or another secret"
                 )
         self._read = read

@@ -11,7 +11,8 @@ function item(row) {
   const name = make("span", { class: "name" }, row.name);
   const rate = make("span", { class: "rate" });
   const less = make("span", { class: "less" });
-  const button = make("button", { type: "button" }, name, rate, less);
+  const place = make("span", { class: "less", title: row.process }, row.process);
+  const button = make("button", { type: "button" }, name, rate, less, place);
   button.addEventListener("click", () => { choose(row.id); byId("main").focus({ preventScroll: true }); });
   const element = make("li", {}, button);
   return { element, button, rate, less, words: `${row.name} ${row.process}`.toLowerCase() };
@@ -34,7 +35,7 @@ function showList(rows) {
     const silent = row.silent > SILENT;
     const trouble = silent ? `silent for ${seconds(row.silent)} · ` : row.ok ? "" : "degraded · ";
     set(one.rate, row.requests ? percent(row.hits / row.requests) : "–");
-    set(one.less, `${trouble}${short(perSecond)}/s · ${bytes(row.bytes)} · ${row.process}`);
+    set(one.less, `${trouble}${short(perSecond)}/s · ${bytes(row.bytes)}`);
     one.less.classList.toggle("bad", silent || !row.ok);
     one.button.setAttribute("aria-current", String(row.id === state.chosen));
     one.element.hidden = !one.words.includes(wanted);
