@@ -62,8 +62,13 @@ test-all: ## run `make test` on every Python from 3.10 on that is found
 		$(MAKE) --no-print-directory test PYTHON=$$python SUFFIX=-$$version; \
 	done
 
-page: $(VENV)/.extra-test $(VENV)/.extra-browser ## look at the live page in Chromium (Debian: apt install chromium)
-	$(VENV)/bin/python -m pytest tests/test_web_page.py $(ARGS)
+page: $(VENV)/.extra-test $(VENV)/.extra-browser ## look at the live page in Chromium
+	@if $(ENVIRONMENT) browser; then \
+		echo "==> the live page in Chromium" && \
+		$(VENV)/bin/python -m pytest tests/test_web_page.py $(ARGS); \
+	else \
+		echo "==> NOT TESTED: the live page in a browser, for want of Chromium"; \
+	fi
 
 lint: $(DEV)/.ready ## check the style, the format and the layers
 	$(DEV)/bin/ruff check .

@@ -117,6 +117,7 @@ GOALS = (
     Goal("get, hit, same key objects / dict.get", "hit", 1.2, _ratio(DICT)),
     Goal("get, hit / the fastest peer that evicts", "hit", 1.0, _fastest_peer, strict=True),
     Goal("get, hit, every sink attached / dict.get", "hit-observed", 1.32, _ratio(DICT, SINKS)),
+    Goal("get, hit, every sink attached / without", "hit-observed", 1.1, _ratio(SCRUBJAY, SINKS)),
     Goal("get, hit, over two more tiers / one", "hit-tiers", 1.05, _ratio(SCRUBJAY, SHARED)),
     Goal("get, hit, fresh equal keys / dict.get", "hit-fresh", 1.4, _ratio(DICT)),
     Goal("get, miss / dict.get", "miss", 1.0, _ratio(DICT)),

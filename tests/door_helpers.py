@@ -25,6 +25,7 @@ ASYNCHRONOUS = frozenset(
         "invalidate",
         "invalidate_many",
         "invalidate_by_tags",
+        "explain_key",
         "clear",
     }
 )

@@ -61,6 +61,18 @@ def test_help_names_the_commands(call):
     assert "--capacity" in out
 
 
+def test_every_command_has_json():
+    import typer
+
+    group = typer.main.get_command(cli._build_app())
+    named = {
+        name: {option for parameter in command.params for option in parameter.opts}
+        for name, command in group.commands.items()
+    }
+    assert {"record", "train", "top", "dashboard", "verify", "demo"} <= set(named)
+    assert [name for name, options in named.items() if "--json" not in options] == []
+
+
 def test_module_can_be_run():
     done = subprocess.run(
         [sys.executable, "-m", "scrubjay", "--version"],

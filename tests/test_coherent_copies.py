@@ -84,6 +84,7 @@ def test_a_tier_keeps_nothing_of_a_cache_that_is_dropped():
     gc.collect()
     assert known() is None
     assert tier.read_many([b"a"]) == [None]
+    assert not tier._listeners._all
 
 
 class Ring:

@@ -218,7 +218,7 @@ def test_the_time_of_a_load_is_shared_by_its_keys(make: Any) -> None:
 def test_loads_are_told_once_with_their_number_of_keys(make: Any) -> None:
     cache = make()
     told: list[Any] = []
-    cache.on_event(told.append)
+    cache.on_event(told.append, queued=False)
     cache.get_many(["a", "b", "c"], Loader())
     kinds = [(event.kind, event.key, event.amount) for event in told]
     assert kinds == [

@@ -130,7 +130,7 @@ def test_a_load_that_an_invalidation_overtook_is_not_kept(make, clock, source):
 def test_a_failing_load_yields_the_old_value(make, clock, source):
     cache = make(ttl_seconds=10, stale_if_error_seconds=100, clock=clock)
     told: list[Any] = []
-    cache.on_event(told.append, EventKind.STALE_SERVED)
+    cache.on_event(told.append, EventKind.STALE_SERVED, queued=False)
     cache.get_or_load("a", source)
     clock.advance(50)
     source.error = RuntimeError("the source is down")

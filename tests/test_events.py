@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from scrubjay import AdaptiveCache, Cache, InvalidArgumentError, RemovalCause
+from scrubjay.errors import TierUnavailableError
 from scrubjay.events import REMOVALS, Event, EventKind, Events
 from scrubjay.tiers.events import TierEvent, TierEventKind
+from scrubjay.tiers.memory import MemoryTier
 
 KINDS = st.sampled_from(EventKind)
 
@@ -180,7 +182,7 @@ def test_a_queued_subscriber_that_holds_its_cache_does_not_keep_it_alive() -> No
     def note(event: Event, cache: Any = cache) -> None:
         told.set()
 
-    cache.on_event(note, "evict", queued=True)
+    cache.on_event(note, "evict")
     for key in range(5):
         cache[key] = key
     assert told.wait(30)
@@ -216,7 +218,7 @@ def test_what_a_tier_tells_of_is_logged_where_nobody_listens(
 
 def listened(cache: Any, kinds: Any = None) -> list[Event]:
     heard: list[Event] = []
-    cache.on_event(heard.append, kinds)
+    cache.on_event(heard.append, kinds, queued=False)
     return heard
 
 
@@ -246,6 +248,80 @@ def test_removals_are_told_with_their_cause() -> None:
         ("invalidate", "d", RemovalCause.TAG),
         ("invalidate", "c", RemovalCause.CLEARED),
     ]
+
+
+class Failing(MemoryTier):
+    """A tier that can be told to fail."""
+
+    failing = False
+
+    def get_many(self, keys: Any) -> Any:
+        if self.failing:
+            raise TierUnavailableError("gone for lunch")
+        return super().get_many(keys)
+
+
+def test_tiers_are_told_of_by_name() -> None:
+    near, far = Failing(name="near"), MemoryTier(name="far")
+    cache: Cache[Any, Any] = Cache(max_entries=2, tiers=[near, far], eviction_strategy="lru")
+    cache.put("a", 1)
+    near.clear()
+    heard = listened(cache)
+
+    def told() -> list[tuple[str, Any, str]]:
+        found = [
+            (event.kind.value, event.key, event.tier)
+            for event in heard
+            if event.kind is not EventKind.TIER_CALL
+        ]
+        heard.clear()
+        return found
+
+    cache.put("b", 1)
+    cache.put("c", 1)
+    assert told() == [("evict", "a", ""), ("demote", "a", "near")]
+    assert cache.get("a") == 1
+    assert [each for each in told() if each[0] not in {"evict", "demote"}] == [
+        ("miss", "a", ""),
+        ("tier_miss", "a", "near"),
+        ("tier_hit", "a", "far"),
+        ("promote", "a", "far"),
+    ]
+    near.failing = True
+    assert cache.get("b") == 1
+    kinds = told()
+    assert ("tier_error", None, "near") in kinds
+    assert ("tier_hit", "b", "far") in kinds
+    cache.get("nothing")
+    assert ("tier_miss", "nothing", "far") in told()
+    cache.invalidate("a")
+    assert [each for each in told() if each[0] in {"invalidate", "demote"}] == [
+        ("invalidate", "a", "")
+    ]
+
+
+def test_without_tiers_nothing_is_demoted() -> None:
+    cache: Cache[Any, Any] = Cache(max_entries=1)
+    heard = listened(cache, "demote")
+    cache.put("a", 1)
+    cache.put("b", 1)
+    assert heard == []
+
+
+def test_a_subscriber_that_stalls_holds_nobody_up() -> None:
+    cache: Cache[Any, Any] = Cache(max_entries=1)
+    stalled, go = threading.Event(), threading.Event()
+
+    def stall(event: Event) -> None:
+        stalled.set()
+        assert go.wait(60)
+
+    end = cache.on_event(stall)
+    for number in range(50):
+        cache.put(number, number)  # it would hang here
+    assert stalled.wait(60)
+    end()
+    go.set()
 
 
 def test_a_load_is_told_from_its_start_to_its_end() -> None:

@@ -63,7 +63,7 @@ class Bench:
         )
         layers = [Memory(max_entries=2), Disk(directory, **{"max_size_mb": 4, **disk}), remote]
         self.cache = make(tiers=layers, eviction_strategy="lru")
-        self.cache.on_event(self._count)
+        self.cache.on_event(self._count, queued=False)
 
     def _count(self, event):
         name = event.tier + (" " + event.detail if event.kind is EventKind.BREAKER else "")

@@ -44,7 +44,7 @@ class Victim:
         self.cache = Cache(
             max_entries=10, tiers=[Layer(tier)], namespace="ours", serializer=serializer, **options
         )
-        self.cache.on_event(self.events.append, EventKind.UNDECODABLE)
+        self.cache.on_event(self.events.append, EventKind.UNDECODABLE, queued=False)
 
     def stored(self, key):
         """Return the blob that the tier has."""

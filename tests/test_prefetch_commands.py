@@ -73,6 +73,10 @@ def test_a_trained_model_can_be_loaded(call, tmp_path):
     status, out, _ = call("train", LOOP, "--output", model, "--entries", "100")
     assert status == 0
     assert "6,000 requests, 1,000 keys" in out
+    status, out, err = call("train", LOOP, "--output", model, "--entries", "100", "--json")
+    assert (status, err) == (0, "")
+    told = json.loads(out)
+    assert (told["model"], told["requests"], told["keys"]) == (str(model), 6000, 1000)
     planner = Planner(100)
     planner.load(model.read_bytes())
     assert [guess.key for guess in planner.predict(5, 0, 1)] == [6]

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from scrubjay import AdaptiveCache, Cache
+from scrubjay import AdaptiveCache, Cache, Layer
+from scrubjay.testing import SharedMemory, SharedMemoryTier
 from scrubjay.tiers import MemoryTier
 from tests.door_helpers import Patient, arun, in_time, spin, until, wait
 from tests.models import check, scaled
@@ -442,6 +443,31 @@ def test_what_a_lower_tier_has_is_fetched_ahead_without_the_loader() -> None:
     assert ("fetched", "b", True) in script.told
     assert cache.get("b") == "value of b"
     assert calls == []
+    cache.close()
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_what_a_tier_had_for_nobody_is_no_hit_of_a_request(shared: bool) -> None:
+    far: Any = SharedMemoryTier(SharedMemory()) if shared else MemoryTier(name="shared")
+    cache, _, workers = scripted({"a": ["b", "c"]}, loader=str.upper, tiers=[Layer(far)])
+    for key in "abc":
+        cache.get_or_load(key)
+    workers.run()
+    for key in range(200):
+        cache.put(str(key), key)
+    before, tier = cache.statistics, cache.get_detailed_statistics()["tiers"]["shared"]
+    cache.get_or_load("a")  # found below; b is fetched ahead from there
+    workers.run()
+    assert cache.waits("b")
+    cache.get_or_load("z")  # nobody has it
+    after, told = cache.statistics, cache.get_detailed_statistics()["tiers"]["shared"]
+    assert after.total_requests == before.total_requests + 2
+    assert after.cache_hits == before.cache_hits + 1
+    assert after.cache_misses == before.cache_misses + 1
+    assert (told["hits"], told["misses"]) == (tier["hits"] + 1, tier["misses"] + 1)
+    cache.get("b")
+    assert cache.get_detailed_statistics()["tiers"]["shared"]["hits"] == tier["hits"] + 1
+    assert cache.statistics.cache_hits == before.cache_hits + 2
     cache.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -56,6 +57,32 @@ def test_a_program_is_recorded(record, tmp_path):
     assert count_rows(path) == Counts(hits=270, misses=30, stores=30)
     for words in ("traffic.rec", "300", "90.00%", "330"):
         assert words in done.stderr
+
+
+def test_what_was_recorded_is_told_as_json_in_the_last_line(record, tmp_path):
+    program = USES_A_CACHE + "Cache(max_entries=5, name='idle')\nprint('of the program')"
+    done = record(program, options=("--sample", "1", "--json"))
+    assert (done.returncode, done.stderr) == (0, "")
+    first, last = done.stdout.splitlines()
+    assert first == "of the program"
+    assert json.loads(last) == {
+        "sample": 1.0,
+        "recordings": [
+            {
+                "file": "traffic.rec",
+                "cache": "1",
+                "requests": 300,
+                "hits": 270,
+                "rows": 330,
+                "dropped": 0,
+            }
+        ],
+        "empty": 1,
+        "left_out": 0,
+        "failures": [],
+    }
+    closing = record("import sys; sys.stdout.close()", options=("--json",))
+    assert "Traceback" not in closing.stderr
 
 
 def test_a_sample_under_a_secret(record, tmp_path):

@@ -378,3 +378,5 @@ def test_the_command_lists_bugs():
     command = [sys.executable, "-m", "scrubjay", "verify", "--bug", "list"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert [line.split()[0] for line in done.stdout.splitlines()] == list(bugs.BUGS)
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)
+    assert list(json.loads(done.stdout)) == list(bugs.BUGS)

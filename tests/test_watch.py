@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scrubjay import Cache, InvalidArgumentError, ManualClock
 from scrubjay.events import Event, EventKind
 from scrubjay.observe.hottest import namespace
-from scrubjay.observe.inspecting import find_key, inspect
+from scrubjay.observe.inspecting import candidates, inspect
 from scrubjay.observe.roster import Roster, store_of
 from scrubjay.observe.watch import Watch, shown
 
@@ -95,7 +95,9 @@ def test_a_key_is_found_by_what_people_write(key: Any) -> None:
     cache[key] = 1
     text = key if isinstance(key, str) else repr(key)
     if len(text) <= 1000:
-        assert find_key(cache, text) == key
+        assert key in candidates(text)
+        found = inspect(text, cache.explain_key)
+        assert (found["where"], found["type"]) == (["memory"], type(key).__name__)
 
 
 @pytest.mark.parametrize(
@@ -103,8 +105,8 @@ def test_a_key_is_found_by_what_people_write(key: Any) -> None:
 )
 def test_what_is_no_key_is_a_string(text: str) -> None:
     cache: Cache[Any, Any] = Cache(max_entries=5)
-    assert find_key(cache, text) == text
-    assert inspect(cache, text)["present"] is False
+    assert candidates(text) == [text]
+    assert inspect(text, cache.explain_key)["where"] == []
 
 
 def test_a_key_is_explained() -> None:
@@ -123,12 +125,15 @@ def test_a_key_is_explained() -> None:
     clock.advance(10)
     cache.get("page:1")
     clock.advance(5)
-    told = inspect(cache, "page:1")
+    told = cache.explain_key("page:1")
     assert json.loads(json.dumps(told)) == told
     assert "secret" not in json.dumps(told)
-    assert told["value"] == "<str, not shown>"
-    assert (told["age_seconds"], told["idle_seconds"], told["expires_in_seconds"]) == (15, 5, 45)
-    assert (told["uses"], told["tags"], told["dependencies"]) == (2, ["t"], ["q"])
+    assert told["where"] == ["memory"]
+    entry = told["memory"]
+    assert entry is not None
+    assert entry["value"] == "<str, not shown>"
+    assert (entry["age_seconds"], entry["idle_seconds"], entry["expires_in_seconds"]) == (15, 5, 45)
+    assert (entry["uses"], entry["tags"], entry["dependencies"]) == (2, ["t"], ["q"])
     assert (told["dependents"], told["dependent_count"]) == (["list"], 1)
     for words in ("lru", "read 1 times", "priority 2", "would cost 0.5", "goes in 45 s"):
         assert words in told["why"]

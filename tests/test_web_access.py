@@ -185,7 +185,8 @@ def test_what_is_told_has_no_value_in_it(board: Dashboard, cache: Cache[Any, Any
     key = ask(board, f"/key?cache={quoted}&key=user:1")[2]
     assert json.loads(detail)["statistics"]["identity"]["name"] == "users"
     told = json.loads(key)
-    assert (told["present"], told["tags"], told["dependencies"]) == (True, ["t"], ["org:1"])
+    assert told["where"] == ["memory"]
+    assert (told["memory"]["tags"], told["memory"]["dependencies"]) == (["t"], ["org:1"])
     assert told["why"]
     for text in (detail, key):
         assert b"secret" not in text
@@ -242,7 +243,7 @@ def test_the_feed_tells_at_once_and_again(board: Dashboard, cache: Cache[Any, An
     heard: list[int] = []
     while len(heard) < 2:
         line = answer.readline().decode()
-        if line.startswith("data: ["):
+        if line.startswith("data: [{"):
             heard.append(json.loads(line[6:])[0]["requests"])
             cache.get("user:1")
     assert heard[0] == 0

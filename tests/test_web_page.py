@@ -15,15 +15,19 @@ from typing import Any
 
 import pytest
 
-from scrubjay import AdaptiveCache, Cache
+from scrubjay import AdaptiveCache, Cache, Layer
+from scrubjay.testing import SharedMemory, SharedMemoryTier
 from scrubjay.tiers.memory import MemoryTier
 from scrubjay.web.dashboard import Dashboard
+from scrubjay.web.local import Local
+from scrubjay.web.publishing import Publisher
 
 sync_api = pytest.importorskip(
     "playwright.sync_api", reason="playwright is not installed: make .venv/.extra-browser"
 )
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, _BROWSERS)), None)
 if CHROMIUM is None:
     pytest.skip(
         "there is no chromium here (on Debian: the package of that name)", allow_module_level=True
@@ -301,6 +305,72 @@ def test_a_hundred_caches_are_no_burden(visit: Callable[..., Visit]) -> None:
             }"""
         )
         assert spent < 100, f"{spent} ms to draw the list"
+
+
+def test_another_node_is_on_the_page_and_the_page_says_when_its_tier_is_away(
+    visit: Callable[..., Visit],
+) -> None:
+    server = SharedMemory()
+    tiers = [SharedMemoryTier(server) for _ in range(2)]
+    here, there = (
+        Cache[str, str](max_entries=50, loader=load, name=name, tiers=[Layer(tier)])
+        for name, tier in zip(("here", "there"), tiers, strict=True)
+    )
+    afar = Local("elsewhere.py (1)")  # stands for another machine
+    afar.add(there)
+    publisher = Publisher(afar)
+    place = there.node_board()
+    assert place is not None
+    end = publisher.add(there, place)
+    with here.dashboard(0, host="127.0.0.1") as board:
+        one = visit(board)
+        one.page.wait_for_selector("#caches button >> text=there")
+        one.page.click("#caches button >> text=there")
+        one.page.wait_for_selector("h2 >> text=there")
+        for number in range(300):
+            there.get_or_load(f"user:{number % 70}")
+        there.get_many(["user:1", "user:2"])
+        report: Any = there.get_detailed_statistics()
+        performance = report["performance"]
+        expected = {name: performance[name] for name in OF_PERFORMANCE}
+        expected |= {name: report["memory"][name] for name in ("entry_count", "current_size_mb")}
+        one.agree(expected)
+        assert "elsewhere.py (1) on " in one.page.text_content("#subtitle")
+        one.page.fill("#key", "user:1")
+        one.page.click("form button")
+        one.page.wait_for_selector("#answer >> text=own machine")
+        assert one.page.locator("#notices:visible").count() == 0
+        tiers[0].reachable = False
+        one.page.wait_for_selector("#notices >> text=cannot be reached")
+        worst = one.page.evaluate(CONTRAST)
+        assert worst["ratio"] >= 4.5, worst
+        one.page.click("#caches button >> text=here")
+        one.page.wait_for_selector("h2 >> text=here")
+        here.get("nothing")
+        one.wait("total_requests", 1)  # what is near goes on
+        tiers[0].reachable = True
+        one.page.wait_for_selector("#notices", state="hidden")
+        end()
+        one.page.wait_for_selector("#caches button >> text=there", state="detached")
+
+
+def test_a_key_is_explained_in_every_tier(visit: Callable[..., Visit]) -> None:
+    cache: Cache[Any, Any] = Cache(
+        max_entries=1, name="profiles", tiers=[MemoryTier(name="disk"), MemoryTier(name="far")]
+    )
+    cache.put("user:1", "the secret", tags={"team"})
+    cache.put("user:2", "the secret")
+    with cache.dashboard(0) as board:
+        one = visit(board)
+        one.page.wait_for_selector("[data-figure=hit_rate]")
+        one.page.fill("#key", "user:1")
+        one.page.click("form button")
+        one.page.wait_for_selector('[data-figure="key.disk"][data-value=valid]')
+        assert one.value("key.far") == "valid"
+        text = one.page.inner_text("#answer")
+        assert "the next request finds it in disk" in text
+        assert "team" in text
+        assert "secret" not in text
 
 
 def test_a_page_whose_program_has_gone_says_so(visit: Callable[..., Visit]) -> None:

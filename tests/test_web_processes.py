@@ -73,8 +73,8 @@ def test_another_process_shows_what_a_process_exposes() -> None:
         detail = gatherer.detail(row["id"])
         assert detail["statistics"]["loads"]["count"] == 7
         assert len(detail["slowest"]) == 0  # nobody listened then
-        assert gatherer.inspect(row["id"], "user:1")["present"] is True
-        assert gatherer.inspect(row["id"], "user:99")["present"] is False
+        assert gatherer.inspect(row["id"], "user:1")["where"] == ["memory"]
+        assert gatherer.inspect(row["id"], "user:99")["where"] == []
         assert len(gatherer.samples(row["id"])) == 1
         running.stdin.write("\n")
         running.stdin.flush()

@@ -5,6 +5,7 @@
     python tools/environment.py install DIR MODE     build a wheel and install it
     python tools/environment.py extra DIR EXTRA      add the packages of an extra
     python tools/environment.py server               a Redis server for the tests
+    python tools/environment.py browser              a Chromium for the tests, or status 1
     python tools/environment.py interpreters         the interpreters to test with
 
 Only the standard library is used, on any Python from 3.10 on. What is already right is
@@ -26,6 +27,9 @@ from pathlib import Path
 
 OLDEST, NEWEST = (3, 10), (3, 14)
 DEBIAN_PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+# As tests/test_web_page.py looks for it.
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 COMPILED, PURE = "compiled", "pure"
 SWITCHES = {
@@ -199,6 +203,18 @@ def server() -> None:
         debian_package("redis-server", "A Redis server, which tests of its tier need,")
 
 
+def browser() -> None:
+    """See to it that there is a Chromium for the tests of the live page.
+
+    Raises:
+        SystemExit: There is none, and none can be had.
+    """
+    if any(map(shutil.which, BROWSERS)):
+        return
+    if not debian_package("chromium", "Chromium, which tests of the live page need,"):
+        sys.exit(1)
+
+
 def interpreters() -> None:
     """Print one working interpreter per supported minor version, a line each."""
     for minor in range(OLDEST[1], NEWEST[1] + 1):
@@ -242,6 +258,8 @@ def main(arguments: list[str]) -> None:
                 extra(Path(directory), name)
             case ["server"]:
                 server()
+            case ["browser"]:
+                browser()
             case ["interpreters"]:
                 interpreters()
             case _:

@@ -21,12 +21,14 @@ from scrubjay.consistency.manager import ConsistencyManager
 from scrubjay.consistency.tokens import Session
 from scrubjay.copying import awaited_copying
 from scrubjay.decorators import CachedFunction, Decorator, shared
-from scrubjay.errors import UnpicklableCacheError
+from scrubjay.errors import InvalidKeyError, UnpicklableCacheError
 from scrubjay.events import EventCallback, EventKind, Events
 from scrubjay.foundation import REFUSED
 from scrubjay.layers import LowerLayer, Memory
 from scrubjay.observe.advice import Advice
 from scrubjay.observe.explanation import Explanation
+from scrubjay.observe.inspecting import describe_key
+from scrubjay.observe.key_report import KeyReport
 from scrubjay.observe.listeners import RemovalListener
 from scrubjay.observe.recorder import Recording
 from scrubjay.observe.statistics import DetailedStatistics
@@ -469,6 +471,15 @@ class AdaptiveCache(Generic[K, V]):
         else:
             self._sync.clear()
 
+    async def explain_key(self, key: K) -> KeyReport:
+        """Return what is known of a key, in every tier; see `Cache.explain_key`."""
+        store = self._sync
+        try:
+            tiers = await drivers.arun(store.probing(key)) if store.layered else []
+        except InvalidKeyError:  # what has no bytes of its own is in memory alone
+            tiers = []
+        return describe_key(store, key, tiers)
+
     # What never waits
 
     def session(self, session_id: str, token: str | None = None) -> Session:
@@ -509,14 +520,14 @@ class AdaptiveCache(Generic[K, V]):
         callback: EventCallback,
         kinds: Iterable[EventKind | str] | EventKind | str | None = None,
         *,
-        queued: bool = False,
+        queued: bool = True,
     ) -> Callable[[], None]:
         """Have ``callback(event)`` called after whatever happens; see `Cache.on_event`."""
         return self._sync.on_event(callback, kinds, queued=queued)
 
-    def expose(self) -> Callable[[], None]:
+    def expose(self, *, nodes: bool = False) -> Callable[[], None]:
         """Let ``scrubjay dashboard`` and ``scrubjay top`` show this; see `Cache.expose`."""
-        return self._sync.expose()
+        return self._sync.expose(nodes=nodes)
 
     def dashboard(
         self, port: int = 8710, *, host: str = "127.0.0.1", token: str | None = None

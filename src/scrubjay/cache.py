@@ -16,6 +16,7 @@ from scrubjay._flow import drivers
 from scrubjay.errors import (
     InvalidArgumentError,
     InvalidArgumentTypeError,
+    InvalidKeyError,
     UnpicklableCacheError,
     UnsupportedStrategyError,
 )
@@ -24,6 +25,8 @@ from scrubjay.foundation import REFUSED, Foundation
 from scrubjay.observe import entries
 from scrubjay.observe.advice import Advice, advise
 from scrubjay.observe.explanation import Explanation, explain
+from scrubjay.observe.inspecting import describe_key
+from scrubjay.observe.key_report import KeyReport
 from scrubjay.observe.listeners import RemovalListener
 from scrubjay.observe.recorder import Recording, start_recording
 from scrubjay.observe.report import detailed, snapshot
@@ -50,7 +53,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _HISTORY = 100  # optimization cycles remembered
-_REMOVALS = frozenset(REMOVALS.values())
+_REMOVALS = frozenset({*REMOVALS.values(), EventKind.DEMOTE})
 
 
 class Cache(Foundation[K, V]):
@@ -437,19 +440,20 @@ class Cache(Foundation[K, V]):
         callback: EventCallback,
         kinds: Iterable[EventKind | str] | EventKind | str | None = None,
         *,
-        queued: bool = False,
+        queued: bool = True,
     ) -> Callable[[], None]:
         """Have ``callback(event)`` called after whatever happens, hits in memory excepted.
 
-        It runs where the event happens, which waits for it, and may use the cache; it is
-        not told of what it causes itself. What it raises is logged.
+        It may use the cache; it is not told of what it causes itself. What it raises is
+        logged. It runs in a thread of its own, so that nobody waits for it: if it does not
+        keep up, events are dropped, and counted by `events.dropped`.
 
         Args:
             callback: a plain function.
             kinds: the kind, or kinds, that it wants to hear of: members of `EventKind` or
                 their values; None for all.
-            queued: whether it is called from a thread of its own instead. If it does not
-                keep up, events are dropped, and counted by `events.dropped`.
+            queued: False has it called where the event happens, in the thread and the
+                context of that, which waits for it.
 
         Returns:
             A function that ends it.
@@ -467,21 +471,27 @@ class Cache(Foundation[K, V]):
             self.listening = True
         return self.events.subscribe(callback, wanted, queued=queued)
 
-    def expose(self) -> Callable[[], None]:
+    def expose(self, *, nodes: bool = False) -> Callable[[], None]:
         """Let ``scrubjay dashboard`` and ``scrubjay top`` of this user show this cache.
 
         The process answers them on a socket that only this user can open. They are told
         counts, and names of keys and tags; no values.
+
+        Args:
+            nodes: whether pages of other nodes show it, too: every two seconds the same is
+                left in the tier that they share, 8 KB at most, for 15 seconds, signed or
+                encrypted as values are.
 
         Returns:
             A function that ends it.
 
         Raises:
             CacheError: this system has no Unix sockets, or no safe place for one.
+            InvalidArgumentError: `nodes` of a cache without a tier that nodes share.
         """
         from scrubjay.web.exposing import expose  # noqa: PLC0415 - few want it
 
-        return expose(self)
+        return expose(self, nodes)
 
     def dashboard(
         self, port: int = 8710, *, host: str = "127.0.0.1", token: str | None = None
@@ -556,6 +566,24 @@ class Cache(Foundation[K, V]):
         ``print(cache.explain())`` shows it to people.
         """
         return explain(self)
+
+    def explain_key(self, key: K) -> KeyReport:
+        """Return what is known of a key: where it is, in every tier; how old; why it is kept.
+
+        Looking is no use of the key, and no value is returned. The tiers below memory are
+        asked, and so are waited for.
+
+        Args:
+            key: the key.
+
+        Returns:
+            The report, ready for JSON.
+        """
+        try:
+            tiers = drivers.run(self.probing(key)) if self.layered else []
+        except InvalidKeyError:  # what has no bytes of its own is in memory alone
+            tiers = []
+        return describe_key(self, key, tiers)
 
     def explain_prefetch(self, key: K) -> str:
         """Tell why a key was loaded ahead, or how it stands with that, in a few words.

@@ -55,7 +55,7 @@ class EventKind(Enum):
 
     # Lower tiers; all have a tier
     PROMOTE = "promote"  # key; found below, it is kept above
-    DEMOTE = "demote"  # key; evicted above, it is kept below
+    DEMOTE = "demote"  # key; evicted above, it is kept below for as long as there is room
     TIER_CALL = "tier_call"  # seconds, error; detail: the method. Several keys may be in it
     TIER_ERROR = "tier_error"  # error, detail; a call failed
     BREAKER = "breaker"  # detail: "open", "half_open" or "closed"

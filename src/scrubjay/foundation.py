@@ -31,6 +31,7 @@ from scrubjay.observe.latency import Latency
 from scrubjay.observe.listeners import CAUSES, Listeners
 from scrubjay.observe.memory import Estimate
 from scrubjay.prefetcher import PredictivePrefetcher, loaders_of
+from scrubjay.tiers import scopes
 from scrubjay.types import (
     CacheConsistencyLevel,
     CacheEvictionStrategy,
@@ -104,7 +105,7 @@ class Foundation(Layered[K, V]):
     ) -> None:
         self.copier = copier(copy)
         memory, lower = layers.split(() if tiers is None else tiers)
-        scope = layers.scope(namespace, tenant)
+        scope = scopes.scope(namespace, tenant)
         max_size_mb = settings.either("max_size_mb", max_size_mb, memory.max_size_mb)
         max_entries = settings.either("max_entries", max_entries, memory.max_entries)
         if max_size_mb is None and max_entries is None:
@@ -474,6 +475,9 @@ class Foundation(Layered[K, V]):
         told = REMOVALS[kind]
         if told in self.events.wanted:
             self.events.publish(Event(told, key, cause=kind))
+        if told is EventKind.EVICT and self.layered and EventKind.DEMOTE in self.events.wanted:
+            # It was stored there when it was stored here; nothing is to be moved.
+            self.events.publish(Event(EventKind.DEMOTE, key, tier=self._below.levels[0].name))
 
     def _tell_subscribers(self) -> None:
         """Let no write and no removal pass unnoticed from now on."""

@@ -20,6 +20,7 @@ from scrubjay._flow.keeper import keeper
 from scrubjay._flow.level import LevelCounts
 from scrubjay._flow.load import Demand
 from scrubjay._flow.loading import Loading
+from scrubjay._flow.probing import probe
 from scrubjay.clock import Clock, SystemClock
 from scrubjay.codecs import KeyEncoder, Serializer
 from scrubjay.consistency import ConsistencyManager, Session
@@ -33,6 +34,8 @@ from scrubjay.types import CacheConsistencyLevel
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from scrubjay.web.board import Board
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -172,6 +175,26 @@ class Layered(StoreMapping[K, V]):
     def _below(self) -> BulkStack:
         assert self._stack is not None
         return self._stack
+
+    def probing(self, key: Any) -> Flow:
+        """Return the flow that tells what each tier below has of a key, as `TierReport`s.
+
+        Raises:
+            InvalidKeyError: the key has no bytes of its own.
+        """
+        lower = self._below.lower
+        name = lower.name_of(key)
+        if self._shared is None:
+            return probe(lower, name)
+        return probe(lower, name, self._shared.shared, self._shared.watched(name))
+
+    def node_board(self) -> Board | None:
+        """Return where nodes tell of themselves; None without a tier that they share."""
+        if self._shared is None:
+            return None
+        from scrubjay.web.board import Board  # noqa: PLC0415 - few want it
+
+        return self._shared.lower.on_board(Board, self._shared.shared.tier)
 
     # Levels across nodes
 

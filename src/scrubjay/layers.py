@@ -7,10 +7,8 @@ description may serve several caches.
 from __future__ import annotations
 
 import os
-import re
 import ssl
 from dataclasses import KW_ONLY, dataclass
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +16,6 @@ from scrubjay import arguments
 from scrubjay._flow.breaker import Breaker
 from scrubjay._flow.level import Level
 from scrubjay.clock import Clock, SystemClock
-from scrubjay.codecs import KeyEncoder
 from scrubjay.errors import InvalidArgumentError, InvalidArgumentTypeError
 from scrubjay.events import Events
 from scrubjay.tiers.disk import DiskTier
@@ -30,8 +27,6 @@ __all__ = ["Disk", "Layer", "LowerLayer", "Memory", "Redis"]
 _MB = 1 << 20
 _METHODS = ("get_many", "put_many", "delete_many", "counters", "bump", "clear")
 _SHARED_METHODS = ("fetch", "write", "delete", "lease", "fill", "barrier", "on_invalidated")
-_PLAIN = re.compile(r"[A-Za-z0-9_-]{1,31}")  # no dot: what has one is a digest
-_UNFIT = re.compile(r"[^A-Za-z0-9_-]")
 
 
 @dataclass(frozen=True)
@@ -217,15 +212,3 @@ def split(tiers: Any) -> tuple[Memory, list[LowerLayer]]:
             raise InvalidArgumentError("tiers: memory is the first one, and there is one of it")
         lower.append(one if isinstance(one, LowerLayer) else Layer(one))
     return memory, lower
-
-
-def scope(namespace: Any, tenant: Any) -> str:
-    """Return a name for what a namespace and a tenant have in a tier: letters and digits.
-
-    Raises:
-        InvalidArgumentError: a name is empty, or no string.
-    """
-    prefix = KeyEncoder(namespace, tenant).prefix
-    if tenant is None and _PLAIN.fullmatch(namespace):
-        return str(namespace)
-    return f"{_UNFIT.sub('-', namespace)[:20]}.{blake2b(prefix, digest_size=15).hexdigest()}"

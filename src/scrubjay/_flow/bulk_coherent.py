@@ -54,9 +54,9 @@ class BulkCoherent(Coherent, BulkStack):
             return values, failed  # it was told by the level
         for (part, name), (found, record) in zip(rest, asked, strict=True):
             if found is None or self.lower.age(found.meta) >= 0.0:
-                self.lower.count_miss(self.shared, part.key)
+                self.lower.count_miss(self.shared, part.key, part)
             else:
-                self.lower.count_hit(self.shared, part.key)
+                self.lower.count_hit(self.shared, part.key, part)
                 values[part] = found.value
             if part.void:
                 continue

@@ -118,7 +118,7 @@ class BulkLower(Lower):
                     broken.append(name)
                 found = None
             if found is None:
-                self.count_miss(level, flight.key)
+                self.count_miss(level, flight.key, flight)
             else:
                 here[flight] = found
         if broken:
@@ -145,10 +145,10 @@ class BulkLower(Lower):
             labels = stored[flight]
             holds = not labels or (known is not None and {n: known[n] for n in labels} == labels)
             if holds and self.age(found.meta) < 0.0:
-                self.count_hit(level, flight.key)
+                self.count_hit(level, flight.key, flight)
                 confirmed[flight] = _part_of(nearer, labels)
             else:
-                self.count_miss(level, flight.key)
+                self.count_miss(level, flight.key, flight)
         return confirmed
 
     # Telling

@@ -77,6 +77,11 @@ class CoherentReading(Stack):
         """Note that memory has given an entry up."""
         self._copies.given_up(self.lower.name_of(key), key)
 
+    def watched(self, name: bytes) -> int | None:
+        """Return the version of which changes would be told; None if there is no copy."""
+        held = self._copies.of(name)
+        return held.copy.version if held is not None and held.live else None
+
     def look_after(self, now: float) -> None:
         """Give up the copies of which nobody would have told for too long.
 
@@ -105,10 +110,10 @@ class CoherentReading(Stack):
     ) -> Generator[Effect, Any, Any]:
         """Return what a local tier has, if it is the version that is watched."""
         for level in self.lower.levels:
-            found = yield from self.lower.look_in(level, flight.key, name)
+            found = yield from self.lower.look_in(level, flight.key, name, flight)
             if found is None or found.meta.version != held.copy.version or not held.live:
                 continue
-            self.lower.count_hit(level, flight.key)
+            self.lower.count_hit(level, flight.key, flight)
             named = tuple(map(Named, found.meta.dependencies))
             flight.terms = self.lower.terms_of(found.meta, named, flight)
             if named:
@@ -123,7 +128,7 @@ class CoherentReading(Stack):
     ) -> Generator[Effect, Any, Any]:
         """Return what the shared tier has, kept from now on; or MISSING."""
         try:
-            found, _, record = yield from self._ask(flight.key, name, None, level, session)
+            found, _, record = yield from self._ask(flight.key, name, None, level, session, flight)
         except TierError:
             return MISSING  # it was told by the level
         return (yield from self._taken(flight, name, found, record))
@@ -152,6 +157,7 @@ class CoherentReading(Stack):
         copy: Copy | None,
         level: CacheConsistencyLevel,
         session: Session | None,
+        flight: Flight | None = None,
     ) -> Generator[Effect, Any, tuple[Found | None, Any, Versioned | None]]:
         """Return what the shared tier has, what was found out, and the record itself."""
         decoded: dict[int, Found | None] = {}
@@ -180,9 +186,9 @@ class CoherentReading(Stack):
             found = read(record)
         if not outcome.copied:
             if found is None or self.lower.age(found.meta) >= 0.0:
-                self.lower.count_miss(self.shared, key)
+                self.lower.count_miss(self.shared, key, flight)
             else:
-                self.lower.count_hit(self.shared, key)
+                self.lower.count_hit(self.shared, key, flight)
         return found, outcome, record
 
     def _consult(self, steps: Any) -> Generator[Effect, Any, Any]:
@@ -283,7 +289,7 @@ class CoherentReading(Stack):
         held = self._copies.of(name)  # first: an entry is stored before its copy is known
         value = MISSING if held is None else self._store.peek(key, MISSING)
         copy = held.copy if held is not None and value is not MISSING and held.live else None
-        found, outcome, record = yield from self._ask(key, name, copy, level, session)
+        found, outcome, record = yield from self._ask(key, name, copy, level, session, own)
         if outcome.copied:
             return value
         if keep:
@@ -324,5 +330,5 @@ class CoherentReading(Stack):
 
 def _waiting(flight: Flight) -> Terms:
     """Return the conditions of what was found: if nobody has asked for it yet, they say so."""
-    flight.terms.ahead = flight.ahead and not flight.joined
+    flight.terms.ahead = flight.unasked
     return flight.terms

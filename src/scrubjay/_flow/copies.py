@@ -66,7 +66,8 @@ class Copies:
 
     def listen(self, tier: Any) -> None:
         """Have a tier tell of changes, for as long as this lives."""
-        tier.on_invalidated(_Telling(self))
+        end = weakref.finalize(self, tier.on_invalidated(_Telling(self)))
+        end.atexit = False
 
     def of(self, name: bytes) -> Holding | None:
         """Return the copy of a key, if it is one."""

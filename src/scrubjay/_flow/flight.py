@@ -124,6 +124,11 @@ class Flight:
         self._process = _process.number
         self._callbacks: list[Callable[[], object]] = []
 
+    @property
+    def unasked(self) -> bool:
+        """Whether nobody has asked for it so far: it is loaded ahead."""
+        return self.ahead and not self.joined
+
     def complete(
         self, value: Any = MISSING, error: BaseException | None = None, *, abandoned: bool = False
     ) -> None:

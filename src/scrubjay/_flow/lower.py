@@ -11,6 +11,7 @@ from typing import Any
 
 from scrubjay._core.terms import Terms
 from scrubjay._flow.effects import Effect
+from scrubjay._flow.flight import Flight
 from scrubjay._flow.level import Level
 from scrubjay._flow.records import BROKEN, Counters, Found, Records
 from scrubjay._flow.resilience import Stale
@@ -28,6 +29,7 @@ class Lower(Records):
         key: Any,
         prepare: Callable[[Meta], object],
         expired: Callable[[Stale], object] = bool,
+        flight: Flight | None = None,
     ) -> Generator[Effect, Any, tuple[Found, Counters] | None]:
         """Return the nearest valid record of a key, with the counters of nearer tiers; or None.
 
@@ -36,13 +38,14 @@ class Lower(Records):
             prepare: called with the conditions of a record before it is asked whether its
                 tags and dependencies still hold.
             expired: called with an old value that was found on the way, and still holds.
+            flight: on whose behalf it is looked for.
         """
         name = self._encode(key)
         for level in self.levels:
-            found = yield from self.look_in(level, key, name)
+            found = yield from self.look_in(level, key, name, flight)
             if found is not None:
                 prepare(found.meta)
-                counters = yield from self._confirm(key, found)
+                counters = yield from self._confirm(key, found, flight)
                 if counters is None:
                     continue
                 age = self.age(found.meta)
@@ -51,7 +54,9 @@ class Lower(Records):
                 expired(Stale(found.value, age, self._store.now_seconds()))
         return None
 
-    def look_in(self, level: Level, key: Any, name: bytes) -> Generator[Effect, Any, Found | None]:
+    def look_in(
+        self, level: Level, key: Any, name: bytes, flight: Flight | None = None
+    ) -> Generator[Effect, Any, Found | None]:
         try:
             (blob,) = yield from level.get((name,))
         except TierError:
@@ -62,10 +67,12 @@ class Lower(Records):
                 level.owe((name,), ())
             found = None
         if found is None:
-            self.count_miss(level, key)
+            self.count_miss(level, key, flight)
         return found
 
-    def _confirm(self, key: Any, found: Found) -> Generator[Effect, Any, Counters | None]:
+    def _confirm(
+        self, key: Any, found: Found, flight: Flight | None
+    ) -> Generator[Effect, Any, Counters | None]:
         """Tell whether what was found holds; return the counters for tiers nearer than it.
 
         Those are read first: if the record still holds after that, nothing was
@@ -80,12 +87,12 @@ class Lower(Records):
                 counters[level] = yield from self._counters(level, names)
             known = yield from self._counters(found.level, names)
             if known is None or known != stored:
-                self.count_miss(found.level, key)
+                self.count_miss(found.level, key, flight)
                 return None
         if self.age(found.meta) < 0.0:
-            self.count_hit(found.level, key)
+            self.count_hit(found.level, key, flight)
         else:
-            self.count_miss(found.level, key)
+            self.count_miss(found.level, key, flight)
         return counters
 
     def counters(self, terms: Terms) -> Generator[Effect, Any, Counters]:

@@ -7,18 +7,24 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from scrubjay._core.store import Store
 from scrubjay._core.terms import Terms
+from scrubjay._flow.flight import Flight
 from scrubjay._flow.labels import Names
 from scrubjay._flow.level import Level
 from scrubjay.clock import Clock
 from scrubjay.codecs import KeyEncoder, Meta, Reason, Serializer, Undecodable
 from scrubjay.errors import EncodeError
 from scrubjay.events import Event, EventKind, Events
-from scrubjay.tiers.protocol import TierRecord
+from scrubjay.tiers.protocol import Tier, TierRecord
+
+T = TypeVar("T")
+
+_STRING = re.compile(rb"s\d+:(.*)", re.DOTALL)  # a key that is a string, see `codecs.key_parts`
 
 _log = logging.getLogger("scrubjay")
 
@@ -101,6 +107,24 @@ class Records:
         found = Found(loaded.value, loaded.meta, level, name)
         age = self.age(found.meta)
         return found if age < 0.0 or age < self._grace else None
+
+    def on_board(self, make: Callable[[Tier, bytes, Serializer, Clock], T], tier: Tier) -> T:
+        """Return what is made of a tier and of how records there are named and written."""
+        return make(tier, self._encode.prefix, self._serializer, self._wall)
+
+    def conditions(self, name: bytes, blob: bytes) -> Meta | Undecodable:
+        """Return the conditions in a blob, or why they are not known. No value is made."""
+        return self._serializer.read_meta(name, blob)
+
+    def since(self, meta: Meta) -> float:
+        """Return how many seconds ago a value was made."""
+        return max(0.0, self._wall.time() - meta.created)
+
+    def readable(self, name: bytes) -> str:
+        """Return the name of a counter as people read it: what stands behind the namespace."""
+        text = name[1:].removeprefix(self._encode.prefix).removeprefix(b"=")
+        string = _STRING.fullmatch(text)
+        return (string[1] if string else text).decode("utf-8", "replace")
 
     def age(self, meta: Meta) -> float:
         """Return for how long something has expired, in seconds; negative if it has not."""
@@ -221,14 +245,22 @@ class Records:
             meta = meta._replace(idle_seconds=idle)
         return meta
 
-    def count_hit(self, level: Level, key: Any) -> None:
-        """Count that a tier had what was asked for."""
-        level.counts.hits += 1
+    def count_hit(self, level: Level, key: Any, flight: Flight | None = None) -> None:
+        """Count that a tier had what was asked for.
+
+        Args:
+            level: the tier.
+            key: the key.
+            flight: on whose behalf; what nobody has asked for is told, and answers no request.
+        """
+        if flight is None or not flight.unasked:
+            level.counts.hits += 1
         self._tell(EventKind.TIER_HIT, key, level)
 
-    def count_miss(self, level: Level, key: Any) -> None:
-        """Count that a tier did not have what was asked for."""
-        level.counts.misses += 1
+    def count_miss(self, level: Level, key: Any, flight: Flight | None = None) -> None:
+        """Count that a tier did not have what was asked for; see `count_hit`."""
+        if flight is None or not flight.unasked:
+            level.counts.misses += 1
         self._tell(EventKind.TIER_MISS, key, level)
 
     def _refused(self, level: Level, error: EncodeError) -> None:

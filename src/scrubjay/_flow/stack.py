@@ -84,13 +84,13 @@ class Stack:
             if flight.stale is None or old.age < flight.stale.age:
                 flight.stale = old
 
-        found = yield from lower.look(key, prepare, expired)
+        found = yield from lower.look(key, prepare, expired, flight)
         if found is None:
             flight.terms = terms
             return MISSING
         (value, meta, level, name), counters = found
         own = lower.terms_of(meta, named, flight)
-        own.ahead = flight.ahead and not flight.joined
+        own.ahead = flight.unasked
         self._store.put_under(key, value, own)
         nearer = lower.levels[: lower.levels.index(level)]
         if EventKind.PROMOTE in lower.events.wanted:

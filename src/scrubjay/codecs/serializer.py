@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from struct import error as StructError  # noqa: N812 - its name is lower case
 from typing import Any
 
@@ -139,6 +140,39 @@ class Serializer:
             InvalidKeyError: the key is not bytes.
             InvalidArgumentTypeError: the blob is not bytes.
         """
+        opened = self._opened(key, blob)
+        if opened.__class__ is Undecodable:
+            return opened
+        meta, payload, flags = opened
+        if flags:
+            try:
+                payload = memoryview(self._decompressed(payload))
+            except (ValueError, MissingExtraError) as error:
+                return Undecodable(Reason.COMPRESSION, describe(error))
+        try:
+            return Loaded(self._decode(payload), meta)
+        except Exception as error:
+            return Undecodable(Reason.VALUE, describe(error))
+
+    def read_meta(self, key: bytes, blob: bytes) -> Meta | Undecodable:
+        """Return the conditions in a blob, or why there are none; no value is made.
+
+        The arguments and errors are those of `load`.
+        """
+        opened = self._opened(key, blob)
+        return opened if isinstance(opened, Undecodable) else opened[0]
+
+    def for_bytes(self) -> Serializer:
+        """Return one that protects alike and reads as much, and whose values are bytes."""
+        other = copy(self)
+        other._codec = make_codec("bytes", Any)
+        other._encode, other._decode = other._codec.encode, other._codec.decode
+        other._schema = 0
+        other._compress_above = _LARGEST
+        return other
+
+    def _opened(self, key: bytes, blob: bytes) -> Any:
+        """Return conditions, the bytes of the value and flags; or an `Undecodable`."""
         if key.__class__ is not bytes:
             raise InvalidKeyError(f"key: {key!r} is not bytes; a KeyEncoder makes them")
         if blob.__class__ is not bytes:
@@ -165,15 +199,7 @@ class Serializer:
                 meta = read_meta(blob, None)
         except (ValueError, StructError) as error:
             return Undecodable(Reason.DAMAGED, describe(error))
-        if flags:
-            try:
-                payload = memoryview(self._decompressed(payload))
-            except (ValueError, MissingExtraError) as error:
-                return Undecodable(Reason.COMPRESSION, describe(error))
-        try:
-            return Loaded(self._decode(payload), meta)
-        except Exception as error:
-            return Undecodable(Reason.VALUE, describe(error))
+        return meta, payload, flags
 
     def _compressed(self, body: bytes) -> tuple[bytes, int]:
         """Return a value's bytes, compressed if that helps, and the flags for it.

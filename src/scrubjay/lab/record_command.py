@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import typer
 from rich.console import Console
@@ -52,6 +55,13 @@ def record_command(
     module: Annotated[
         bool, typer.Option("--module", "-m", help="PROGRAM is a module, as for python -m.")
     ] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="Tell what was recorded as JSON: in one line, the last one of standard output.",
+        ),
+    ] = False,
 ) -> None:
     """Run a Python program and record the requests to its caches.
 
@@ -67,7 +77,7 @@ def record_command(
             program,
             arguments,
             recordings,
-            lambda: _report(recordings, sample, messages),
+            lambda: _report(recordings, sample, messages, as_json),
             as_module=module,
         )
     except CacheError as error:
@@ -96,13 +106,21 @@ def _read_secret(path: Path) -> bytes:
     return secret
 
 
-def _report(recordings: Recordings, sample: float, messages: Console) -> None:
+class Row(TypedDict):
+    """What was recorded of one cache."""
+
+    file: str
+    cache: str
+    requests: int
+    hits: int
+    rows: int
+    dropped: int
+
+
+def _report(recordings: Recordings, sample: float, messages: Console, as_json: bool) -> None:
     """Tell what was recorded where; what is empty is removed."""
-    table = Table(title=f"Recorded, {sample:.4g} of the keys", title_justify="left")
-    table.add_column("file", no_wrap=True, overflow="fold")
-    table.add_column("cache")
-    for name in ("requests", "hit ratio", "rows", "dropped"):
-        table.add_column(name, justify="right")
+    rows: list[Row] = []
+    failures = list(recordings.failures)
     empty = 0
     for recorded in recordings.recorded:
         path, dropped = recorded.recording.path, recorded.recording.dropped
@@ -113,23 +131,55 @@ def _report(recordings: Recordings, sample: float, messages: Console) -> None:
                 empty += 1
                 continue
         except (CacheError, OSError) as error:
-            messages.print(f"[red]error:[/] {escape(error)}", soft_wrap=True)
+            failures.append(str(error))
             continue
-        table.add_row(
-            escape(path),
-            escape(recorded.cache),
-            f"{counts.requests:,}",
-            f"{counts.hits / counts.requests:.2%}" if counts.requests else "",
-            f"{counts.requests + counts.stores:,}",
-            f"{dropped:,}",
+        rows.append(
+            {
+                "file": str(path),
+                "cache": recorded.cache,
+                "requests": counts.requests,
+                "hits": counts.hits,
+                "rows": counts.requests + counts.stores,
+                "dropped": dropped,
+            }
         )
-    if table.row_count:
-        messages.print(table)
+    if as_json:
+        told = {
+            "sample": sample,
+            "recordings": rows,
+            "empty": empty,
+            "left_out": recordings.left_out,
+            "failures": failures,
+        }
+        with suppress(OSError, ValueError):  # the program has closed it
+            sys.stdout.flush()
+            print(json.dumps(told), file=sys.__stdout__, flush=True)
+        return
+    if rows:
+        messages.print(_table(rows, sample))
     else:
         messages.print("nothing was recorded: no cache was asked for a key of the sample")
     if empty:
         messages.print(f"{empty} caches without a request left no file")
     if recordings.left_out:
         messages.print(f"{recordings.left_out} caches after the first {MOST} were not recorded")
-    for failure in recordings.failures:
+    for failure in failures:
         messages.print(f"[red]error:[/] {escape(failure)}", soft_wrap=True)
+
+
+def _table(rows: list[Row], sample: float) -> Table:
+    table = Table(title=f"Recorded, {sample:.4g} of the keys", title_justify="left")
+    table.add_column("file", no_wrap=True, overflow="fold")
+    table.add_column("cache")
+    for name in ("requests", "hit ratio", "rows", "dropped"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(
+            escape(row["file"]),
+            escape(row["cache"]),
+            f"{row['requests']:,}",
+            f"{row['hits'] / row['requests']:.2%}" if row["requests"] else "",
+            f"{row['rows']:,}",
+            f"{row['dropped']:,}",
+        )
+    return table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import typer
@@ -16,7 +16,7 @@ from scrubjay.lab.capacity import Capacity
 from scrubjay.lab.contest import is_foreign
 from scrubjay.lab.export import to_csv, to_json
 from scrubjay.lab.grid import Cell, Failure, Job, plan_jobs, run_jobs
-from scrubjay.lab.model import ReadOptions
+from scrubjay.lab.model import ReadOptions, Trace
 from scrubjay.lab.summary import PolicySummary, Row
 from scrubjay.lab.tables import escape, print_tables
 from scrubjay.lab.traces import find_traces
@@ -182,6 +182,20 @@ def report_problems(
         )
     for reason in dict.fromkeys((*others, *(failure.reason for failure in failures))):
         messages.print(f"[red]error:[/] {escape(reason)}", soft_wrap=True)
+
+
+def with_count(chunks: Iterable[Trace], messages: Console) -> Iterator[Trace]:
+    """Show how many requests of a trace have been read, while they are."""
+    with Progress(
+        TextColumn("{task.completed:,.0f} requests"),
+        TimeElapsedColumn(),
+        console=messages,
+        transient=True,
+    ) as progress:
+        task = progress.add_task("reading", total=None)
+        for chunk in chunks:
+            yield chunk
+            progress.advance(task, len(chunk))
 
 
 def _with_progress_bar(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from typing import Any
 
+from scrubjay.observe.key_report import KeyReport, MemoryReport, TierReport
 from scrubjay.observe.watch import shown
 from scrubjay.types import CacheEntry
 
@@ -12,46 +14,69 @@ _MOST = 20  # dependencies told
 _LONGEST = 1000  # characters of a key that are read
 
 
-def find_key(cache: Any, text: str) -> Any:
-    """Return the key that people mean: the string itself or, if it is not there, a literal.
+def candidates(text: str) -> list[Any]:
+    """Return the keys that people may mean: the string itself, and what it is as a literal.
 
     ``user:42`` is a string, ``42`` and ``('search', 'tea')`` may be an int and a tuple.
     """
-    if cache.contains(text) or len(text) > _LONGEST:
-        return text
+    if len(text) > _LONGEST:
+        return [text]
     try:
         key = ast.literal_eval(text)
-        return key if cache.contains(key) else text
+        hash(key)
     except Exception:  # it is no literal, or one that is no key
-        return text
+        return [text]
+    return [text, key]
 
 
-def inspect(cache: Any, text: str) -> dict[str, Any]:
+def inspect(text: str, explain: Callable[[Any], KeyReport]) -> KeyReport:
+    """Return what is known of a key that somebody has written down.
+
+    Args:
+        text: the key as people write it.
+        explain: tells what is known of a key.
+    """
+    first, *others = candidates(text)
+    report = explain(first)
+    for key in others:
+        if report["where"] or report["loading"]:
+            break
+        other = explain(key)
+        if other["where"] or other["loading"]:
+            report = other
+    return report
+
+
+def describe_key(cache: Any, key: Any, tiers: list[TierReport]) -> KeyReport:
     """Return what is known of a key, ready for JSON. It is no use of it.
 
     Args:
         cache: the store.
-        text: the key as people write it.
+        key: the key.
+        tiers: what the tiers below memory have of it.
     """
-    key = find_key(cache, text)
     entry: CacheEntry | None = cache.entry(key)
     graph = cache.dependency_graph()
     node = None if graph is None else graph.find(key)
     dependents = [] if node is None else [each.key for each in cache.nodes_depending_on(node)]
-    found: dict[str, Any] = {
+    where = [] if entry is None else ["memory"]
+    where += [each["tier"] for each in tiers if each["state"] == "valid"]
+    return {
         "key": shown(key),
         "type": type(key).__name__,
-        "present": entry is not None,
+        "where": where,
+        "why": _absence(where, tiers) if entry is None else _why(cache, entry),
         "loading": cache.flights.get(key) is not None,
+        "memory": None if entry is None else _memory(entry),
+        "tiers": tiers,
         "dependents": [shown(each) for each in dependents[:_MOST]],
         "dependent_count": len(dependents),
     }
-    if entry is None:
-        return {**found, "why": "it is not in memory"}
+
+
+def _memory(entry: CacheEntry) -> MemoryReport:
     forever = entry.expires_in == float("inf")
     return {
-        **found,
-        "tier": "memory",
         "value": f"<{type(entry.value).__name__}, not shown>",
         "age_seconds": entry.age_seconds,
         "idle_seconds": entry.idle_time_seconds,
@@ -64,8 +89,20 @@ def inspect(cache: Any, text: str) -> dict[str, Any]:
         "version": entry.consistency_version,
         "tags": sorted(str(tag) for tag in entry.tags)[:_MOST],
         "dependencies": [shown(each) for each in list(entry.dependencies)[:_MOST]],
-        "why": _why(cache, entry),
     }
+
+
+def _absence(where: list[str], tiers: list[TierReport]) -> str:
+    """Say why an entry is not in memory, as far as the tiers tell."""
+    if where:
+        return f"not in memory; the next request finds it in {where[0]}"
+    if any(each["state"] == "unreachable" for each in tiers):
+        return "not in memory; a tier could not be asked"
+    if any(each["state"] == "void" for each in tiers):
+        return "it was invalidated: a tag, or something it was made from, has changed"
+    if any(each["state"] == "expired" for each in tiers):
+        return "its time is up"
+    return "it is in no tier" if tiers else "it is not in memory"
 
 
 def _why(cache: Any, entry: CacheEntry) -> str:

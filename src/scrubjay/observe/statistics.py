@@ -84,7 +84,7 @@ class OptimizationGroup(TypedDict):
 class TierGroup(TypedDict):
     """One tier."""
 
-    hits: int
+    hits: int  # requests that it answered; what is fetched ahead is none
     misses: int
     entries: int | None  # None: it cannot tell
     bytes: int | None

@@ -74,7 +74,7 @@ class Watch:
         self._slowest: list[tuple[float, int, SlowLoad]] = []  # a heap, the fastest first
         self._recent: deque[Happening] = deque(maxlen=_RECENT)
         kinds = {EventKind.LOAD, *_NOTABLE}
-        self.end = cache.on_event(self._hear, kinds)
+        self.end = cache.on_event(self._hear, kinds, queued=False)
 
     def _hear(self, event: Event) -> None:
         if event.kind in {EventKind.LOAD, EventKind.LOAD_ERROR}:

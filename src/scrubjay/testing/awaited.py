@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -166,9 +166,9 @@ class AwaitedShared(Awaited):
         """Await `auntil_changed`."""
         return self._await(self._shared.auntil_changed(watch, seconds))
 
-    def on_invalidated(self, callback: OnChanges) -> None:
-        """Add a callback."""
-        self._shared.on_invalidated(callback)
+    def on_invalidated(self, callback: OnChanges) -> Callable[[], None]:
+        """Add a callback; return a function that takes it out again."""
+        return self._shared.on_invalidated(callback)
 
 
 async def _rest() -> None:

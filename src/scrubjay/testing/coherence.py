@@ -204,6 +204,27 @@ class CoherenceSuite:
         assert [key for change in changes for key in change.keys] == [b"b", b"a"]
         assert [name for change in changes for name in change.names] == [b"t"]
 
+    def test_a_callback_that_was_taken_out_is_told_nothing_more(
+        self, one: SharedTier, other: SharedTier
+    ) -> None:
+        first: list[Changes | None] = []
+        second: list[Changes | None] = []
+        one.fetch([], [b"t"])  # whatever had to be made for that is there now
+        end = one.on_invalidated(first.append)
+        one.on_invalidated(first.append)  # the same function, added twice, is told twice
+        one.on_invalidated(second.append)
+        one.read_many([b"a"])
+        other.write(TierRecord(b"a", b"1"))
+        one.barrier()
+        assert [change and change.keys for change in first] == [(b"a",)] * 2
+        end()
+        end()  # once more does nothing
+        one.read_many([b"a"])
+        other.write(TierRecord(b"a", b"2"))
+        one.barrier()
+        assert [change and change.keys for change in first] == [(b"a",)] * 3
+        assert [change and change.keys for change in second] == [(b"a",)] * 2
+
     def test_a_lost_connection_ends_everything(self, one: SharedTier, other: SharedTier) -> None:
         told: list[Changes | None] = []
         one.write(TierRecord(b"a", b"1"))

@@ -19,7 +19,17 @@ from scrubjay.errors import InvalidArgumentError, TierClosedError, TierUnavailab
 from scrubjay.tiers import MemoryTier, TierRecord
 from scrubjay.tiers.checks import checked_keys, checked_records
 from scrubjay.tiers.watching import Listeners, ended, wait_for_end
-from scrubjay.versions import Changes, Count, Feed, Fetched, Lease, Token, Versioned, Watch
+from scrubjay.versions import (
+    Changes,
+    Count,
+    Feed,
+    Fetched,
+    Lease,
+    OnChanges,
+    Token,
+    Versioned,
+    Watch,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -318,9 +328,9 @@ class SharedMemoryTier:
         self.deliver()
         return wait_for_end(watch, seconds)
 
-    def on_invalidated(self, callback: Callable[[Changes | None], object]) -> None:
+    def on_invalidated(self, callback: OnChanges) -> Callable[[], None]:
         """See `SharedTier`."""
-        self._listeners.add(callback)
+        return self._listeners.add(callback)
 
     # ---- what every tier can do
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -233,12 +233,16 @@ class SharedTier(AsyncTier, Protocol):
     def until_changed(self, watch: Watch, seconds: float) -> bool:
         """Wait until a watch ends, some seconds at most; return whether it has."""
 
-    def on_invalidated(self, callback: OnChanges) -> None:
+    def on_invalidated(self, callback: OnChanges) -> Callable[[], None]:
         """Have a function called with all changes to what was read, None for everything.
 
         It is called in order with the replies, in whatever thread reads them. It must not wait
         and must not use the tier. In a child after a fork it is not called: all watches have
         ended there.
+
+        Returns:
+            A function that ends it. Called in the midst of a change that is being told, it
+            may be too late for that one.
         """
 
     async def afetch(self, keys: Sequence[bytes], names: Sequence[bytes] = ()) -> Fetched:

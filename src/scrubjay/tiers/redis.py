@@ -31,7 +31,7 @@ from scrubjay.tiers.checks import checked_keys, checked_records
 from scrubjay.tiers.events import Announcer, OnEvent, TierEventKind
 from scrubjay.tiers.protocol import TierRecord
 from scrubjay.tiers.watching import Listeners, ended, wait_for_end
-from scrubjay.versions import Changes, Count, Feed, Fetched, Lease, Token, Versioned, Watch
+from scrubjay.versions import Count, Feed, Fetched, Lease, OnChanges, Token, Versioned, Watch
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -239,9 +239,9 @@ class RedisTier:
         """Wait until a watch ends; return whether it has."""
         return wait_for_end(watch, seconds)
 
-    def on_invalidated(self, callback: Callable[[Changes | None], object]) -> None:
-        """Have a function called with each change; see `SharedTier`."""
-        self._listeners.add(callback)
+    def on_invalidated(self, callback: OnChanges) -> Callable[[], None]:
+        """Have a function called with each change, until what is returned is; see `SharedTier`."""
+        return self._listeners.add(callback)
 
     def clear(self) -> None:
         """Make every record of the namespace void. Generations of names stay.

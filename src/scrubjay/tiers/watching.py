@@ -15,19 +15,26 @@ class Listeners:
     """Callbacks that are told of every change, in the order in which they were added."""
 
     def __init__(self) -> None:
-        self._all: tuple[OnChanges, ...] = ()
+        # Each under an object of its own: entering and leaving are one step each.
+        self._all: dict[object, OnChanges] = {}
 
-    def add(self, callback: Callable[[Changes | None], object]) -> None:
-        """Add a callback.
+    def add(self, callback: OnChanges) -> Callable[[], None]:
+        """Add a callback; return a function that takes it out again.
 
         Raises:
             InvalidArgumentError: it cannot be called.
         """
-        self._all = (*self._all, arguments.function("callback", callback))
+        place = object()
+        self._all[place] = arguments.function("callback", callback)
+
+        def unsubscribe() -> None:
+            self._all.pop(place, None)
+
+        return unsubscribe
 
     def tell(self, changes: Changes | None) -> None:
         """Tell of a change; None for all that there is."""
-        for callback in self._all:
+        for callback in list(self._all.values()):
             callback(changes)
 
 

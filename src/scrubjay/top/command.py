@@ -9,12 +9,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from scrubjay.errors import CacheError
+from scrubjay.web import options
 from scrubjay.web.gathering import Gatherer
 
 _USAGE_ERROR = 2
 
 
 def top_command(
+    redis: options.Redis = None,
+    namespace: options.Namespace = "default",
+    tenant: options.Tenant = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print all about each cache once, as JSON.")
     ] = False,
@@ -23,12 +28,21 @@ def top_command(
 
     A program does that by `cache.expose()`.
     """
-    gatherer = Gatherer(None)
+    messages = Console(stderr=True, soft_wrap=True)
+    try:
+        gatherer = Gatherer(None, nodes=options.nodes(redis, namespace, tenant))
+    except CacheError as error:
+        messages.print(f"scrubjay: {error}", markup=False, highlight=False)
+        raise typer.Exit(_USAGE_ERROR) from error
     if as_json:
-        gatherer.look()
+        gatherer.look(wait=True)
         rows = gatherer.rows()
         told = [{**row, "detail": gatherer.detail(row["id"])} for row in rows]
-        typer.echo(json.dumps({"time": time.time(), "caches": told}, indent=2))
+        typer.echo(
+            json.dumps(
+                {"time": time.time(), "caches": told, "notices": gatherer.notices()}, indent=2
+            )
+        )
         return
     try:
         from scrubjay.top.screen import TopApp  # noqa: PLC0415 - an extra of its own
@@ -36,6 +50,6 @@ def top_command(
         if (error.name or "").partition(".")[0] != "textual":
             raise
         message = "scrubjay: top needs the extra 'top': pip install 'scrubjay[top]'"
-        Console(stderr=True, soft_wrap=True).print(message, markup=False, highlight=False)
+        messages.print(message, markup=False, highlight=False)
         raise typer.Exit(_USAGE_ERROR) from error
     TopApp(gatherer).run()

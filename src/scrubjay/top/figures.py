@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 _BARS = "▁▂▃▄▅▆▇█"
-_MB = 1024 * 1024
+_SILENT = 5.0  # seconds without a word of a node that are worth a word
 
 
 def percent(share: float | None) -> str:
@@ -50,7 +50,7 @@ def lately(samples: list[Any], seconds: float = 5.0) -> tuple[float, float | Non
     span = last[0] - first[0]
     if requests <= 0 or span <= 0.0:
         return 0.0, None
-    return requests / span, max(0.0, hits / requests)
+    return requests / span, min(1.0, max(0.0, hits / requests))
 
 
 def sparkline(samples: list[Any], width: int) -> str:
@@ -66,6 +66,12 @@ def sparkline(samples: list[Any], width: int) -> str:
     return "".join(bars)
 
 
+def _trouble(each: dict[str, Any]) -> str:
+    if each["silent"] > _SILENT:
+        return f" (silent for {each['silent']:.0f} s)"
+    return "" if each["ok"] else " (degraded)"
+
+
 def row(each: dict[str, Any], samples: list[Any]) -> tuple[str, ...]:
     """Return the cells of one cache, in the order of `TITLES`."""
     speed, share = lately(samples)
@@ -73,7 +79,7 @@ def row(each: dict[str, Any], samples: list[Any]) -> tuple[str, ...]:
     used = each["bytes"]
     full = f" of {size(each['limit_bytes'])}" if each["limit_bytes"] is not None else ""
     return (
-        each["name"] if each["ok"] else f"{each['name']} (degraded)",
+        each["name"] + _trouble(each),
         each["process"],
         f"{speed:,.0f}",
         percent(share),

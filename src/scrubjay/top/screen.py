@@ -14,6 +14,7 @@ from scrubjay.top import figures
 from scrubjay.web.gathering import Gatherer
 
 _EMPTY = "No program of yours exposes a cache: it does by cache.expose(). Waiting."
+_NOTICES = 3
 
 
 class TopApp(App[None]):
@@ -26,7 +27,7 @@ class TopApp(App[None]):
     CSS = """
     DataTable { height: 1fr; min-height: 6; }
     #detail { height: auto; max-height: 50%; border-top: solid $primary; padding: 0 1; }
-    #status { height: 1; padding: 0 1; color: $text-muted; }
+    #status { height: auto; padding: 0 1; color: $text-muted; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "quit", "Quit"),
@@ -96,7 +97,8 @@ class TopApp(App[None]):
             table.move_cursor(row=position)
         noun = "cache" if len(rows) == 1 else "caches"
         words = f"{len(rows)} {noun}, by {self._sorted_by}{', paused' if self._held else ''}"
-        self.query_one("#status", Static).update(words if rows else _EMPTY)
+        notices = "".join(f"\n{notice}" for notice in self._gatherer.notices()[:_NOTICES])
+        self.query_one("#status", Static).update((words if rows else _EMPTY) + notices)
         lines = ""
         if chosen:
             lines = figures.detail(told, self._gatherer.samples(chosen), self.size.width - 4)

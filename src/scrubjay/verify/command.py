@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from scrubjay.errors import CacheError, MissingExtraError
 
@@ -58,18 +61,20 @@ def verify_command(
                 f"scrubjay verify needs {error.name}: pip install 'scrubjay[cli,redis,testing]'"
             ) from error
         if bug == "list":
-            for name, plant in BUGS.items():
-                typer.echo(f"{name:16} {(plant.__doc__ or '').strip()}")
+            described = {name: (plant.__doc__ or "").strip() for name, plant in BUGS.items()}
+            lines = (f"{name:16} {text}" for name, text in described.items())
+            typer.echo(json.dumps(described) if as_json else "\n".join(lines))
             return
-        result = verify(
-            url,
-            seconds=seconds,
-            processes=processes,
-            bug=bug,
-            faults=not no_faults,
-            caches=not protocol,
-            seed=seed,
-        )
+        with nullcontext() if as_json else _elapsed(seconds, messages):
+            result = verify(
+                url,
+                seconds=seconds,
+                processes=processes,
+                bug=bug,
+                faults=not no_faults,
+                caches=not protocol,
+                seed=seed,
+            )
     except (CacheError, FileNotFoundError) as error:
         messages.print(f"error: {error}", soft_wrap=True, markup=False)
         raise typer.Exit(_USAGE_ERROR) from error
@@ -79,3 +84,14 @@ def verify_command(
         print_result(result, Console(highlight=False, emoji=False))
     if result.violations:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _elapsed(seconds: float, messages: Console) -> Iterator[None]:
+    """Show for how long it has been going on."""
+    text = TextColumn(f"trying to break it for {seconds:g} s, then checking what was seen")
+    with Progress(
+        SpinnerColumn(), text, TimeElapsedColumn(), console=messages, transient=True
+    ) as progress:
+        progress.add_task("")
+        yield

@@ -13,6 +13,7 @@ from scrubjay.web import places
 from scrubjay.web.local import Local
 
 _PATIENCE = 2.0  # seconds that an answer may take
+_NODES_WAIT = 1.5  # seconds for a first look at other nodes
 _LONGEST_REQUEST = 16_384  # bytes
 _LONGEST_ANSWER = 64 * 1024 * 1024
 
@@ -25,6 +26,10 @@ def answer(local: Local, request: Any) -> Any:
     match request.get("ask"):
         case "overview":
             return local.overview()
+        case "nodes":
+            return local.nodes.told(_NODES_WAIT if request.get("wait") is True else 0.0)
+        case "node" if isinstance(label, str):
+            return local.nodes.detail(label)
         case "detail" if isinstance(label, str):
             return local.detail(label)
         case "inspect" if isinstance(label, str) and isinstance(key, str):

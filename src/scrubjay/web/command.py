@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from scrubjay.errors import CacheError
+from scrubjay.web import options
 from scrubjay.web.access import is_loopback
 from scrubjay.web.dashboard import LOOPBACK, PORT, Dashboard
 from scrubjay.web.gathering import Gatherer
@@ -30,6 +31,9 @@ def dashboard_command(
             "one is made up and printed unless it is given here."
         ),
     ] = None,
+    redis: options.Redis = None,
+    namespace: options.Namespace = "default",
+    tenant: options.Tenant = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the caches once, as JSON, and serve no page.")
     ] = False,
@@ -39,16 +43,17 @@ def dashboard_command(
     A program does that by `cache.expose()`. Nothing can be changed on the page.
     """
     messages = Console(stderr=True, soft_wrap=True)
-    if as_json:
-        gatherer = Gatherer(None)
-        gatherer.look()
-        typer.echo(json.dumps(gatherer.rows(), indent=2))
-        return
     try:
+        nodes = options.nodes(redis, namespace, tenant)
+        if as_json:
+            gatherer = Gatherer(None, nodes=nodes)
+            gatherer.look(wait=True)
+            typer.echo(json.dumps(gatherer.rows(), indent=2))
+            return
         token = None if token_file is None else token_file.read_text("utf-8").strip()
         if token is None and not is_loopback(host):
             token = secrets.token_urlsafe(_TOKEN_BYTES)
-        page = Dashboard(port, host, token, local=False)
+        page = Dashboard(port, host, token, local=False, nodes=nodes)
     except (CacheError, OSError) as error:
         messages.print(f"scrubjay: {error}", markup=False, highlight=False)
         raise typer.Exit(_USAGE_ERROR) from error

@@ -14,6 +14,7 @@ from scrubjay.observe.roster import store_of
 from scrubjay.web.access import Access, checked
 from scrubjay.web.gathering import Gatherer
 from scrubjay.web.local import process
+from scrubjay.web.nodes import Nodes
 from scrubjay.web.server import PageServer
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Dashboard:
         token: what who looks must show; needed on an address that others can reach.
         local: whether caches of this process are shown.
         machine: whether caches are shown that other processes announced.
+        nodes: further nodes that are shown.
 
     Attributes:
         url: where the page is, without the token.
@@ -50,11 +52,12 @@ class Dashboard:
         *,
         local: bool = True,
         machine: bool = True,
+        nodes: Nodes | None = None,
     ) -> None:
         checked(host, token)
         self._shown: list[weakref.ref[Any]] = []
         self.token = token
-        self._gatherer = Gatherer(process.local if local else None, machine)
+        self._gatherer = Gatherer(process.local if local else None, machine, nodes)
         self._server = PageServer(host, _port(port), self._gatherer, Access(token))
         self.host = host
         self.port: int = self._server.server_address[1]

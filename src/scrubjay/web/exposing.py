@@ -13,10 +13,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from scrubjay.errors import CacheError
+from scrubjay.errors import CacheError, InvalidArgumentError
+from scrubjay.observe.roster import store_of
 from scrubjay.web import places
 from scrubjay.web.asking import answer, read_line
 from scrubjay.web.local import Local, process
+from scrubjay.web.publishing import publish
 
 _log = logging.getLogger("scrubjay")
 _PATIENCE = 2.0  # seconds that somebody who asks may take
@@ -97,15 +99,22 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_announced.forked)
 
 
-def expose(cache: Any) -> Callable[[], None]:
+def expose(cache: Any, nodes: bool = False) -> Callable[[], None]:
     """Let `scrubjay dashboard` and `scrubjay top` of this user show a cache.
+
+    Args:
+        cache: the cache.
+        nodes: whether it is told of in the tier that it shares with other nodes, too.
 
     Returns:
         A function that ends it.
 
     Raises:
         CacheError: this system has no sockets for it, or there is no safe place for one.
+        InvalidArgumentError: `nodes` of a cache without such a tier.
     """
+    if nodes and store_of(cache).node_board() is None:
+        raise InvalidArgumentError("nodes: the cache has no tier that nodes share, such as Redis")
     if not hasattr(socket, "AF_UNIX"):
         raise CacheError("expose: this system has no Unix sockets; use `cache.dashboard`")
     with process.lock:
@@ -118,8 +127,11 @@ def expose(cache: Any) -> Callable[[], None]:
                 raise
 
     shown = [cache]
+    told: list[Callable[[], None]] = []
 
     def end() -> None:
+        while told:
+            told.pop()()
         with process.lock:
             while shown:  # once
                 process.local.remove(shown.pop())
@@ -127,4 +139,10 @@ def expose(cache: Any) -> Callable[[], None]:
                 _announced.announcement.close()
                 _announced.announcement = None
 
+    if nodes:
+        try:
+            told.append(publish(cache))
+        except BaseException:  # no thread could be started
+            end()
+            raise
     return end

@@ -3,45 +3,26 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 import threading
+import time
 import weakref
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from scrubjay.observe.inspecting import inspect
+from scrubjay.observe.key_report import KeyReport
 from scrubjay.observe.roster import Roster, store_of
 from scrubjay.observe.watch import Watch
 from scrubjay.types import CacheEvictionStrategy
+from scrubjay.web.board import Board
+from scrubjay.web.nodes import Nodes
+from scrubjay.web.told import AdviceReport, Detail, Round, Row
 
 _ROUNDS = 20  # of optimization told
-
-
-class Row(TypedDict):
-    """One cache, as often as once a second: counts since it was made."""
-
-    id: str
-    name: str
-    process: str
-    requests: int
-    hits: int
-    tiers: dict[str, int]  # hits by tier
-    entries: int
-    bytes: int
-    limit_bytes: int | None
-    limit_entries: int | None
-    removals: dict[str, int]
-    loads: int
-    load_errors: int
-    load_seconds: float
-    p50_ms: float
-    p99_ms: float
-    p999_ms: float
-    prefetch_used: int
-    prefetch_wasted: int
-    conflicts: int
-    ok: bool
 
 
 class Local:
@@ -53,6 +34,8 @@ class Local:
 
     def __init__(self, process: str) -> None:
         self.process = process
+        self.node = f"n{secrets.token_hex(8)}"
+        self.nodes = Nodes(self._boards)
         self._roster = Roster()
         self._wanted: Counter[str] = Counter()
         self._watches: dict[str, Watch] = {}
@@ -93,11 +76,22 @@ class Local:
 
         return end
 
+    def _boards(self) -> Iterator[tuple[str, Board]]:
+        for label, store in self._roster.items():
+            board = store.node_board()
+            if board is not None:
+                yield label, board
+
+    def label(self, store: Any) -> str | None:
+        """Return the label of a cache; None if it may not be looked at."""
+        return self._roster.label(store)
+
     def overview(self) -> list[Row]:
         """Return a row for each cache."""
-        return [self._row(label, store) for label, store in self._roster.items()]
+        return [self.row(label, store) for label, store in self._roster.items()]
 
-    def _row(self, label: str, store: Any) -> Row:
+    def row(self, label: str, store: Any) -> Row:
+        """Return the row of one cache."""
         numbers = store.statistics
         lower = store.lower_tiers()
         hits = {"memory": store.requests - store.misses}
@@ -124,10 +118,18 @@ class Local:
             "prefetch_wasted": numbers.prefetch_misses,
             "conflicts": numbers.consistency_conflicts,
             "ok": all(group["state"] == "ok" for group in lower.values()),
+            "node": self.node,
+            "at": time.time(),
+            "silent": 0.0,
         }
 
-    def detail(self, label: str) -> dict[str, Any] | None:
-        """Return all about one cache, or None if it is gone."""
+    def detail(self, label: str, gather: bool = True) -> Detail | None:
+        """Return all about one cache, or None if it is gone.
+
+        Args:
+            label: of the cache.
+            gather: whether evidence for advice is gathered from now on.
+        """
         store, watch = self._roster.get(label), self._watches.get(label)
         if store is None or watch is None:
             return None
@@ -142,12 +144,12 @@ class Local:
                 "changes": explanation.changes,
             },
             "rounds": [_round(each) for each in store.optimization_history[-_ROUNDS:]],
-            "advice": self._advice(store),
+            "advice": self._advice(store) if gather or store.gathers_advice else None,
             "slowest": watch.slowest(),
             "recent": watch.recent(),
         }
 
-    def _advice(self, store: Any) -> dict[str, Any] | None:
+    def _advice(self, store: Any) -> AdviceReport | None:
         """Return what more memory would gain; looking begins to gather the evidence."""
         if store.eviction_strategy is not CacheEvictionStrategy.ADAPTIVE:
             return None
@@ -169,13 +171,13 @@ class Local:
             ],
         }
 
-    def inspect(self, label: str, text: str) -> dict[str, Any] | None:
+    def inspect(self, label: str, text: str) -> KeyReport | None:
         """Return what is known of a key, or None if the cache is gone."""
         store = self._roster.get(label)
-        return None if store is None else inspect(store, text)
+        return None if store is None else inspect(text, store.explain_key)
 
 
-def _round(note: dict[str, Any]) -> dict[str, Any]:
+def _round(note: dict[str, Any]) -> Round:
     """Return what one round of optimization is worth showing of."""
     return {
         "timestamp": note["timestamp"],

@@ -3,8 +3,9 @@
 | path | what it is |
 |---|---|
 | ``/`` | the page |
-| ``/feed?cache=ID`` | server-sent events: ``overview`` and ``detail`` once a second |
+| ``/feed?cache=ID`` | server-sent events: ``overview``, ``notices`` and ``detail`` once a second |
 | ``/overview`` | the same rows once, as JSON |
+| ``/notices`` | what could not be seen, for people, as JSON |
 | ``/detail?cache=ID`` | all about one cache, as JSON |
 | ``/key?cache=ID&key=TEXT`` | what is known of a key, as JSON |
 """
@@ -107,6 +108,8 @@ class _Handler(BaseHTTPRequestHandler):
         match path:
             case "/overview":
                 return gatherer.rows()
+            case "/notices":
+                return gatherer.notices()
             case "/detail":
                 return gatherer.detail(cache)
             case "/key":
@@ -185,6 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(b": still here\n\n")
                 continue
             self._tell("overview", gatherer.rows())
+            self._tell("notices", gatherer.notices())
             if cache:
                 self._tell("detail", gatherer.detail(cache))
 

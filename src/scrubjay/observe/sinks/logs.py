@@ -93,9 +93,7 @@ class LoggingSink:
         self._roster.clear()
 
     def _begin(self, store: Any, label: str) -> Callable[[], None]:
-        end: Callable[[], None] = store.on_event(
-            lambda event: self._log(label, event), self._kinds, queued=True
-        )
+        end: Callable[[], None] = store.on_event(lambda event: self._log(label, event), self._kinds)
         return end
 
     def _log(self, label: str, event: Event) -> None:

@@ -98,7 +98,9 @@ class OpenTelemetrySink:
     def _begin(self, store: Any, label: str) -> Callable[[], None]:
         if not self._spans:
             return _nothing
-        end: Callable[[], None] = store.on_event(lambda event: self._trace(label, event), _TRACED)
+        end: Callable[[], None] = store.on_event(
+            lambda event: self._trace(label, event), _TRACED, queued=False
+        )
         return end
 
     def _trace(self, label: str, event: Event) -> None:

@@ -88,7 +88,7 @@ class PrometheusSink(Collector):
             with self._lock:
                 self._events[label, event.kind.value, event.tier] += event.amount
 
-        end: Callable[[], None] = store.on_event(count, _COUNTED)
+        end: Callable[[], None] = store.on_event(count, _COUNTED, queued=False)
         return end
 
     def describe(self) -> Iterable[Metric]:

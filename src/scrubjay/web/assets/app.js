@@ -1,8 +1,9 @@
 // The page: a list of caches, and the panels of the one that is chosen.
 
 const MOST = 600;  // samples kept
+const SILENT = 5;  // seconds without a word of a node that are worth a word
 const byId = (id) => document.getElementById(id);
-const state = { chosen: "", rows: new Map(), before: new Map(), samples: [], items: new Map(), source: null, heard: 0 };
+const state = { chosen: "", rows: new Map(), rates: new Map(), samples: [], items: new Map(), source: null, heard: 0 };
 
 // The list
 
@@ -10,7 +11,8 @@ function item(row) {
   const name = make("span", { class: "name" }, row.name);
   const rate = make("span", { class: "rate" });
   const less = make("span", { class: "less" });
-  const button = make("button", { type: "button" }, name, rate, less);
+  const place = make("span", { class: "less", title: row.process }, row.process);
+  const button = make("button", { type: "button" }, name, rate, less, place);
   button.addEventListener("click", () => { choose(row.id); byId("main").focus({ preventScroll: true }); });
   const element = make("li", {}, button);
   return { element, button, rate, less, words: `${row.name} ${row.process}`.toLowerCase() };
@@ -29,11 +31,12 @@ function showList(rows) {
       state.items.set(row.id, one);
       list.append(one.element);
     }
-    const before = state.before.get(row.id);
-    const perSecond = before ? Math.max(0, row.requests - before.requests) / Math.max(0.5, before.age()) : 0;
+    const perSecond = state.rates.get(row.id)?.perSecond ?? 0;
+    const silent = row.silent > SILENT;
+    const trouble = silent ? `silent for ${seconds(row.silent)} · ` : row.ok ? "" : "degraded · ";
     set(one.rate, row.requests ? percent(row.hits / row.requests) : "–");
-    set(one.less, `${row.ok ? "" : "degraded · "}${short(perSecond)}/s · ${bytes(row.bytes)} · ${row.process}`);
-    one.less.classList.toggle("bad", !row.ok);
+    set(one.less, `${trouble}${short(perSecond)}/s · ${bytes(row.bytes)}`);
+    one.less.classList.toggle("bad", silent || !row.ok);
     one.button.setAttribute("aria-current", String(row.id === state.chosen));
     one.element.hidden = !one.words.includes(wanted);
   }
@@ -60,9 +63,14 @@ function choose(id) {
 function showDetail(detail) {
   const row = state.rows.get(state.chosen);
   byId("panels").hidden = detail === null || row === undefined;
-  if (detail === null || row === undefined) {
+  if (row === undefined) {
     set(byId("title"), "The cache is gone");
     set(byId("subtitle"), "Choose another one.");
+    return;
+  }
+  if (detail === null) {
+    set(byId("title"), row.name);
+    set(byId("subtitle"), `${row.process} · there is no more known of it now`);
     return;
   }
   if (getSelection().type === "Range") return;  // somebody is about to copy something
@@ -73,7 +81,7 @@ function showDetail(detail) {
 }
 
 function sampled(row) {
-  return [Date.now() / 1e3, row.requests, Object.values(row.tiers), row.bytes, row.p50_ms, row.p99_ms, row.p999_ms, row.entries];
+  return [row.at, row.requests, Object.values(row.tiers), row.bytes, row.p50_ms, row.p99_ms, row.p999_ms, row.entries];
 }
 
 // The feed
@@ -84,6 +92,7 @@ function listen() {
   state.source = source;
   source.addEventListener("history", (event) => { state.samples = JSON.parse(event.data).samples; });
   source.addEventListener("overview", (event) => overview(JSON.parse(event.data)));
+  source.addEventListener("notices", (event) => notices(JSON.parse(event.data)));
   source.addEventListener("detail", (event) => { if (state.source === source) showDetail(JSON.parse(event.data)); });
   source.addEventListener("error", () => status(true));
 }
@@ -92,15 +101,32 @@ function overview(rows) {
   state.heard = Date.now();
   state.rows = new Map(rows.map((row) => [row.id, row]));
   const row = state.rows.get(state.chosen);
-  if (row !== undefined) {
+  if (row !== undefined && !(state.samples.at(-1)?.[0] >= row.at)) {  // another node tells less often
     state.samples.push(sampled(row));
     if (state.samples.length > MOST) state.samples.shift();
   }
+  state.rates = new Map(rows.map((each) => [each.id, rate(each)]));
   showList(rows);
-  const now = Date.now();
-  state.before = new Map(rows.map((each) => [each.id, { requests: each.requests, age: () => (Date.now() - now) / 1e3 }]));
   status(false);
   if (!state.chosen && rows.length) choose(rows[0].id);
+}
+
+// Requests per second between the last two looks, by the clock of who counted.
+function rate(row) {
+  const before = state.rates.get(row.id);
+  if (before === undefined) return { at: row.at, requests: row.requests, perSecond: 0 };
+  if (before.at === row.at) return before;
+  const perSecond = Math.max(0, row.requests - before.requests) / Math.max(0.5, row.at - before.at);
+  return { at: row.at, requests: row.requests, perSecond };
+}
+
+function notices(list) {
+  const element = byId("notices");
+  element.hidden = !list.length;
+  const text = list.join("\n");
+  if (element.dataset.text === text) return;  // or it would be read out each second
+  element.dataset.text = text;
+  element.replaceChildren(...list.map((notice) => make("div", {}, notice)));
 }
 
 function status(lost) {

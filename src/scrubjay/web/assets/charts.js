@@ -3,7 +3,7 @@
 const WIDTH = 440;
 const WIDE = 940;  // of a chart across two columns
 const HEIGHT = 150;
-const LEFT = 44;
+const LEFT = 54;
 const BOTTOM = 18;
 const SERIES = ["one", "two", "three", "four"];
 

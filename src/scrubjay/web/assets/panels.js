@@ -50,7 +50,7 @@ function hitRate({ detail, samples, row }) {
   const { performance } = detail.statistics;
   const tiers = Object.keys(row.tiers);
   const series = shares(samples);
-  const lately = series.reduce((sum, values) => sum + (values[values.length - 1] ?? 0), 0);
+  const lately = Math.min(1, series.reduce((sum, values) => sum + (values[values.length - 1] ?? 0), 0));
   const label = `Hit rate over time: ${percent(lately)} lately, ${percent(performance.hit_rate)} in all`;
   return [
     figures([
@@ -104,7 +104,10 @@ function memory({ detail, samples }) {
 
 function advice({ detail }) {
   const it = detail.advice;
-  if (it === null) return [none("Only ADAPTIVE simulates other sizes.")];
+  if (it === null) {
+    const adaptive = detail.statistics.configuration.eviction_strategy === "adaptive";
+    return [none(adaptive ? "The node gathers no evidence: it does while somebody looks there, or after advise()." : "Only ADAPTIVE simulates other sizes.")];
+  }
   const size = (step) => (it.in_bytes ? bytes(step.memory) : `${short(step.memory)} entries`);
   const [twice] = it.steps.filter((step) => step.factor === 2);
   const [half] = it.steps.filter((step) => step.factor === 0.5);
@@ -234,17 +237,27 @@ const PANELS = [
 // What is known of one key.
 function known(it) {
   if (it === null) return [none("The cache is gone.")];
-  const rows = [["key", it.key], ["type", it.type], ["why", it.why]];
+  if (it.elsewhere) return [none(it.elsewhere)];
+  const rows = [["key", it.key], ["type", it.type], ["where", it.where.join(", ") || "nowhere"], ["why", it.why]];
   if (it.loading) rows.push(["loading", "a load is under way"]);
-  if (it.present) {
-    rows.push(["where", it.tier], ["value", it.value], ["age", seconds(it.age_seconds)],
-      ["last used", `${seconds(it.idle_seconds)} ago`],
-      ["expires", it.expires_in_seconds === null ? "never" : `in ${seconds(it.expires_in_seconds)}`],
-      ["fetched ahead", it.prefetch_score ? `yes, thought to be asked for by ${percent(it.prefetch_score)}` : "no"],
-      ["uses", count(it.uses)], ["size", bytes(it.size_bytes)], ["version", count(it.version)],
-      ["tags", it.tags.join(", ") || "none"], ["depends on", it.dependencies.join(", ") || "nothing"]);
+  const entry = it.memory;
+  if (entry !== null) {
+    rows.push(["value", entry.value], ["age", seconds(entry.age_seconds)],
+      ["last used", `${seconds(entry.idle_seconds)} ago`],
+      ["expires", entry.expires_in_seconds === null ? "never" : `in ${seconds(entry.expires_in_seconds)}`],
+      ["fetched ahead", entry.prefetch_score ? `yes, thought to be asked for by ${percent(entry.prefetch_score)}` : "no"],
+      ["uses", count(entry.uses)], ["size", bytes(entry.size_bytes)], ["version", count(entry.version)],
+      ["tags", entry.tags.join(", ") || "none"], ["depends on", entry.dependencies.join(", ") || "nothing"]);
   }
   const others = it.dependent_count > it.dependents.length ? ` and ${it.dependent_count - it.dependents.length} more` : "";
   rows.push(["depending on it", it.dependents.join(", ") + others || "nothing"]);
-  return [make("dl", { class: "rows", "data-figure": "key" }, ...rows.flatMap(([name, text]) => [make("dt", {}, name), make("dd", {}, text)]))];
+  const list = make("dl", { class: "rows", "data-figure": "key" }, ...rows.flatMap(([name, text]) => [make("dt", {}, name), make("dd", {}, text)]));
+  if (!it.tiers.length) return [list];
+  const life = (left) => (left === null ? "–" : left < 0 ? `${seconds(-left)} ago` : `in ${seconds(left)}`);
+  const below = it.tiers.map((each) => [each.tier,
+    make("span", { "data-figure": `key.${each.tier}`, "data-value": each.state }, [each.state, each.detail].filter(Boolean).join(": ")),
+    each.age_seconds === null ? "–" : seconds(each.age_seconds), life(each.expires_in_seconds),
+    bytes(each.size_bytes), each.version === null ? "–" : String(each.version),
+    each.tags.join(", "), each.dependencies.join(", ")]);
+  return [list, table("The key in tiers below memory", ["tier", "state", "#age", "#expires", "#size", "#version", "tags", "depends on"], below)];
 }
