@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import CancelledError
+from collections.abc import Callable, Generator
 from contextlib import suppress
+from functools import partial
 from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
 from scrubjay._core.constants import MISSING
 from scrubjay._core.terms import Terms
-from scrubjay._flow.effects import Call, Flow, Start, Wait
+from scrubjay._flow.effects import Call, Effect, Flow, Start, Wait
 from scrubjay._flow.flight import Flight, Loader, enter, leave, next_order, under_way
 from scrubjay._flow.resilience import Resilience, Stale
 from scrubjay._flow.stack import Stack
@@ -113,21 +115,12 @@ def read_through(cache: Loading, key: Any, terms: Terms, loader: Loader) -> Flow
                 return _served(cache, key, terms, shown, "loading it failed a moment ago")
             return failed
         own = Flight(cache, key, terms, loader)
-        try:
-            flight = cache.begin(own)
-            if flight is not own and flight.done:  # just now, or its claim could not be given up
-                cache.end(flight)
-                continue
-            if rules.apart:
-                yield from _await_bounded(cache, flight, own, old, until)
-                if not flight.done:
-                    return _given_up(cache, key, terms, _servable(cache, old or flight.stale))
-            else:
-                yield from _await(flight, own, anew=False)
-        except BaseException:
-            if own.task is None:  # a task goes on by itself
-                own.dead = True  # no call: it might fail, where the stack is at its end
-            raise
+        bounded = partial(_await_bounded, cache, old, until) if rules.apart else _await
+        flight = yield from _attempt(cache, own, bounded)
+        if flight is None:
+            continue
+        if not flight.done:
+            return _given_up(cache, key, terms, _servable(cache, old or flight.stale))
         if rules.if_error and isinstance(flight.error, Exception):
             shown = _servable(cache, old or flight.stale)
             if shown is not None:
@@ -165,6 +158,32 @@ def renew(cache: Loading, key: Any, terms: Terms, loader: Loader) -> Flow:
     return flight
 
 
+def _attempt(
+    cache: Loading, own: Flight, wait: Callable[[Flight, Flight], Flow]
+) -> Generator[Effect, Any, Flight | None]:
+    """Begin a flight, or join the one that is under way, and wait for it.
+
+    Args:
+        cache: where the key is claimed.
+        own: the flight to begin.
+        wait: waits for the flight that it is given, which may be one's own, given second.
+
+    Returns:
+        The flight, which may not be done if waiting has an end; None if it is to be begun anew.
+    """
+    try:
+        flight = cache.begin(own)
+        if flight is not own and flight.done:  # just now, or its claim could not be given up
+            cache.end(flight)
+            return None
+        yield from wait(flight, own)
+    except BaseException:
+        if own.task is None:  # a task goes on by itself
+            own.dead = True  # no call: it might fail, where the stack is at its end
+        raise
+    return flight
+
+
 def _servable(cache: Loading, old: Stale | None) -> Stale | None:
     """Return an old value if it may be served now in place of a load that fails or takes long."""
     if old is None or old.age_at(cache.now()) >= cache.rules.if_error:
@@ -192,22 +211,22 @@ def _given_up(cache: Loading, key: Any, terms: Terms, old: Stale | None) -> Flig
 
 
 def _await_bounded(
-    cache: Loading, flight: Flight, own: Flight, old: Stale | None, until: float | None
+    cache: Loading, old: Stale | None, until: float | None, flight: Flight, own: Flight
 ) -> Flow:
     """Wait for a flight as `_await` does, but for no longer than the rules say.
 
     Args:
         cache: who waits.
-        flight: the flight.
-        own: one's own.
         old: an old value, or None.
         until: when it is given up at the latest, in seconds of `time.monotonic`; or None.
+        flight: the flight.
+        own: one's own.
     """
     soft = None if _servable(cache, old or flight.stale) is None else cache.rules.soft
     bounds = [bound for bound in (soft, _left(until)) if bound is not None]
-    yield from _await(flight, own, False, True, min(bounds, default=None))
+    yield from _await(flight, own, apart=True, seconds=min(bounds, default=None))
     if not flight.done and _servable(cache, old or flight.stale) is None and _left(until) != 0.0:
-        yield from _await(flight, None, False, True, _left(until))  # it is too old by now
+        yield from _await(flight, None, apart=True, seconds=_left(until))  # it is too old by now
 
 
 def _left(until: float | None) -> float | None:
@@ -256,18 +275,12 @@ def load_at(cache: Loading, key: Any, terms: Terms, loader: Loader, demand: Dema
             return failed
         own = Flight(cache, key, terms, loader)
         own.demand = demand
-        try:
-            flight = cache.begin(own)
-            if flight is not own and flight.done:
-                cache.end(flight)
-                continue
-            yield from _await(flight, own, False, until is not None, _left(until))
-            if not flight.done:
-                return _given_up(cache, key, terms, None)
-        except BaseException:
-            if own.task is None:
-                own.dead = True  # as above
-            raise
+        bounded = partial(_await, apart=until is not None, seconds=_left(until))
+        flight = yield from _attempt(cache, own, bounded)
+        if flight is None:
+            continue
+        if not flight.done:
+            return _given_up(cache, key, terms, None)
         # What was begun before us may be older than what we must see.
         if flight.order > began and flight.loads and _is_final(flight, own):
             return flight
@@ -281,23 +294,22 @@ def find(cache: Loading, key: Any) -> Flow:
     """
     while True:
         own = Flight(cache, key, _PLAIN, None)
-        try:
-            flight = cache.begin(own)
-            if flight is not own and flight.done:
-                cache.end(flight)
-                continue
+        flight = yield from _attempt(cache, own, partial(_await_look, cache))
+        if flight is not None:
             if flight.loads:
-                assert cache.stack is not None
-                own.complete((yield from cache.stack.glimpse(key)))
                 return own
-            yield from _await(flight, own, anew=False)
-        except BaseException:
-            if own.task is None:
-                own.dead = True  # as above
-            raise
-        if _is_final(flight, own):
-            return flight
-        cache.end(flight)
+            if _is_final(flight, own):
+                return flight
+            cache.end(flight)
+
+
+def _await_look(cache: Loading, flight: Flight, own: Flight) -> Flow:
+    """Wait for a flight that looks for a key; look oneself, and keep nothing, if it loads it."""
+    if flight.loads:
+        assert cache.stack is not None
+        own.complete((yield from cache.stack.glimpse(own.key)))
+    else:
+        yield from _await(flight, own)
 
 
 def refresh(cache: Loading, key: Any, terms: Terms, loader: Loader) -> Flow:
@@ -362,7 +374,7 @@ def _is_final(flight: Flight, own: Flight) -> bool:
 def _await(
     flight: Flight,
     own: Flight | None,
-    anew: bool,
+    anew: bool = False,
     apart: bool = False,
     seconds: float | None = None,
 ) -> Flow:
