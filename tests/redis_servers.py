@@ -12,6 +12,7 @@ from scrubjay.testing import Awaited
 from scrubjay.tiers import RedisTier
 
 URL = "SCRUBJAY_TEST_REDIS"  # of the environment; children inherit it
+CLUSTER_URL = "SCRUBJAY_TEST_REDIS_CLUSTER"
 
 
 def namespace_of(directory):
@@ -27,6 +28,20 @@ def open_blocking(directory, clock):
 
 def open_awaited(directory, clock):
     return Awaited(open_blocking(directory, clock))
+
+
+def open_on_cluster(directory, clock):
+    return RedisTier(
+        os.environ[CLUSTER_URL],
+        cluster=True,
+        namespace=namespace_of(directory),
+        clock=clock,
+        timeout_seconds=20,
+    )
+
+
+def open_awaited_on_cluster(directory, clock):
+    return Awaited(open_on_cluster(directory, clock))
 
 
 class Client:

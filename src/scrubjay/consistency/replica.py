@@ -37,7 +37,13 @@ STRONG = CacheConsistencyLevel.STRONG
 
 
 class Barrier(NamedTuple):
-    """Wait until all earlier changes have been told; send back the `Feed` that told."""
+    """Wait until all earlier changes have been told; send back the `Feed` that told.
+
+    Args:
+        feeds: those whose word is wanted.
+    """
+
+    feeds: tuple[Feed, ...] = ()
 
 
 class Fetch(NamedTuple):
@@ -157,13 +163,13 @@ class Replica:
         if session is not None and level is not EVENTUAL:
             _comparable(session, watch.feed)
         if level is STRONG:
-            feed = yield Barrier()
+            feed = yield self._barrier(copy)
         elif now - watch.feed.confirmed > self._silence:
             return False
         elif session is not None and level is not EVENTUAL:
             floor = session.floor(place_of(_KEY, key))
             if floor is None:  # forgotten: what is the last there is will do
-                feed = yield from _last_or_none()
+                feed = yield from _last_or_none(self._barrier(copy))
                 if feed is None:
                     return False
             elif copy.version < floor:
@@ -171,10 +177,16 @@ class Replica:
         if copy.labels and (yield from self._outdated(copy.labels, feed, level, session, now)):
             return False
         # Last, as everything may have changed while something was asked.
-        if not _still(watch) or (feed is not None and watch.feed is not feed):
+        if not _still(watch) or (feed is not None and not feed.covers(watch.feed)):
             return False
         self._seen(key, copy.version, copy.labels, watch.feed, level, session)
         return True
+
+    def _barrier(self, copy: Copy) -> Barrier:
+        """Return the barrier behind which a copy is known to be the last, and its labels are."""
+        counts = [self._counts.get(name) for name in copy.labels]
+        watches = [copy.watch, *(count.watch for count in counts if count is not None)]
+        return Barrier(tuple({watch.feed: None for watch in watches if watch is not None}))
 
     def judge(
         self,
@@ -327,7 +339,7 @@ class Replica:
         names = tuple(copy.labels)
         fetched: Fetched = yield Fetch((key,), names)
         watch, record = copy.watch, fetched.records[0]
-        if watch is None or watch.feed is not fetched.feed or not watch.live:
+        if watch is None or not fetched.feed.covers(watch.feed) or not watch.live:
             return False
         self.rechecked += 1
         # What has expired may be gone without a word.
@@ -339,7 +351,7 @@ class Replica:
 
 def _usable(count: Count, feed: Feed | None) -> bool:
     watch = count.watch
-    return watch is not None and watch.live and (feed is None or watch.feed is feed)
+    return watch is not None and watch.live and (feed is None or feed.covers(watch.feed))
 
 
 def _still(watch: Watch) -> bool:
@@ -354,9 +366,9 @@ def _comparable(session: Session, feed: Feed) -> None:
     session.check(feed.epoch)
 
 
-def _last_or_none() -> Step[Feed | None]:
+def _last_or_none(barrier: Barrier) -> Step[Feed | None]:
     try:
-        feed: Feed = yield Barrier()
+        feed: Feed = yield barrier
     except ConsistencyUnavailableError:
         return None
     return feed

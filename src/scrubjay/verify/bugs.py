@@ -29,12 +29,12 @@ def _replace(owner: Any, name: str, part: Any) -> None:
 def _no_barrier() -> None:
     """Take a copy for the last there is as long as nothing else was heard."""
 
-    def barrier(self: Coherence) -> Any:
+    def barrier(self: Coherence, _: Any = ()) -> Any:
         opened: Session = yield CONNECT
         yield from opened.watching(until_failover=True)
         return opened.feed
 
-    async def abarrier(self: RedisTier) -> Feed:
+    async def abarrier(self: RedisTier, _: Any = ()) -> Feed:
         return await self.afeed()
 
     _replace(Coherence, "barrier", barrier)
@@ -135,7 +135,7 @@ def _lost_tombstone() -> None:
     )
     bury = scripts.Script(source)
 
-    def without(self: Coherence, key: bytes, of: Session) -> Any:
+    def without(self: Coherence, key: bytes, of: int) -> Any:
         return bury.call((self._versioned(key),), self._tombstone(key, of), self._tombstone_ms)
 
     _replace(scripts, "ALL", (*scripts.ALL, bury))

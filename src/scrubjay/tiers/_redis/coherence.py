@@ -29,8 +29,10 @@ from scrubjay.errors import (
 from scrubjay.tiers._redis import scripts, wire
 from scrubjay.tiers._redis.exchange import Request, Shared
 from scrubjay.tiers._redis.failures import CutOffError, UnsentError, error_of, word
+from scrubjay.tiers._redis.generation import TRACK
 from scrubjay.tiers._redis.operations import CONNECT, Names, Operation
-from scrubjay.tiers._redis.session import TRACK, Session
+from scrubjay.tiers._redis.redirects import TRY_AGAIN
+from scrubjay.tiers._redis.session import Session
 from scrubjay.tiers._redis.wire import Command
 from scrubjay.tiers.protocol import TierRecord
 from scrubjay.versions import Changes, Count, Feed, Fetched, Lease, Token, Versioned, Watch
@@ -122,7 +124,7 @@ class Coherence:
 
     def _read(
         self, keys: Sequence[bytes], names: Sequence[bytes]
-    ) -> Operation[tuple[Session, list[Any], list[Watch]]]:
+    ) -> Operation[tuple[Session, list[Any], Sequence[Watch | None]]]:
         repeated = False
         while True:
             session: Session = yield CONNECT
@@ -136,7 +138,7 @@ class Coherence:
                 repeated = True
                 continue
             _no_error(replies[::2])
-            return session, replies[1::2], watches
+            return session, replies[1::2], _told(request, watches)
 
     def reading(
         self, session: Session, keys: Sequence[bytes], names: Sequence[bytes]
@@ -182,7 +184,7 @@ class Coherence:
         self,
         names: Sequence[bytes],
         replies: list[Any],
-        watches: list[Watch],
+        watches: Sequence[Watch | None],
         session: Session,
     ) -> Operation[list[Count]]:
         counts: list[Count] = []
@@ -246,9 +248,16 @@ class Coherence:
         milliseconds = b"" if life is None else b"%d" % min(life, _MOST_MS)
         lease = b"" if token is None else _VERSION.pack(token.version)
 
-        def make(session: Session) -> list[Command]:
-            generation = session.generation if token is None else token.generation
+        placing = False
+
+        def make(_: Session, generation: int) -> list[Command]:
+            if token is not None:
+                generation = token.generation
             head = _RECORD.pack(0, scripts.VALUE, zlib.crc32(key), generation, end)
+            if placing:
+                placed = head[_VERSION.size :] + value
+                place = scripts.PLACE.call((name,), milliseconds, lease, placed)
+                return [(b"UNLINK", staged), place, *self._again(name)]
             return [
                 (b"SET", staged, head + value, b"PX", b"%d" % _STAGED_MS),
                 scripts.COMMIT.call((name, staged), milliseconds, lease),
@@ -265,20 +274,29 @@ class Coherence:
             )
             if word(replies[0]) == "OOM" or word(replies[1]) == "OOM" or replies[1] == -1:
                 # What the key had before is out of date. Removing takes no memory.
-                yield from self._send(lambda _: [(b"UNLINK", name), (b"UNLINK", staged)])
+                yield from self._send(lambda *_: [(b"UNLINK", name), (b"UNLINK", staged)])
                 raise TierFullError("the server has no memory left")
+            if word(replies[1]) == TRY_AGAIN:
+                placing = True  # the slot is on its way, and only one of two keys is there
+                continue
             _no_error(replies)
             version = _number(replies[1])
             if token is not None and (
                 version == 0
                 or request.crossed is not None
-                or session.generation != token.generation
+                or _generation(session, request) != token.generation
             ):
                 return None  # what was stored nevertheless is void, as all records are
-            if token is None and request.crossed is not None and request.crossed <= 1:
+            if (
+                token is None
+                and request.crossed is not None
+                and request.crossed <= 1
+                and (yield from session.superseded(request.generation))
+            ):
                 continue  # all records were made void meanwhile, this one perhaps too: once more
             found = replies[3:] and replies[3]
-            same = request.crossed is None and found == _VERSION.pack(version)
+            told = request.crossed is None and not request.followed
+            same = told and found == _VERSION.pack(version)
             return Versioned(
                 version, value, expires_at, watches[-1] if same else None, session.feed
             )
@@ -292,22 +310,21 @@ class Coherence:
         if not keys:
             return []
 
-        def make(session: Session) -> list[Command]:
-            return [self._bury(key, session) for key in keys]
+        def make(_: Session, generation: int) -> list[Command]:
+            return [self._bury(key, generation) for key in keys]
 
         session, _, replies = yield from self._send(make)
         return [Versioned(_number(one), None, None, None, session.feed) for one in replies]
 
-    def _bury(self, key: bytes, session: Session) -> Command:
+    def _bury(self, key: bytes, generation: int) -> Command:
         return scripts.BURY.call(
-            (self._versioned(key),), self._tombstone(key, session), self._tombstone_ms
+            (self._versioned(key),), self._tombstone(key, generation), self._tombstone_ms
         )
 
-    def _tombstone(self, key: bytes, session: Session) -> bytes:
+    def _tombstone(self, key: bytes, generation: int) -> bytes:
         """Return a tombstone without its version."""
-        return _RECORD.pack(0, scripts.TOMBSTONE, zlib.crc32(key), session.generation or 0, _NEVER)[
-            _VERSION.size :
-        ]
+        record = _RECORD.pack(0, scripts.TOMBSTONE, zlib.crc32(key), generation, _NEVER)
+        return record[_VERSION.size :]
 
     # ---- loading
 
@@ -327,8 +344,8 @@ class Coherence:
         useless = b"" if void is None else _VERSION.pack(void)
         reads = [part for one in (name, *asked) for part in (TRACK, (b"GET", one))]
 
-        def make(session: Session) -> list[Command]:
-            mark = _LEASED.pack(scripts.LEASE, zlib.crc32(key), session.generation or 0)
+        def make(_: Session, generation: int) -> list[Command]:
+            mark = _LEASED.pack(scripts.LEASE, zlib.crc32(key), generation)
             grant = scripts.GRANT.call((name,), mark, owner, b"%.6f" % seconds, useless)
             return [grant, *reads]
 
@@ -345,11 +362,12 @@ class Coherence:
             if type(replies[0]) is not list or len(replies[0]) != 3:
                 raise error_of(replies[0])
             state, version, left = replies[0]
-            generation = session.generation
+            generation = _generation(session, request)
             if generation is None:
                 continue
-            found = self._record(key, replies[2], generation, watches[0], session.feed)
-            counts = yield from self._counts(names, replies[4::2], watches[1:], session)
+            told = _told(request, watches)
+            found = self._record(key, replies[2], generation, told[0], session.feed)
+            counts = yield from self._counts(names, replies[4::2], told[1:], session)
             expired = found is not None and found.value is None and state == 1
             if expired and useless != _VERSION.pack(version):
                 useless = _VERSION.pack(version)  # by our clock, not yet by the server's
@@ -363,8 +381,8 @@ class Coherence:
         """Give a lease back, so that others need not wait; return whether it still held."""
         name, lease = self._versioned(key), _VERSION.pack(token.version)
 
-        def make(session: Session) -> list[Command]:
-            tombstone = self._tombstone(key, session)
+        def make(_: Session, generation: int) -> list[Command]:
+            tombstone = self._tombstone(key, generation)
             return [scripts.RELEASE.call((name,), lease, tombstone, self._tombstone_ms)]
 
         _, _, replies = yield from self._send(make, repeatable=True)
@@ -378,7 +396,7 @@ class Coherence:
             return []
         keys = [self._names.counter + name for name in names]
 
-        def make(session: Session) -> list[Command]:
+        def make(session: Session, _: int) -> list[Command]:
             first = b"%d" % session.now_us()
             commands: list[Command] = []
             for key in keys:
@@ -392,19 +410,21 @@ class Coherence:
             watches[:] = map(session.feed.watch, keys)
 
         # One generation too many does no harm.
-        session, _, replies = yield from self._send(make, watch, repeatable=True)
+        session, request, replies = yield from self._send(make, watch, repeatable=True)
         counts: list[Count] = []
-        for watched, raised, found in zip(watches, replies[1::4], replies[3::4], strict=True):
+        for watched, raised, found in zip(
+            _told(request, watches), replies[1::4], replies[3::4], strict=True
+        ):
             same = _number(raised) == _number(found)
             counts.append(Count(_number(raised), watched if same else None, session.feed))
         return counts
 
     # ---- order
 
-    def barrier(self) -> Operation[Feed]:
+    def barrier(self, _: Sequence[Feed] = ()) -> Operation[Feed]:
         """Return when all changes that were made before have been told on this connection.
 
-        Those who wait at the same time share a PING.
+        Those who wait at the same time share a PING. Whose word is wanted makes no difference.
 
         Raises:
             ConsistencyUnavailableError: the server is a replica, or another may take over.
@@ -434,7 +454,7 @@ class Coherence:
 
     def _send(
         self,
-        make: Callable[[Session], list[Command]],
+        make: Callable[[Session, int], list[Command]],
         on_replies: OnReplies | None = None,
         *,
         repeatable: bool = False,
@@ -445,11 +465,12 @@ class Coherence:
             session: Session = yield CONNECT
             try:
                 yield from session.watching(until_failover=self._until_failover)
-                if session.generation is None:
-                    yield from session.learn()
-                    continue
-                commands = make(session)
+                generation = session.generation
+                if generation is None:
+                    generation = yield from session.learn()
+                commands = make(session, generation)
                 request = Request(wire.encode(commands), len(commands))
+                request.generation = generation
                 if on_replies is not None:
                     request.on_replies = lambda replies, session=session: on_replies(
                         session, replies
@@ -478,6 +499,16 @@ class Coherence:
 
     def _staging(self, key: bytes) -> bytes:
         return b"%b%b}%b:%d" % (self._names.staging, key, self._stage_of, next(self._staged))
+
+
+def _told(request: Request, watches: list[Watch]) -> Sequence[Watch | None]:
+    """Return watches; nobody tells of what was read elsewhere, as a slot is on its way."""
+    return [None] * len(watches) if request.followed else watches
+
+
+def _generation(session: Session, request: Request) -> int | None:
+    """Return the generation that held when a request was done, as far as it is known."""
+    return request.generation if request.followed else session.generation
 
 
 def _no_error(replies: Sequence[Any]) -> None:

@@ -47,7 +47,9 @@ def error_of(reply: object) -> TierError:
     if kind in _DENIED or "invalid password" in message:
         return TierDeniedError(f"the server denies access: {message}")
     if kind in {"MOVED", "ASK", "CROSSSLOT"}:
-        return TierUnavailableError("the server is part of a cluster, which is not supported yet")
+        return TierUnavailableError(
+            f"the server is a member of a cluster, and has not got everything: cluster=True ({kind})"
+        )
     if kind in _OUTAGE:
         return TierUnavailableError(f"the server cannot serve now: {message}")
     return TierError(f"the server refuses: {message}")

@@ -1,0 +1,224 @@
+"""A cluster of Redis or Valkey servers for tests: processes of its own on the loopback."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from scrubjay.testing.redis import RedisServer
+from scrubjay.tiers._redis import wire
+from scrubjay.tiers._redis.slots import SLOTS
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["RedisCluster"]
+
+_PATIENCE = 30.0  # seconds for its members to agree
+_BATCH = 100  # keys that move at a time
+
+
+class RedisCluster:
+    """Primaries that share the slots evenly, and replicas of the first of them.
+
+    Args:
+        directory: for their files; a short path, as sockets have short names.
+        primaries: how many.
+        replicas: how many, all of the first primary.
+        node_timeout_seconds: after which a member that is silent counts as failed.
+
+    Raises:
+        FileNotFoundError: neither Redis nor Valkey is installed.
+        RuntimeError: it does not come up.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        primaries: int = 3,
+        replicas: int = 0,
+        node_timeout_seconds: float = 2.0,
+    ) -> None:
+        self._stack = ExitStack()
+        self.servers: list[RedisServer] = []
+        options = [
+            *("--cluster-enabled", "yes", "--cluster-node-timeout"),
+            str(int(node_timeout_seconds * 1000)),
+            *("--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0"),
+        ]
+        try:
+            for number in range(primaries + replicas):
+                own = directory / str(number)
+                own.mkdir()
+                self.servers.append(self._stack.enter_context(RedisServer(own, options)))
+            self.primaries = self.servers[:primaries]
+            self.replicas = self.servers[primaries:]
+            self._join()
+        except BaseException:
+            self._stack.close()
+            raise
+
+    @property
+    def url(self) -> str:
+        """The URL of its first member."""
+        return self.servers[0].tcp_url
+
+    def ask(self, server: RedisServer, *command: object) -> Any:
+        """Send one command to a member; return the reply.
+
+        Raises:
+            OSError: it cannot be reached.
+            hiredis.ReplyError: it refuses.
+        """
+        with socket.socket(socket.AF_UNIX) as own:
+            own.settimeout(_PATIENCE)
+            own.connect(str(server.socket))
+            own.sendall(wire.encode([tuple(str(part).encode() for part in command)]))
+            parser = wire.reader()
+            while (reply := parser.gets()) is wire.MORE:
+                data = own.recv(65536)
+                if not data:
+                    raise ConnectionResetError("it hung up")
+                parser.feed(data)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    def owner(self, slot: int) -> RedisServer:
+        """Return the primary that has a slot, as the members that run say."""
+        ports = {
+            port
+            for server in self.servers
+            if server.running
+            for begin, end, (_, port, *_), *_ in self.ask(server, "CLUSTER", "SLOTS")
+            if begin <= slot <= end
+        }
+        (port,) = ports
+        return next(server for server in self.servers if server.port == port)
+
+    # ---- moving slots
+
+    def begin_move(self, slot: int, target: RedisServer) -> RedisServer:
+        """Have a slot be on its way to another primary; return the one that has it."""
+        source = self.owner(slot)
+        self.ask(target, "CLUSTER", "SETSLOT", slot, "IMPORTING", self._id(source))
+        self.ask(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", self._id(target))
+        return source
+
+    def move_keys(
+        self, slot: int, source: RedisServer, target: RedisServer, most: int = 1 << 30
+    ) -> int:
+        """Move keys of a slot that is on its way; return how many."""
+        moved = 0
+        while moved < most:
+            count = min(_BATCH, most - moved)
+            keys = self.ask(source, "CLUSTER", "GETKEYSINSLOT", slot, count)
+            if not keys:
+                break
+            for key in keys:
+                self._migrate(source, target, key)
+            moved += len(keys)
+        return moved
+
+    def end_move(self, slot: int, source: RedisServer, target: RedisServer) -> None:
+        """Have the other primary be the owner of a slot; its keys must have moved."""
+        for server in (target, source, *self.primaries):
+            self.ask(server, "CLUSTER", "SETSLOT", slot, "NODE", self._id(target))
+
+    def move(self, slot: int, target: RedisServer) -> None:
+        """Move a slot and its keys to another primary."""
+        source = self.begin_move(slot, target)
+        while True:
+            self.move_keys(slot, source, target)
+            try:
+                self.end_move(slot, source, target)
+            except Exception as error:
+                if "still hold keys" not in str(error):
+                    raise
+            else:
+                return
+
+    def _migrate(self, source: RedisServer, target: RedisServer, key: bytes) -> None:
+        with socket.socket(socket.AF_UNIX) as own:
+            own.settimeout(_PATIENCE)
+            own.connect(str(source.socket))
+            port = str(target.port).encode()
+            own.sendall(
+                wire.encode([(b"MIGRATE", b"127.0.0.1", port, key, b"0", b"5000", b"REPLACE")])
+            )
+            parser = wire.reader()
+            while (reply := parser.gets()) is wire.MORE:
+                parser.feed(own.recv(65536))
+        if isinstance(reply, Exception):
+            raise reply
+
+    # ---- coming up and going away
+
+    def _join(self) -> None:
+        for number, server in enumerate(self.primaries):
+            begin = number * SLOTS // len(self.primaries)
+            end = (number + 1) * SLOTS // len(self.primaries) - 1
+            self.ask(server, "CLUSTER", "ADDSLOTSRANGE", begin, end)
+            self.ask(server, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+        for one, other in itertools.combinations(self.servers, 2):
+            self.ask(one, "CLUSTER", "MEET", "127.0.0.1", other.port)
+        everyone = f"cluster_known_nodes:{len(self.servers)}"
+        self.until(lambda: all(everyone in self._info(server) for server in self.servers))
+        self.until(lambda: all("cluster_state:ok" in self._info(one) for one in self.primaries))
+        for replica in self.replicas:
+            self.ask(replica, "CLUSTER", "REPLICATE", self._id(self.primaries[0]))
+        for replica in self.replicas:
+            self.until(
+                lambda replica=replica: (  # type: ignore[misc]
+                    b"master_link_status:up" in self.ask(replica, "INFO", "replication")
+                )
+            )
+
+    def _info(self, server: RedisServer) -> str:
+        info: bytes = self.ask(server, "CLUSTER", "INFO")
+        return info.decode()
+
+    def _id(self, server: RedisServer) -> str:
+        myself: bytes = self.ask(server, "CLUSTER", "MYID")
+        return myself.decode()
+
+    @staticmethod
+    def until(holds: Callable[[], object], seconds: float = _PATIENCE) -> None:
+        """Wait until something holds.
+
+        Raises:
+            RuntimeError: it does not within the time.
+        """
+        end = time.monotonic() + seconds
+        while not holds():
+            if time.monotonic() > end:
+                raise RuntimeError("the members of the cluster do not agree")
+            time.sleep(0.02)
+
+    def flush(self, servers: Iterable[RedisServer] = ()) -> None:
+        """Remove everything from some primaries; from all if none are named."""
+        for server in servers or self.primaries:
+            self.ask(server, "FLUSHALL")
+
+    def close(self) -> None:
+        """End all members at once."""
+        for server in self.servers:
+            server.resume()
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
