@@ -201,7 +201,8 @@ class CoherenceSuite:
         one.barrier()
         changes = [change for change in told if change is not None]
         assert len(changes) == len(told)
-        assert [key for change in changes for key in change.keys] == [b"b", b"a"]
+        # In whatever order: there may be several connections.
+        assert sorted(key for change in changes for key in change.keys) == [b"a", b"b"]
         assert [name for change in changes for name in change.names] == [b"t"]
 
     def test_a_lost_connection_ends_everything(self, one: SharedTier, other: SharedTier) -> None:
@@ -384,8 +385,8 @@ class CoherenceSuite:
 
     def test_both_are_of_one_epoch(self, one: SharedTier, other: SharedTier) -> None:
         assert one.feed().epoch == other.feed().epoch != b""
-        assert one.feed() is one.feed()
-        assert one.feed() is not other.feed()
+        assert one.feed().covers(one.feed())
+        assert not one.feed().covers(other.feed())
 
     def test_records_with_versions_are_apart_from_others(self, one: SharedTier) -> None:
         one.put_many([TierRecord(b"a", b"plain")])

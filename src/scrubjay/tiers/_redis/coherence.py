@@ -115,7 +115,11 @@ class Coherence:
             generation = session.generation
             if generation is None:
                 generation = yield from session.learn()
-            for key, reply, watch in zip(some, replies, watches, strict=False):
+            # What makes all records void must be told of too.
+            own: Sequence[Watch | None] = watches
+            if session.generation != generation:
+                own = [None] * len(some)
+            for key, reply, watch in zip(some, replies, own, strict=False):
                 records.append(self._record(key, reply, generation, watch, session.feed))
             counts = yield from self._counts(
                 now, replies[len(some) :], watches[len(some) :], session
@@ -295,7 +299,7 @@ class Coherence:
             ):
                 continue  # all records were made void meanwhile, this one perhaps too: once more
             found = replies[3:] and replies[3]
-            told = request.crossed is None and not request.followed
+            told = not request.followed and session.generation == request.generation
             same = told and found == _VERSION.pack(version)
             return Versioned(
                 version, value, expires_at, watches[-1] if same else None, session.feed
@@ -366,7 +370,8 @@ class Coherence:
             if generation is None:
                 continue
             told = _told(request, watches)
-            found = self._record(key, replies[2], generation, told[0], session.feed)
+            watch_of = told[0] if session.generation == generation else None
+            found = self._record(key, replies[2], generation, watch_of, session.feed)
             counts = yield from self._counts(names, replies[4::2], told[1:], session)
             expired = found is not None and found.value is None and state == 1
             if expired and useless != _VERSION.pack(version):

@@ -104,7 +104,9 @@ class JointFeed(Feed):
         return min((feed.own_epoch for feed in self.feeds), default=b"")
 
     def covers(self, feed: Feed) -> bool:
-        """Tell whether a feed is one of them."""
+        """Tell whether a feed is one of them, or each that it stands for is."""
+        if isinstance(feed, JointFeed):
+            return all(self.covers(one) for one in feed.feeds)
         return any(one is feed for one in self.feeds)
 
     def check_strong(self) -> None:
@@ -220,11 +222,12 @@ class NodeSession(Session):
             self.exchange.cross()
             self.feed.changed(None)
             return
-        voided = [self._views[name] for name in names if name in self._views]
-        for view in voided:
+        views = [self._views[name] for name in names if name in self._views]
+        voided = any(view.generation is not None for view in views)
+        for view in views:
             view.generation = None
             self.exchange.cross(view)
-        if not voided:
+        if not voided:  # what came while it was not known is judged by what is learned next
             self.feed.changed(names)
         elif self.feed.watching:  # what is in the bucket, and more: it is quick to tell
             self.feed.changed(None)
