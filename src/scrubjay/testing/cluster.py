@@ -6,7 +6,7 @@ import itertools
 import socket
 import time
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["RedisCluster"]
 
 _PATIENCE = 30.0  # seconds for its members to agree
+_AGREEMENT = 0.5  # seconds that members usually take to agree on a slot
 _BATCH = 100  # keys that move at a time
 
 
@@ -91,16 +92,25 @@ class RedisCluster:
         return reply
 
     def owner(self, slot: int) -> RedisServer:
-        """Return the primary that has a slot, as the members that run say."""
-        ports = {
-            port
+        """Return the primary that has a slot, when the members that run agree on it."""
+        self.until(lambda: len(self._owners(slot)) == 1)
+        (port,) = self._owners(slot)
+        return next(server for server in self.servers if server.port == port)
+
+    def _owners(self, slot: int) -> set[int]:
+        """Return the ports of those who have a slot, in the eyes of each member that runs."""
+        return {
+            next(
+                (
+                    port
+                    for begin, end, (_, port, *_), *_ in self.ask(server, "CLUSTER", "SLOTS")
+                    if begin <= slot <= end
+                ),
+                0,
+            )
             for server in self.servers
             if server.running
-            for begin, end, (_, port, *_), *_ in self.ask(server, "CLUSTER", "SLOTS")
-            if begin <= slot <= end
         }
-        (port,) = ports
-        return next(server for server in self.servers if server.port == port)
 
     # ---- moving slots
 
@@ -128,8 +138,14 @@ class RedisCluster:
 
     def end_move(self, slot: int, source: RedisServer, target: RedisServer) -> None:
         """Have the other primary be the owner of a slot; its keys must have moved."""
-        for server in (target, source, *self.primaries):
-            self.ask(server, "CLUSTER", "SETSLOT", slot, "NODE", self._id(target))
+        # The new owner's claim must be newer than all others, also those it has not heard of.
+        self.until(lambda: self._epoch(target) >= max(map(self._epoch, self.primaries)))
+        while self._owners(slot) != {target.port}:
+            # Again, if somebody has believed what another said before it knew.
+            for server in (target, source, *self.primaries):
+                self.ask(server, "CLUSTER", "SETSLOT", slot, "NODE", self._id(target))
+            with suppress(RuntimeError):
+                self.until(lambda: self._owners(slot) == {target.port}, _AGREEMENT)
 
     def move(self, slot: int, target: RedisServer) -> None:
         """Move a slot and its keys to another primary."""
@@ -183,6 +199,9 @@ class RedisCluster:
     def _info(self, server: RedisServer) -> str:
         info: bytes = self.ask(server, "CLUSTER", "INFO")
         return info.decode()
+
+    def _epoch(self, server: RedisServer) -> int:
+        return int(self._info(server).partition("cluster_current_epoch:")[2].split()[0])
 
     def _id(self, server: RedisServer) -> str:
         myself: bytes = self.ask(server, "CLUSTER", "MYID")

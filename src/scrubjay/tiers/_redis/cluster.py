@@ -24,7 +24,9 @@ from scrubjay.tiers._redis.topology import Topology, Where
 from scrubjay.tiers._redis.wire import Command
 
 _T = TypeVar("_T")
-_MOST_REDIRECTS = 5
+_MOST_REDIRECTS = 12
+_PATIENT_REDIRECTS = 2  # then members do not agree yet: each is given longer than the one before
+_FIRST_PAUSE = 0.005  # seconds
 _MOST_PRIMARIES = 3  # that are tried for one slot, as the slots change
 
 
@@ -61,7 +63,13 @@ class Send(NamedTuple):
     requests: list[tuple[NodeSession, Request]]
 
 
-Steps = Generator["Connect | Send", Any, _T]
+class Pause(NamedTuple):
+    """Wait for some time."""
+
+    seconds: float
+
+
+Steps = Generator["Connect | Send | Pause", Any, _T]
 
 
 class Errand:
@@ -257,10 +265,15 @@ class Course:
 
     def _follow(self, command: Command, reply: Any, host: str, deadline: float) -> Steps[Any]:
         """Send a command where a reply says, and on; return the reply that does not."""
-        for _ in range(_MOST_REDIRECTS):
+        for turn in range(-_PATIENT_REDIRECTS, _MOST_REDIRECTS - _PATIENT_REDIRECTS):
             redirect = redirects.redirect_of(reply, host)
             if redirect is None:
                 return reply
+            pause = _FIRST_PAUSE * 2.0**turn
+            if turn >= 0:
+                if monotonic() + pause >= deadline:
+                    break
+                yield Pause(pause)
             commands = [redirects.ASKING, command]
             if redirect.kind == redirects.MOVED:
                 self._roster.suspect(surely=True)
@@ -274,7 +287,7 @@ class Course:
                 self._roster.suspect()
                 raise outcome
             reply = outcome[-1]
-        raise TierUnavailableError(f"the cluster sent a command on {_MOST_REDIRECTS} times")
+        raise TierUnavailableError("the members of the cluster send a command to and fro")
 
     # ---- whom to ask
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from scrubjay.errors import TierError
 from scrubjay.tiers._redis.aio import LoopLink
-from scrubjay.tiers._redis.cluster import Connect, Course, Links, Send, Split
+from scrubjay.tiers._redis.cluster import Connect, Course, Links, Pause, Send, Split
 from scrubjay.tiers._redis.exchange import Request
 from scrubjay.tiers._redis.nodes import NodeSession
 from scrubjay.tiers._redis.session import Session
@@ -67,9 +67,11 @@ class LoopCluster:
             try:
                 if type(step) is Connect:
                     answer = await step.link.connected(step.deadline)
-                else:
-                    assert type(step) is Send
+                elif type(step) is Send:
                     answer = await _send(step.requests)
+                else:
+                    assert type(step) is Pause
+                    await asyncio.sleep(step.seconds)
             except TierError as error:
                 failure = error
 

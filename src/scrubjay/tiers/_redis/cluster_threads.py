@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import Any, TypeVar
 
 from scrubjay.errors import TierError
-from scrubjay.tiers._redis.cluster import Connect, Course, Links, Send, Split, Steps
+from scrubjay.tiers._redis.cluster import Connect, Course, Links, Pause, Send, Split, Steps
 from scrubjay.tiers._redis.exchange import Request
 from scrubjay.tiers._redis.nodes import NodeSession
 from scrubjay.tiers._redis.settings import Settings
@@ -58,9 +59,11 @@ class ThreadCluster:
             try:
                 if type(step) is Connect:
                     answer = step.link.connected(step.deadline)
-                else:
-                    assert type(step) is Send
+                elif type(step) is Send:
                     answer = self._send(step.requests)
+                else:
+                    assert type(step) is Pause
+                    time.sleep(step.seconds)
             except TierError as error:
                 failure = error
 
