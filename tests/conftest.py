@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 import scrubjay
 from scrubjay.testing import RedisCluster, RedisServer
 from tests.models import EFFORT
-from tests.redis_servers import CLUSTER_URL, URL
+from tests.redis_servers import CLUSTER_URL, URL, need_server
 
 settings.register_profile(
     "scrubjay",
@@ -57,14 +57,6 @@ def no_collecting():
     gc.disable()
     yield
     gc.enable()
-
-
-def need_server():
-    """Leave a test out where there is no server, but for CI."""
-    if RedisServer.program() is None:
-        if os.environ.get("CI") and os.name == "posix":
-            pytest.fail("no redis-server here, and CI leaves nothing out")
-        pytest.skip("no redis-server here; on Debian: apt-get install redis-server")
 
 
 @pytest.fixture(scope="session")

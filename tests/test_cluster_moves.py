@@ -164,9 +164,7 @@ def test_histories_while_slots_move_are_linearizable(redis_cluster):
     keys = [b"k%d" % number for number in range(4)]
     slots = [slot_of(key) for key in keys]
     plain = [
-        RedisTier(
-            redis_cluster.url, cluster=True, namespace=NAMESPACE, timeout_seconds=DEADLINE
-        )
+        RedisTier(redis_cluster.url, cluster=True, namespace=NAMESPACE, timeout_seconds=DEADLINE)
         for _ in range(3)
     ]
     faces = [plain[0], plain[1], Awaited(plain[2])]
@@ -232,9 +230,7 @@ def carry_out(tier, steps):
             answer = tier.fetch(step.keys, step.names)
 
 
-@pytest.mark.parametrize(
-    "level", [CacheConsistencyLevel.STRONG, CacheConsistencyLevel.MONOTONIC]
-)
+@pytest.mark.parametrize("level", [CacheConsistencyLevel.STRONG, CacheConsistencyLevel.MONOTONIC])
 def test_levels_are_kept_while_slots_move(open_tier, redis_cluster, level):
     """Versions of acknowledged writes, or of what was read, are never fallen behind."""
     keys = [b"k%d" % number for number in range(3)]

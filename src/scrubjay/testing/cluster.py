@@ -195,6 +195,12 @@ class RedisCluster:
                     b"master_link_status:up" in self.ask(replica, "INFO", "replication")
                 )
             )
+        for server in self.servers:
+            self.until(
+                lambda server=server: (  # type: ignore[misc]
+                    self.ask(server, "CLUSTER", "NODES").count(b"slave ") == len(self.replicas)
+                )
+            )
 
     def _info(self, server: RedisServer) -> str:
         info: bytes = self.ask(server, "CLUSTER", "INFO")

@@ -8,6 +8,7 @@ that a member sends elsewhere are sent there, one by one, as they have not been 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from time import monotonic
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
@@ -373,11 +374,15 @@ class Course:
         self._links.leave((before | {self._seed}) - found.primaries)
 
     def _members(self) -> Iterator[Where]:
-        """Return whom to ask: first those who are connected, last who was named at first."""
+        """Return whom to ask: first who was heard of last, last who was named at first."""
         known = self._roster.topology
         primaries = list(known.primaries) if known is not None else []
-        primaries.sort(key=lambda where: self._links.of(where).current() is None)
+        primaries.sort(key=self._silence_of)
         return iter(dict.fromkeys([*primaries, self._seed]))
+
+    def _silence_of(self, where: Where) -> float:
+        session = self._links.of(where).current()
+        return math.inf if session is None else monotonic() - session.exchange.heard
 
     def _acquaint(self, deadline: float) -> Steps[None]:
         yield from self._known(deadline)

@@ -201,7 +201,7 @@ class NodeSession(Session):
     def _heard(self, replies: list[Any], asked: float) -> None:
         info = replies[-1]
         if isinstance(info, bytes):
-            self._roster.configured(topology.epoch_in(info))
+            self._roster.configured(topology.epoch_in(info), topology.members_in(info))
         if topology.is_well(info):
             super()._heard(replies, asked)
         else:  # cut off from the others, it does not know what it has lost

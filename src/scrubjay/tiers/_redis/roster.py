@@ -53,9 +53,17 @@ class Roster:
         self.topology = topology
         self._epoch = b""
 
-    def configured(self, epoch: int) -> None:
-        """Note that a member has named the number of the configuration."""
-        if self.topology is not None and epoch > self.topology.epoch:
+    def configured(self, epoch: int, members: int) -> None:
+        """Note what a member says of the cluster.
+
+        Args:
+            epoch: the number of the configuration.
+            members: how many it knows.
+        """
+        known = self.topology
+        if known is not None and (
+            epoch > known.epoch or (not known.replicas and members > len(known.primaries))
+        ):
             self.suspect()
 
     @property

@@ -84,14 +84,20 @@ def read(replies: Sequence[Any], asked: str) -> Topology:
         epoch = epoch_in(info)
     except (AttributeError, IndexError, TypeError, ValueError):
         raise TierUnavailableError("what the server says of its cluster makes no sense") from None
-    if len(owners) != SLOTS:
-        raise TierUnavailableError("what the server says of its cluster makes no sense")
-    return Topology(owners, replicas=replicas, epoch=epoch)
+    found = Topology(owners, replicas=replicas, epoch=epoch)
+    if len(owners) != SLOTS or not found.primaries:
+        raise TierUnavailableError("the server knows of no cluster that has slots")
+    return found
 
 
 def epoch_in(info: Any) -> int:
     """Return the number of the configuration in a reply to CLUSTER INFO."""
     return int(_field(info, b"cluster_current_epoch"))
+
+
+def members_in(info: Any) -> int:
+    """Return how many members there are, in a reply to CLUSTER INFO."""
+    return int(_field(info, b"cluster_known_nodes"))
 
 
 def is_well(info: Any) -> bool:
