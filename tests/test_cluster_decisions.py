@@ -388,7 +388,7 @@ def test_members_that_disagree_for_ever_are_given_up(member):
     def answer(where, command):
         if command[0] == b"CLUSTER":
             return cluster_answers(command)
-        return ERROR("MOVED 1 h:%d" % (2 if where == A else 1))
+        return ERROR(f"MOVED 1 h:{2 if where == A else 1}")
 
     with pytest.raises(TierUnavailableError, match="to and fro"):
         member.carry_out(member.operations.get([key]), answer)

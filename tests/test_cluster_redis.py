@@ -140,16 +140,20 @@ def test_what_no_tier_has_written_is_a_miss_and_an_event(redis_cluster, ask, tie
 
 
 def test_without_saying_so_a_cluster_is_refused(redis_cluster, ask):
-    with RedisTier(redis_cluster.url, namespace="x") as tier:
-        with pytest.raises(TierUnavailableError, match="cluster=True"):
-            for key in KEYS:
-                tier.put_many([TierRecord(key, b"1")])
+    with (
+        RedisTier(redis_cluster.url, namespace="x") as tier,
+        pytest.raises(TierUnavailableError, match="cluster=True"),
+    ):
+        for key in KEYS:
+            tier.put_many([TierRecord(key, b"1")])
 
 
 def test_a_server_alone_is_no_cluster(redis_server):
-    with RedisTier(redis_server.tcp_url, cluster=True, namespace="x") as tier:
-        with pytest.raises(TierUnavailableError, match="no part of a cluster"):
-            tier.get_many([b"a"])
+    with (
+        RedisTier(redis_server.tcp_url, cluster=True, namespace="x") as tier,
+        pytest.raises(TierUnavailableError, match="no part of a cluster"),
+    ):
+        tier.get_many([b"a"])
 
 
 def test_a_closed_tier_says_so(redis_cluster, ask):

@@ -22,7 +22,7 @@ __all__ = ["RedisCluster"]
 
 _PATIENCE = 30.0  # seconds for its members to agree
 _AGREEMENT = 0.5  # seconds that members usually take to agree on a slot
-_BATCH = 100  # keys that move at a time
+_MOST_KEYS = 100_000  # of a slot that moves
 
 
 class RedisCluster:
@@ -122,19 +122,18 @@ class RedisCluster:
         return source
 
     def move_keys(
-        self, slot: int, source: RedisServer, target: RedisServer, most: int = 1 << 30
+        self, slot: int, source: RedisServer, target: RedisServer, those: bytes = b""
     ) -> int:
-        """Move keys of a slot that is on its way; return how many."""
-        moved = 0
-        while moved < most:
-            count = min(_BATCH, most - moved)
-            keys = self.ask(source, "CLUSTER", "GETKEYSINSLOT", slot, count)
-            if not keys:
-                break
-            for key in keys:
-                self._migrate(source, target, key)
-            moved += len(keys)
-        return moved
+        """Move the keys of a slot that is on its way, those that contain something.
+
+        Returns:
+            How many they were.
+        """
+        keys = self.ask(source, "CLUSTER", "GETKEYSINSLOT", slot, _MOST_KEYS)
+        moving = [key for key in keys if those in key]
+        for key in moving:
+            self._migrate(source, target, key)
+        return len(moving)
 
     def end_move(self, slot: int, source: RedisServer, target: RedisServer) -> None:
         """Have the other primary be the owner of a slot; its keys must have moved."""

@@ -512,8 +512,9 @@ def _told(request: Request, watches: list[Watch]) -> Sequence[Watch | None]:
 
 
 def _generation(session: Session, request: Request) -> int | None:
-    """Return the generation that held when a request was done, as far as it is known."""
-    return request.generation if request.followed else session.generation
+    """Return the generation that held when a request was done that nothing has crossed."""
+    known = session.generation
+    return request.generation if known is None or request.followed else known
 
 
 def _no_error(replies: Sequence[Any]) -> None:
