@@ -164,6 +164,31 @@ def test_a_clear_is_heard_by_who_reads_a_slot_on_its_way(open_tier, moving):
         assert other.read_many([key])[0].value is None
 
 
+@pytest.mark.parametrize("those", SOME)
+def test_no_copy_is_watched_where_nobody_would_tell(open_tier, moving, those):
+    """Whatever is read or written while a slot is on its way: changes end its watch, if it has one."""
+    tier, other = open_tier(), open_tier()
+    keys = [b"a", *beside(b"a", 2)]
+    for key in keys[:2]:
+        tier.write(TierRecord(key, b"1"))
+    tier.bump(keys)
+    moving(b"a", those)
+    fetched = tier.fetch(keys, keys)
+    written = tier.write(TierRecord(keys[1], b"2"))
+    lease = tier.lease(keys[2], b"me", LONG, names=keys[:1])
+    (advanced,) = tier.advance(keys[1:2])
+    watches = [
+        *(record and record.watch for record in fetched.records),
+        *(count.watch for count in fetched.counts + lease.counts),
+        *(written.watch, lease.found.watch, advanced.watch),
+    ]
+    for key in keys:
+        other.write(TierRecord(key, b"3"))
+    other.bump(keys)
+    tier.barrier()
+    assert [one for one in watches if one is not None and one.live] == []
+
+
 def test_histories_while_slots_move_are_linearizable(redis_cluster):
     redis_cluster.flush()
     keys = [b"k%d" % number for number in range(4)]
