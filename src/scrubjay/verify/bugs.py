@@ -12,6 +12,7 @@ from scrubjay._flow.coherent import Coherent
 from scrubjay.errors import InvalidArgumentError
 from scrubjay.tiers import RedisTier
 from scrubjay.tiers._redis import coherence, scripts, wire
+from scrubjay.tiers._redis.buckets import ClusterCoherence
 from scrubjay.tiers._redis.coherence import Coherence
 from scrubjay.tiers._redis.exchange import Exchange, Request
 from scrubjay.tiers._redis.operations import CONNECT
@@ -34,10 +35,14 @@ def _no_barrier() -> None:
         yield from opened.watching(until_failover=True)
         return opened.feed
 
+    def joint(self: ClusterCoherence, _: Any = ()) -> Any:
+        return (yield from self.feed())
+
     async def abarrier(self: RedisTier, _: Any = ()) -> Feed:
         return await self.afeed()
 
     _replace(Coherence, "barrier", barrier)
+    _replace(ClusterCoherence, "barrier", joint)
     _replace(RedisTier, "abarrier", abarrier)
 
 

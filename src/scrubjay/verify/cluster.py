@@ -1,0 +1,113 @@
+"""The cluster that is verified: the user's own, or one that is started for it.
+
+Members name each other by their own addresses, so no proxy can be put in between. In its
+place slots move from one primary to another, if the cluster is ours.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from scrubjay.errors import InvalidArgumentError
+from scrubjay.testing.cluster import RedisCluster
+from scrubjay.tiers._redis import topology
+from scrubjay.tiers._redis.slots import BUCKETS, bucket_slot
+from scrubjay.verify.server import Server
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["ClusterServers"]
+
+_MOST_MOVED = 64  # slots at a time
+
+
+class ClusterServers:
+    """The members of a cluster, as faults know a `Server`.
+
+    Args:
+        url: of one of them; "" to start three primaries.
+        draw: of random numbers.
+
+    Raises:
+        InvalidArgumentError: the URL is none of a member of a cluster.
+        FileNotFoundError: none is installed that could be started.
+    """
+
+    def __init__(self, url: str, draw: random.Random) -> None:
+        self._draw = draw
+        self._stack = ExitStack()
+        self._own: RedisCluster | None = None
+        if not url:
+            at = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="sj"))
+            self._own = self._stack.enter_context(RedisCluster(Path(at)))
+            url = self._own.url
+        self.url = url
+        self._first = Server(url)
+        self._stopped = 0
+
+    @property
+    def stoppable(self) -> bool:
+        """Whether its processes are ours."""
+        return self._own is not None
+
+    def stop(self) -> None:
+        """Have one member stand still."""
+        if self._own is not None:
+            self._stopped = self._draw.randrange(len(self._own.primaries))
+            self._own.primaries[self._stopped].stop()
+
+    def resume(self) -> None:
+        """Have it go on."""
+        if self._own is not None:
+            self._own.primaries[self._stopped].resume()
+
+    def move_slots(self, namespace: str) -> None:
+        """Move some slots of a namespace from where they are to one other primary."""
+        if self._own is None:
+            return
+        target = self._draw.choice(self._own.primaries)
+        begin = self._draw.randrange(BUCKETS)
+        for bucket in range(begin, min(begin + _MOST_MOVED, BUCKETS)):
+            slot = bucket_slot(namespace, bucket)
+            if self._own.owner(slot) is not target:
+                self._own.move(slot, target)
+
+    def kill_clients(self) -> None:
+        """Cut the connections that this run has, by each member."""
+        for member in self._members():
+            member.kill_clients()
+
+    def version(self) -> str:
+        """Return its name and version, and how many primaries there are."""
+        return f"{self._first.version()}, a cluster of {len(self._members())} primaries"
+
+    def _members(self) -> list[Server]:
+        replies = [self._first.ask(command) for command in topology.QUESTIONS]
+        try:
+            found = topology.read(replies, self._first.address.host)
+        except OSError as error:
+            raise InvalidArgumentError(f"url: {error}") from error
+        before, _, after = self.url.partition("://")
+        login, at, _ = after.rpartition("@")
+        return [Server(f"{before}://{login}{at}{where}") for where in sorted(found.primaries)]
+
+    def close(self) -> None:
+        """End them, if they are ours."""
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
