@@ -14,8 +14,9 @@ from scrubjay.events import Events
 from scrubjay.tiers import RedisTier, TierRecord
 from scrubjay.tiers._redis import topology
 from scrubjay.tiers._redis.buckets import Buckets, ClusterOperations
-from scrubjay.tiers._redis.cluster import Connect, Course, Pause, Send
+from scrubjay.tiers._redis.cluster import Course
 from scrubjay.tiers._redis.coherence import Coherence
+from scrubjay.tiers._redis.errands import Connect, Pause, Send
 from scrubjay.tiers._redis.exchange import Exchange
 from scrubjay.tiers._redis.failures import CutOffError
 from scrubjay.tiers._redis.nodes import JointFeed, NodeFeed, NodeSession

@@ -11,8 +11,8 @@ from typing import Any
 from scrubjay._flow.coherent import Coherent
 from scrubjay.errors import InvalidArgumentError
 from scrubjay.tiers import RedisTier
-from scrubjay.tiers._redis import coherence, scripts, wire
-from scrubjay.tiers._redis.buckets import ClusterCoherence
+from scrubjay.tiers._redis import coherence, scripts, versioned_reading, wire
+from scrubjay.tiers._redis.cluster_coherence import ClusterCoherence
 from scrubjay.tiers._redis.coherence import Coherence
 from scrubjay.tiers._redis.exchange import Exchange, Request
 from scrubjay.tiers._redis.operations import CONNECT
@@ -83,7 +83,7 @@ def _early() -> None:
     begin = Session.begin
     track = wire.encode([(b"CLIENT", b"TRACKING", b"ON", b"OPTIN")])
     off = wire.encode([(b"CLIENT", b"TRACKING", b"OFF")])
-    strict = coherence._no_error
+    strict = versioned_reading.no_error
 
     def hasty(self: Session, *arguments: Any) -> Any:
         steps = begin(self, *arguments)
@@ -102,7 +102,8 @@ def _early() -> None:
         strict([reply for reply in replies if "CLIENT CACHING" not in str(reply)])
 
     _replace(Session, "begin", hasty)
-    _replace(coherence, "_no_error", lenient)
+    for module in (coherence, versioned_reading):
+        _replace(module, "no_error", lenient)
 
 
 def _track_later(exchange: Exchange, track: bytes) -> None:

@@ -9,7 +9,8 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from scrubjay.errors import TierError
-from scrubjay.tiers._redis.cluster import Connect, Course, Links, Pause, Send, Split, Steps
+from scrubjay.tiers._redis.cluster import Course
+from scrubjay.tiers._redis.errands import Connect, Links, Pause, Send, Split, Steps
 from scrubjay.tiers._redis.exchange import Request
 from scrubjay.tiers._redis.nodes import NodeSession
 from scrubjay.tiers._redis.settings import Settings

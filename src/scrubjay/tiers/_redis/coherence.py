@@ -1,8 +1,6 @@
 """Versions, leases and watches on the wire, as generators like those of `operations`.
 
-A record is 32 bytes and a value. Its version comes first, then its kind, the checksum of the
-key, the generation of the namespace, and the wall time of expiry. A removal leaves a
-tombstone, which has a version and no value; so has a lease, whose version is the token of who
+What a record is stands in `versioned_reading`. A removal leaves a tombstone, which has a version and no value; so has a lease, whose version is the token of who
 holds it. Whatever is written in its place voids it.
 
 A value is staged under a name of its own and moved into place by a script that gives it its
@@ -22,7 +20,6 @@ from typing import Any, Final
 from scrubjay.clock import Clock
 from scrubjay.errors import (
     InvalidArgumentError,
-    TierError,
     TierFullError,
     TierUnavailableError,
 )
@@ -33,32 +30,32 @@ from scrubjay.tiers._redis.generation import TRACK
 from scrubjay.tiers._redis.operations import CONNECT, Names, Operation
 from scrubjay.tiers._redis.redirects import TRY_AGAIN
 from scrubjay.tiers._redis.session import Session
+from scrubjay.tiers._redis.versioned_reading import (
+    NEVER,
+    RECORD,
+    VersionedReading,
+    generation_of,
+    no_error,
+    number,
+    told,
+)
 from scrubjay.tiers._redis.wire import Command
 from scrubjay.tiers.protocol import TierRecord
-from scrubjay.versions import Changes, Count, Feed, Fetched, Lease, Token, Versioned, Watch
+from scrubjay.versions import Count, Feed, Lease, Token, Versioned, Watch
 
-_RECORD = struct.Struct(">QB3xIQd")  # version, kind, checksum, generation, expiry
-_HEADER_BYTES: Final = _RECORD.size
-_LEASED = struct.Struct(">B3xIQ")  # of that, what a script is told of a lease
+_LEASED = struct.Struct(">B3xIQ")  # of a record, what a script is told of a lease
 _VERSION = struct.Struct(">Q")
 _LAST_OF_VERSION = b"7"
 _STAGED_MS = 30_000  # how long the server keeps what was staged and never moved
 _MOST_MS = 1 << 53
-_MOST_KEYS = 64  # in one request
 _LONGEST_OWNER = 64
-_NEVER = math.inf
 
 PING: Final = b"*1\r\n$4\r\nPING\r\n"
-
-# `TRACK` and GET, with the length of the name and the name to come.
-_WATCHED_GET: Final = (
-    b"*3\r\n$6\r\nCLIENT\r\n$7\r\nCACHING\r\n$3\r\nYES\r\n*2\r\n$3\r\nGET\r\n$%d\r\n%b\r\n"
-)
 
 OnReplies = Callable[[Session, "list[Any]"], object]
 
 
-class Coherence:
+class Coherence(VersionedReading):
     """The operations of a shared tier on records that have versions.
 
     Args:
@@ -80,151 +77,15 @@ class Coherence:
         *,
         until_failover: bool = False,
     ) -> None:
-        self._names = names
-        self._time = clock.time
+        super().__init__(names, clock, damaged, until_failover=until_failover)
         self._largest = max_value_bytes
         self._tombstone_ms = b"%d" % math.ceil(tombstone_seconds * 1000)
-        self._until_failover = until_failover
-        self._damaged = damaged
         self._stage_of = os.urandom(6).hex().encode()
         self._staged = count()
 
     def after_fork(self) -> None:
         """Stage under other names than the parent."""
         self._stage_of = os.urandom(6).hex().encode()
-
-    def changes(self, names: Sequence[bytes] | None) -> Changes | None:
-        """Return what changed, by the server's names of it."""
-        if names is None:
-            return None
-        record, counter = self._names.versioned, self._names.counter
-        return Changes(
-            tuple(name[len(record) : -1] for name in names if name.startswith(record)),
-            tuple(name[len(counter) :] for name in names if name.startswith(counter)),
-        )
-
-    # ---- reading
-
-    def fetch(self, keys: Sequence[bytes], names: Sequence[bytes]) -> Operation[Fetched]:
-        """Read records and generations, and have the server tell of changes to them."""
-        records: list[Versioned | None] = []
-        for at in range(0, max(len(keys), 1), _MOST_KEYS):
-            some = keys[at : at + _MOST_KEYS]
-            now = names if at + _MOST_KEYS >= len(keys) else ()
-            session, replies, watches = yield from self._read(some, now)
-            generation = session.generation
-            if generation is None:
-                generation = yield from session.learn()
-            # What makes all records void must be told of too.
-            own: Sequence[Watch | None] = watches
-            if session.generation != generation:
-                own = [None] * len(some)
-            for key, reply, watch in zip(some, replies, own, strict=False):
-                records.append(self._record(key, reply, generation, watch, session.feed))
-            counts = yield from self._counts(
-                now, replies[len(some) :], watches[len(some) :], session
-            )
-        return Fetched(records, counts, session.feed)
-
-    def _read(
-        self, keys: Sequence[bytes], names: Sequence[bytes]
-    ) -> Operation[tuple[Session, list[Any], Sequence[Watch | None]]]:
-        repeated = False
-        while True:
-            session: Session = yield CONNECT
-            request, watches = self.reading(session, keys, names)
-            try:
-                yield from session.watching(until_failover=self._until_failover)
-                replies = (yield request) if request.count else []
-            except (UnsentError, CutOffError):
-                if repeated:
-                    raise
-                repeated = True
-                continue
-            _no_error(replies[::2])
-            return session, replies[1::2], _told(request, watches)
-
-    def reading(
-        self, session: Session, keys: Sequence[bytes], names: Sequence[bytes]
-    ) -> tuple[Request, list[Watch]]:
-        """Return the request that reads records and generations, and where their watches come."""
-        record, counter = self._names.versioned, self._names.counter
-        asked = [b"%b%b}" % (record, key) for key in keys]
-        asked += [counter + name for name in names]
-        # Each for itself and not by MGET: keys may be in different slots of a cluster.
-        payload = b"".join([_WATCHED_GET % (len(name), name) for name in asked])
-        request = Request(payload, 2 * len(asked))
-        watches: list[Watch] = []
-        watch = session.feed.watch
-        request.on_replies = lambda _: watches.extend(map(watch, asked))
-        return request, watches
-
-    def fetched(
-        self,
-        session: Session,
-        keys: Sequence[bytes],
-        names: Sequence[bytes],
-        replies: list[Any],
-        watches: list[Watch],
-    ) -> Fetched | None:
-        """Return what the replies say; None if that takes more questions."""
-        generation = session.generation
-        values = replies[1::2]
-        if generation is None or None in values[len(keys) :]:
-            return None
-        _no_error(replies[::2])
-        feed = session.feed
-        records = [
-            self._record(key, value, generation, watch, feed)
-            for key, value, watch in zip(keys, values, watches, strict=False)
-        ]
-        counts = [
-            Count(_number(value), watch, feed)
-            for value, watch in zip(values[len(keys) :], watches[len(keys) :], strict=True)
-        ]
-        return Fetched(records, counts, feed)
-
-    def _counts(
-        self,
-        names: Sequence[bytes],
-        replies: list[Any],
-        watches: Sequence[Watch | None],
-        session: Session,
-    ) -> Operation[list[Count]]:
-        counts: list[Count] = []
-        for name, reply, watch in zip(names, replies, watches, strict=True):
-            value, watched = reply, watch
-            while value is None:
-                # It must not begin where it once began, see `operations`.
-                key = self._names.counter + name
-                session = yield CONNECT
-                first = (b"SET", key, b"%d" % session.now_us(), b"NX")
-                yield Request(wire.encode([first]), 1)
-                session, (value,), (watched,) = yield from self._read((), (name,))
-            counts.append(Count(_number(value), watched, session.feed))
-        return counts
-
-    def _record(
-        self, key: bytes, reply: Any, generation: int, watch: Watch | None, feed: Feed
-    ) -> Versioned | None:
-        if reply is None:
-            return None
-        try:
-            version, kind, checksum, of_generation, expires_at = _RECORD.unpack_from(reply)
-        except (struct.error, TypeError):
-            version = kind = checksum = of_generation = expires_at = 0
-        if checksum != zlib.crc32(key) or not scripts.VALUE <= kind <= scripts.LEASE:
-            if type(reply) is not bytes and word(reply) != "WRONGTYPE":
-                raise error_of(reply)
-            self._damaged("the server has something under a key that is no record of it")
-            return None
-        if kind != scripts.VALUE or of_generation != generation:
-            return Versioned(version, None, None, watch, feed)
-        if expires_at == _NEVER:
-            return Versioned(version, reply[_HEADER_BYTES:], None, watch, feed)
-        if expires_at <= self._time():
-            return Versioned(version, None, None, watch, feed)
-        return Versioned(version, reply[_HEADER_BYTES:], expires_at, watch, feed)
 
     # ---- writing
 
@@ -248,7 +109,7 @@ class Coherence:
             (removed,) = yield from self.delete([key])
             return removed
         name, staged = self._versioned(key), self._staging(key)
-        end = _NEVER if expires_at is None else expires_at
+        end = NEVER if expires_at is None else expires_at
         milliseconds = b"" if life is None else b"%d" % min(life, _MOST_MS)
         lease = b"" if token is None else _VERSION.pack(token.version)
 
@@ -257,7 +118,7 @@ class Coherence:
         def make(_: Session, generation: int) -> list[Command]:
             if token is not None:
                 generation = token.generation
-            head = _RECORD.pack(0, scripts.VALUE, zlib.crc32(key), generation, end)
+            head = RECORD.pack(0, scripts.VALUE, zlib.crc32(key), generation, end)
             if placing:
                 placed = head[_VERSION.size :] + value
                 place = scripts.PLACE.call((name,), milliseconds, lease, placed)
@@ -283,12 +144,12 @@ class Coherence:
             if word(replies[1]) == TRY_AGAIN:
                 placing = True  # the slot is on its way, and only one of two keys is there
                 continue
-            _no_error(replies)
-            version = _number(replies[1])
+            no_error(replies)
+            version = number(replies[1])
             if token is not None and (
                 version == 0
                 or request.crossed is not None
-                or _generation(session, request) != token.generation
+                or generation_of(session, request) != token.generation
             ):
                 return None  # what was stored nevertheless is void, as all records are
             if (
@@ -299,8 +160,8 @@ class Coherence:
             ):
                 continue  # all records were made void meanwhile, this one perhaps too: once more
             found = replies[3:] and replies[3]
-            told = not request.followed and session.generation == request.generation
-            same = told and found == _VERSION.pack(version)
+            watched = not request.followed and session.generation == request.generation
+            same = watched and found == _VERSION.pack(version)
             return Versioned(
                 version, value, expires_at, watches[-1] if same else None, session.feed
             )
@@ -318,7 +179,7 @@ class Coherence:
             return [self._bury(key, generation) for key in keys]
 
         session, _, replies = yield from self._send(make)
-        return [Versioned(_number(one), None, None, None, session.feed) for one in replies]
+        return [Versioned(number(one), None, None, None, session.feed) for one in replies]
 
     def _bury(self, key: bytes, generation: int) -> Command:
         return scripts.BURY.call(
@@ -327,7 +188,7 @@ class Coherence:
 
     def _tombstone(self, key: bytes, generation: int) -> bytes:
         """Return a tombstone without its version."""
-        record = _RECORD.pack(0, scripts.TOMBSTONE, zlib.crc32(key), generation, _NEVER)
+        record = RECORD.pack(0, scripts.TOMBSTONE, zlib.crc32(key), generation, NEVER)
         return record[_VERSION.size :]
 
     # ---- loading
@@ -362,17 +223,17 @@ class Coherence:
             session, request, replies = yield from self._send(make, watch, repeatable=True)
             if request.crossed is not None:
                 continue
-            _no_error(replies[1::2])
+            no_error(replies[1::2])
             if type(replies[0]) is not list or len(replies[0]) != 3:
                 raise error_of(replies[0])
             state, version, left = replies[0]
-            generation = _generation(session, request)
+            generation = generation_of(session, request)
             if generation is None:
                 continue
-            told = _told(request, watches)
-            watch_of = told[0] if session.generation == generation else None
+            kept = told(request, watches)
+            watch_of = kept[0] if session.generation == generation else None
             found = self._record(key, replies[2], generation, watch_of, session.feed)
-            counts = yield from self._counts(names, replies[4::2], told[1:], session)
+            counts = yield from self._counts(names, replies[4::2], kept[1:], session)
             expired = found is not None and found.value is None and state == 1
             if expired and useless != _VERSION.pack(version):
                 useless = _VERSION.pack(version)  # by our clock, not yet by the server's
@@ -391,7 +252,7 @@ class Coherence:
             return [scripts.RELEASE.call((name,), lease, tombstone, self._tombstone_ms)]
 
         _, _, replies = yield from self._send(make, repeatable=True)
-        return _number(replies[0]) == 1
+        return number(replies[0]) == 1
 
     # ---- generations
 
@@ -418,10 +279,10 @@ class Coherence:
         session, request, replies = yield from self._send(make, watch, repeatable=True)
         counts: list[Count] = []
         for watched, raised, found in zip(
-            _told(request, watches), replies[1::4], replies[3::4], strict=True
+            told(request, watches), replies[1::4], replies[3::4], strict=True
         ):
-            same = _number(raised) == _number(found)
-            counts.append(Count(_number(raised), watched if same else None, session.feed))
+            same = number(raised) == number(found)
+            counts.append(Count(number(raised), watched if same else None, session.feed))
         return counts
 
     # ---- order
@@ -485,7 +346,7 @@ class Coherence:
                 if "NOSCRIPT" in words and not loaded:
                     loaded = True
                     loading = [script.loading for script in scripts.ALL]
-                    _no_error((yield Request(wire.encode(loading), len(loading))))
+                    no_error((yield Request(wire.encode(loading), len(loading))))
                     continue
                 if "READONLY" in words:
                     session.demoted()
@@ -504,31 +365,3 @@ class Coherence:
 
     def _staging(self, key: bytes) -> bytes:
         return b"%b%b}%b:%d" % (self._names.staging, key, self._stage_of, next(self._staged))
-
-
-def _told(request: Request, watches: list[Watch]) -> Sequence[Watch | None]:
-    """Return watches; nobody tells of what was read elsewhere, as a slot is on its way."""
-    return [None] * len(watches) if request.followed else watches
-
-
-def _generation(session: Session, request: Request) -> int | None:
-    """Return the generation that held when a request was done that nothing has crossed."""
-    known = session.generation
-    return request.generation if known is None or request.followed else known
-
-
-def _no_error(replies: Sequence[Any]) -> None:
-    for reply in replies:
-        if isinstance(reply, Exception):
-            raise error_of(reply)
-
-
-def _number(reply: Any) -> int:
-    if isinstance(reply, (int, bytes)):
-        try:
-            return int(reply)
-        except ValueError:
-            pass
-    raise (
-        error_of(reply) if isinstance(reply, Exception) else TierError("no number from the server")
-    )

@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from scrubjay.clock import Clock
 from scrubjay.errors import InvalidArgumentError
 from scrubjay.tiers._redis.aio import LoopLink
-from scrubjay.tiers._redis.buckets import Buckets, ClusterCoherence, ClusterOperations
-from scrubjay.tiers._redis.cluster import Course, Links
+from scrubjay.tiers._redis.buckets import Buckets, ClusterOperations
+from scrubjay.tiers._redis.cluster import Course
 from scrubjay.tiers._redis.cluster_aio import LoopCluster
+from scrubjay.tiers._redis.cluster_coherence import ClusterCoherence
 from scrubjay.tiers._redis.cluster_threads import ThreadCluster
 from scrubjay.tiers._redis.coherence import Coherence
+from scrubjay.tiers._redis.errands import Links
 from scrubjay.tiers._redis.faces import LoopDriver, PlainWork, ThreadDriver, VersionedWork
 from scrubjay.tiers._redis.nodes import NodeSession
 from scrubjay.tiers._redis.operations import Names, Operations
