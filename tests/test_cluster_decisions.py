@@ -7,9 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scrubjay import Redis
+from scrubjay import CacheConsistencyLevel, Redis
 from scrubjay.clock import ManualClock
-from scrubjay.errors import InvalidArgumentError, TierUnavailableError
+from scrubjay.consistency import Replica, Session
+from scrubjay.errors import (
+    ConsistencyUnavailableError,
+    EpochChangedError,
+    InvalidArgumentError,
+    TierUnavailableError,
+)
 from scrubjay.events import Events
 from scrubjay.tiers import RedisTier, TierRecord
 from scrubjay.tiers._redis import topology
@@ -32,6 +38,7 @@ from scrubjay.tiers._redis.slots import (
     tag_of,
 )
 from scrubjay.tiers._redis.topology import Topology, Where
+from scrubjay.versions import Count, Versioned
 
 A, B, C = (Where("h", port) for port in (1, 2, 3))
 ERROR = hiredis.ReplyError
@@ -187,6 +194,34 @@ def test_slots_move_between_primaries_within_an_epoch():
     epoch = roster.epoch
     roster.found(Topology(OWNERS[::-1], replicas=False, epoch=2))
     assert roster.epoch == epoch
+
+
+def test_a_session_notes_nothing_that_it_could_not_hold_against_what_comes():
+    """A write under an epoch that is not known yet would be forgotten without a word."""
+    roster = Roster()
+    roster.found(Topology(OWNERS, replicas=False, epoch=1))
+    roster.learned(A, b"a")
+    feed = NodeFeed(A, roster, 0.0, bool)
+    feed.epoch = b"a"
+    session = Session()
+    written = Versioned(7, b"x", None, None, feed)
+    with pytest.raises(ConsistencyUnavailableError, match="all primaries"):
+        Replica.wrote(session, b"k", written)
+    with pytest.raises(ConsistencyUnavailableError, match="all primaries"):
+        Replica().advanced(session, (b"t",), [Count(7, None, feed)])
+    for level in (CacheConsistencyLevel.SESSION, CacheConsistencyLevel.MONOTONIC):
+        with pytest.raises(ConsistencyUnavailableError, match="all primaries"):
+            next(Replica().judge(b"k", written, feed, level, session, lambda _: {}))
+    assert session.epoch is None
+    roster.learned(B, b"b")
+    Replica.wrote(session, b"k", written)
+    assert session.epoch == roster.epoch != b""
+    roster.found(Topology([A] * 8000 + [C] * (SLOTS - 8000), replicas=False, epoch=2))
+    with pytest.raises(ConsistencyUnavailableError):
+        Replica.wrote(session, b"k", written)
+    roster.learned(C, b"c")
+    with pytest.raises(EpochChangedError):
+        Replica.wrote(session, b"k", written)
 
 
 def test_a_joint_feed_is_as_good_as_the_worst_of_its_feeds():

@@ -268,10 +268,10 @@ class Replica:
         level: CacheConsistencyLevel,
         session: Session | None,
     ) -> None:
-        if session is not None and level in {MONOTONIC, STRONG} and feed.epoch:
-            session.lift(feed.epoch, place_of(_KEY, key), version)
+        if session is not None and level in {MONOTONIC, STRONG} and (epoch := _epoch_of(feed)):
+            session.lift(epoch, place_of(_KEY, key), version)
             for name, value in labels.items():
-                session.lift(feed.epoch, place_of(_NAME, name), value)
+                session.lift(epoch, place_of(_NAME, name), value)
 
     # ---- generations and writes
 
@@ -305,10 +305,11 @@ class Replica:
         """Note that a session has written or removed a record.
 
         Raises:
+            ConsistencyUnavailableError: it cannot be noted. The write is done.
             EpochChangedError: the session is of another server. The write is done.
         """
-        if session is not None and written.feed.epoch:
-            session.lift(written.feed.epoch, place_of(_KEY, key), written.version)
+        if session is not None and (epoch := _epoch_of(written.feed)):
+            session.lift(epoch, place_of(_KEY, key), written.version)
 
     def advanced(
         self, session: Session | None, names: tuple[bytes, ...], counts: list[Count]
@@ -316,13 +317,14 @@ class Replica:
         """Note that a session has begun new generations.
 
         Raises:
+            ConsistencyUnavailableError: it cannot be noted. It is done.
             EpochChangedError: the session is of another server. It is done.
         """
         self.learn(names, counts)
         if session is not None:
             for name, count in zip(names, counts, strict=True):
-                if count.feed.epoch:
-                    session.lift(count.feed.epoch, place_of(_NAME, name), count.value)
+                if epoch := _epoch_of(count.feed):
+                    session.lift(epoch, place_of(_NAME, name), count.value)
 
     # ---- looking after oneself
 
@@ -359,11 +361,27 @@ def _still(watch: Watch) -> bool:
 
 
 def _comparable(session: Session, feed: Feed) -> None:
-    if not feed.epoch:
+    epoch = _epoch_of(feed)
+    if not epoch:
         raise ConsistencyUnavailableError(
             "no sessions: the server does not let us read INFO server and INFO replication"
         )
-    session.check(feed.epoch)
+    session.check(epoch)
+
+
+def _epoch_of(feed: Feed) -> bytes:
+    """Return the epoch of what a feed tells; b"" where no session can ever be kept.
+
+    Raises:
+        ConsistencyUnavailableError: it is not known now, and what a session sees now could not
+            be held against what it is shown later.
+    """
+    epoch = feed.epoch
+    if not epoch and feed.own_epoch:
+        raise ConsistencyUnavailableError(
+            "no sessions for now: not all primaries of the cluster have told their epochs"
+        )
+    return epoch
 
 
 def _last_or_none(barrier: Barrier) -> Step[Feed | None]:

@@ -8,6 +8,7 @@ that a member sends elsewhere are sent there, one by one, as they have not been 
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
@@ -58,15 +59,20 @@ class Course:
         """Carry an operation of the tier out."""
         results: Any = None
         failure: Exception | None = None
+        acquainted = False
         while True:
             try:
                 wanted = split.send(results) if failure is None else split.throw(failure)
             except StopIteration as end:
+                if acquainted and not self._roster.epoch:  # somebody has joined meanwhile
+                    with contextlib.suppress(TierError):
+                        yield from self._acquaint(deadline)
                 result: _T = end.value
                 return result
             results = failure = None
             try:
                 if wanted is None:
+                    acquainted = True
                     yield from self._acquaint(deadline)
                 else:
                     results = yield from self._all(wanted, deadline)

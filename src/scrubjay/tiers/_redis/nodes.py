@@ -75,8 +75,7 @@ class JointFeed(Feed):
 
     def __init__(self, feeds: Iterable[Feed]) -> None:
         self.feeds = tuple(feeds)
-        epochs = {feed.epoch for feed in self.feeds}
-        super().__init__(epochs.pop() if len(epochs) == 1 else b"", 0.0, bool)
+        super().__init__(b"", 0.0, bool)
         self.primary = all(feed.primary for feed in self.feeds)
         self.failover = any(feed.failover for feed in self.feeds)
 
@@ -99,8 +98,17 @@ class JointFeed(Feed):
         pass
 
     @property
+    def epoch(self) -> bytes:
+        """The epoch of the cluster."""
+        return self.feeds[0].epoch if self.feeds else b""
+
+    @epoch.setter
+    def epoch(self, epoch: bytes) -> None:
+        pass
+
+    @property
     def own_epoch(self) -> bytes:
-        """The epoch of the cluster; b"" if one of them is not known."""
+        """The least of their own; b"" if one of them is not known."""
         return min((feed.own_epoch for feed in self.feeds), default=b"")
 
     def covers(self, feed: Feed) -> bool:

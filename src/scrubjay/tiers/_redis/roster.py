@@ -50,6 +50,8 @@ class Roster:
 
     def found(self, topology: Topology) -> None:
         """Take what was found."""
+        if self.topology is None or topology.primaries != self.topology.primaries:
+            self._asked_at = -math.inf  # who has come is to be asked at once
         self.topology = topology
         self._epoch = b""
 

@@ -20,6 +20,7 @@ from scrubjay.tiers._redis.nodes import NodeSession
 from scrubjay.tiers._redis.operations import Names, Operations
 from scrubjay.tiers._redis.roster import Roster
 from scrubjay.tiers._redis.settings import Settings
+from scrubjay.tiers._redis.slots import tag_of
 from scrubjay.tiers._redis.threads import ThreadLink
 from scrubjay.tiers._redis.topology import Where
 
@@ -92,6 +93,7 @@ class Clustered:
             raise InvalidArgumentError("url: members of a cluster are reached by TCP")
         if settings.address.database:
             raise InvalidArgumentError("url: a cluster has the database 0 and no other")
+        tag_of(0)  # now: it takes time, once, and an event loop should not be made to wait
         self._settings = settings
         self._seed = Where(settings.address.host, settings.address.port)
         self._roster = Roster()
