@@ -202,7 +202,7 @@ def test_a_session_notes_nothing_that_it_could_not_hold_against_what_comes():
     roster.found(Topology(OWNERS, replicas=False, epoch=1))
     roster.learned(A, b"a")
     feed = NodeFeed(A, roster, 0.0, bool)
-    feed.epoch = b"a"
+    feed.own_epoch = b"a"
     session = Session()
     written = Versioned(7, b"x", None, None, feed)
     with pytest.raises(ConsistencyUnavailableError, match="all primaries"):

@@ -105,6 +105,10 @@ class Feed:
         """The epoch of the server alone; `epoch` is that of all, where there are several."""
         return self.epoch
 
+    @own_epoch.setter
+    def own_epoch(self, epoch: bytes) -> None:
+        self.epoch = epoch
+
     def covers(self, feed: Feed) -> bool:
         """Tell whether what this one has told includes what another was to tell."""
         return feed is self

@@ -41,6 +41,7 @@ class ClusterCoherence:
 
     def after_fork(self) -> None:
         """In a child: begin anew."""
+        self._roster.after_fork()
         self._buckets.after_fork()
 
     def changes(self, names: Sequence[bytes] | None) -> Changes | None:

@@ -36,20 +36,16 @@ class NodeFeed(Feed):
         self._own_epoch = b""
         self._replicas = False
         super().__init__(b"", now, tell)
+        roster.tell(self)
 
     @property
     def own_epoch(self) -> bytes:
-        """The epoch of this primary alone."""
+        """The epoch of this primary alone; `epoch` is that of the cluster."""
         return self._own_epoch
 
-    @property
-    def epoch(self) -> bytes:
-        """The epoch of the cluster."""
-        return self._roster.epoch
-
-    @epoch.setter
-    def epoch(self, own: bytes) -> None:
-        self._own_epoch = own
+    @own_epoch.setter
+    def own_epoch(self, epoch: bytes) -> None:
+        self._own_epoch = epoch
 
     @property
     def failover(self) -> bool:
@@ -110,6 +106,10 @@ class JointFeed(Feed):
     def own_epoch(self) -> bytes:
         """The least of their own; b"" if one of them is not known."""
         return min((feed.own_epoch for feed in self.feeds), default=b"")
+
+    @own_epoch.setter
+    def own_epoch(self, epoch: bytes) -> None:
+        pass
 
     def covers(self, feed: Feed) -> bool:
         """Tell whether a feed is one of them, or each that it stands for is."""

@@ -1,15 +1,18 @@
 """What a tier knows of its cluster: whose slots are whose, and which history each primary has.
 
-All faces of a tier share it. It is only ever replaced piece by piece, so threads need no lock.
+All faces of a tier share it. What it knows is replaced piece by piece, so who reads needs no lock.
 """
 
 from __future__ import annotations
 
 import math
+import threading
 import time
+import weakref
 from hashlib import blake2b
 
 from scrubjay.tiers._redis.topology import Topology, Where
+from scrubjay.versions import Feed
 
 _AGAIN_SECONDS = 0.1  # between two looks at the slots, unless somebody has told of a change
 _ACQUAINT_SECONDS = 1.0  # between two attempts to ask those who could not be asked
@@ -26,7 +29,14 @@ class Roster:
         self._epochs: dict[Where, bytes] = {}
         self._unsure: set[Where] = set()
         self._asked_at = -math.inf
-        self._epoch = b""
+        #: of the cluster
+        self.epoch = b""
+        self._feeds: weakref.WeakSet[Feed] = weakref.WeakSet()
+        self._lock = threading.RLock()  # over the feeds and their epoch
+
+    def after_fork(self) -> None:
+        """In a child: take a lock that no thread of the parent holds."""
+        self._lock = threading.RLock()
 
     # ---- slots
 
@@ -53,7 +63,7 @@ class Roster:
         if self.topology is None or topology.primaries != self.topology.primaries:
             self._asked_at = -math.inf  # who has come is to be asked at once
         self.topology = topology
-        self._epoch = b""
+        self._change()
 
     def configured(self, epoch: int, members: int) -> None:
         """Note what a member says of the cluster.
@@ -75,25 +85,34 @@ class Roster:
 
     # ---- epochs
 
-    @property
-    def epoch(self) -> bytes:
-        """A digest of the epochs of all primaries; b"" while one of them is not known.
-
-        A record moves from one primary to another and takes its version along, so versions
-        can be compared for as long as none of the primaries has lost its history, and no
-        other has joined them.
-        """
-        if not self._epoch and self.topology is not None:
-            epochs = [self._epochs.get(where, b"") for where in self.topology.primaries]
-            if all(epochs):
-                self._epoch = blake2b(b"".join(sorted(epochs)), digest_size=8).digest()
-        return self._epoch
+    def tell(self, feed: Feed) -> None:
+        """Have a feed know the epoch of the cluster, whenever it changes."""
+        with self._lock:
+            self._feeds.add(feed)
+            feed.epoch = self.epoch
 
     def learned(self, where: Where, epoch: bytes) -> None:
         """Note the epoch of one primary; b"" if it does not say."""
         self._epochs[where] = epoch
         self._unsure.discard(where)
-        self._epoch = b""
+        self._change()
+
+    def _change(self) -> None:
+        """Find the epoch of the cluster, and tell it.
+
+        It is a digest of the epochs of all primaries; b"" while one of them is not known. A
+        record moves from one primary to another and takes its version along, so versions can
+        be compared for as long as none of the primaries has lost its history, and no other
+        has joined them.
+        """
+        with self._lock:
+            primaries = frozenset() if self.topology is None else self.topology.primaries
+            epochs = [self._epochs.get(where, b"") for where in primaries]
+            self.epoch = b""
+            if epochs and all(epochs):
+                self.epoch = blake2b(b"".join(sorted(epochs)), digest_size=8).digest()
+            for feed in list(self._feeds):
+                feed.epoch = self.epoch
 
     def lost(self, where: Where) -> None:
         """Note that a primary may have another epoch by now."""

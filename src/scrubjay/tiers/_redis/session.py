@@ -127,7 +127,7 @@ class Session(Generation):
         standing = self._standing(replies[0])
         failover = self._watched_over(replies[1])
         if not self.beating:  # nobody else has come before
-            self.feed.epoch, self.feed.primary, replicas = standing
+            self.feed.own_epoch, self.feed.primary, replicas = standing
             self.feed.failover = replicas or failover
             self.feed.until_failover = until_failover
             self.beating = True
