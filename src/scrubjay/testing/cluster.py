@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +33,8 @@ class RedisCluster:
         primaries: how many.
         replicas: how many, all of the first primary.
         node_timeout_seconds: after which a member that is silent counts as failed.
+        options: makes more of the command line for each of them.
+        ports: by which they meet, if not by those of the servers; `options` may fill it.
 
     Raises:
         FileNotFoundError: neither Redis nor Valkey is installed.
@@ -45,10 +47,14 @@ class RedisCluster:
         primaries: int = 3,
         replicas: int = 0,
         node_timeout_seconds: float = 2.0,
+        *,
+        options: Callable[[], Sequence[str]] = list,
+        ports: Sequence[int] | None = None,
     ) -> None:
         self._stack = ExitStack()
+        self._ports = ports
         self.servers: list[RedisServer] = []
-        options = [
+        own_options = [
             *("--cluster-enabled", "yes", "--cluster-node-timeout"),
             str(int(node_timeout_seconds * 1000)),
             *("--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0"),
@@ -57,7 +63,8 @@ class RedisCluster:
             for number in range(primaries + replicas):
                 own = directory / str(number)
                 own.mkdir()
-                self.servers.append(self._stack.enter_context(RedisServer(own, options)))
+                server = RedisServer(own, [*own_options, *options()])
+                self.servers.append(self._stack.enter_context(server))
             self.primaries = self.servers[:primaries]
             self.replicas = self.servers[primaries:]
             self._join()
@@ -181,8 +188,9 @@ class RedisCluster:
             end = (number + 1) * SLOTS // len(self.primaries) - 1
             self.ask(server, "CLUSTER", "ADDSLOTSRANGE", begin, end)
             self.ask(server, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-        for one, other in itertools.combinations(self.servers, 2):
-            self.ask(one, "CLUSTER", "MEET", "127.0.0.1", other.port)
+        ports = self._ports or [server.port for server in self.servers]
+        for one, port in itertools.combinations(zip(self.servers, ports, strict=True), 2):
+            self.ask(one[0], "CLUSTER", "MEET", "127.0.0.1", port[1])
         everyone = f"cluster_known_nodes:{len(self.servers)}"
         self.until(lambda: all(everyone in self._info(server) for server in self.servers))
         self.until(lambda: all("cluster_state:ok" in self._info(one) for one in self.primaries))
