@@ -126,7 +126,8 @@ class Feed:
             reason = "the server does not let us read INFO server and INFO replication"
         elif self.failover and not self.until_failover:
             reason = (
-                "the server has replicas or Sentinels, so another may take its place and lack what "
+                "the server has replicas or Sentinels, or does not let us ask for them (PUBSUB "
+                "NUMSUB), so another may take its place and lack what "
                 'was acknowledged; strong="until-failover" accepts that'
             )
         if reason:

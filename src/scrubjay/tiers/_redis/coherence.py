@@ -137,6 +137,8 @@ class Coherence(VersionedReading):
                 make,
                 lambda session, _: watches.append(session.feed.watch(name)),
             )
+            if isinstance(replies[0], Exception) and word(replies[0]) != "OOM":
+                raise error_of(replies[0])
             if word(replies[0]) == "OOM" or word(replies[1]) == "OOM" or replies[1] == -1:
                 # What the key had before is out of date. Removing takes no memory.
                 yield from self._send(lambda *_: [(b"UNLINK", name), (b"UNLINK", staged)])
@@ -277,6 +279,7 @@ class Coherence(VersionedReading):
 
         # One generation too many does no harm.
         session, request, replies = yield from self._send(make, watch, repeatable=True)
+        no_error(replies[2::4])
         counts: list[Count] = []
         for watched, raised, found in zip(
             told(request, watches), replies[1::4], replies[3::4], strict=True

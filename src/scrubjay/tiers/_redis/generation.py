@@ -44,9 +44,10 @@ class Generation:
                 asked = as_request(commands)
                 asked.on_replies = self.learned
                 replies = yield asked
+                for reply in replies:
+                    if isinstance(reply, Exception):
+                        raise refusal(reply)
                 found = replies[-1]
-                if isinstance(found, Exception):
-                    raise refusal(found)
                 if asked.followed and found is not None:
                     return int(found)  # of now: nobody would tell of the next
                 if self.generation is not None:
@@ -67,9 +68,9 @@ class Generation:
 
     def learned(self, replies: list[Any]) -> None:
         """Take what the server replied to `question`."""
+        if any(isinstance(reply, Exception) for reply in replies):
+            return  # it may not be known, or nobody would tell of the next
         reply = replies[-1]
-        if isinstance(reply, Exception):
-            return
         self.generation = None if reply is None else int(reply)
 
     def _creation(self) -> list[Command]:

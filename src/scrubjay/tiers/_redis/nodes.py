@@ -183,8 +183,8 @@ class NodeSession(Session):
         touching.deadline = deadline
 
         def learned(replies: list[Any]) -> None:
-            for view, reply in zip(used, replies[1::2], strict=False):
-                view.learned([reply])
+            for place, view in enumerate(used):
+                view.learned(replies[2 * place : 2 * place + 2])
 
         touching.on_replies = learned
         return touching

@@ -145,6 +145,8 @@ class Operations:
             generation = yield from session.learn()
         removed = 0
         for key, header, unlinked in zip(keys, replies[::2], replies[1::2], strict=True):
+            if isinstance(header, Exception) and word(header) != "WRONGTYPE":
+                raise error_of(header)
             # Another may have stored one just after there was none.
             if _number(unlinked) and (not header or self._holds(key, header, generation)):
                 removed += 1

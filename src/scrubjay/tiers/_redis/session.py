@@ -138,8 +138,10 @@ class Session(Generation):
         return [STANDING, (b"PUBSUB", b"NUMSUB", _SENTINELS)]
 
     def _watched_over(self, reply: Any) -> bool:
-        """Tell whether there are Sentinels, of which each subscribes to a channel."""
-        return bool(isinstance(reply, list) and len(reply) == 2 and reply[1])
+        """Tell whether there may be Sentinels, of which each subscribes to a channel."""
+        return isinstance(reply, Exception) or bool(
+            isinstance(reply, list) and len(reply) == 2 and reply[1]
+        )
 
     def heartbeat(self, deadline: float) -> Request:
         """Return a request that tells whether the server is there and still the same.

@@ -160,7 +160,7 @@ class VersionedReading:
                 key = self._names.counter + name
                 session = yield CONNECT
                 first = (b"SET", key, b"%d" % session.now_us(), b"NX")
-                yield Request(wire.encode([first]), 1)
+                no_error((yield Request(wire.encode([first]), 1)))
                 session, (value,), (watched,) = yield from self._read((), (name,))
             counts.append(Count(number(value), watched, session.feed))
         return counts
