@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import tempfile
 import threading
@@ -62,7 +63,15 @@ def until(holds):
 def files():
     need_server()
     with tempfile.TemporaryDirectory(prefix="sj") as at:
-        yield certificates(Path(at))
+        files = certificates(Path(at))
+        options = options_for(files, RedisServer.free_port(), "no")
+        try:
+            RedisServer(Path(at), options).kill()
+        except RuntimeError as error:
+            if "--tls-port" not in str(error) or os.environ.get("CI"):
+                raise
+            pytest.skip("the server was built without TLS")
+        yield files
 
 
 def options_for(files, port, clients):
