@@ -41,12 +41,14 @@ class TestRedisTierAwaited(SharedTierSuite):
 @pytest.mark.usefixtures("redis_cluster")
 class TestClusterTier(SharedTierSuite):
     lists = False
-    operations = 2000
+    operations = 1000
+    examples = 8
     open_tier = staticmethod(open_on_cluster)
 
 
 @pytest.mark.usefixtures("redis_cluster")
 class TestClusterTierAwaited(SharedTierSuite):
     lists = False
-    operations = 2000
+    operations = 1000
+    examples = 8
     open_tier = staticmethod(open_awaited_on_cluster)

@@ -94,7 +94,9 @@ class Course:
             for errand in running:
                 while (step := errand.step()) is CONNECT:
                     try:
-                        errand.view = yield from self._view(errand, deadline)
+                        errand.view = self._at_hand(errand)
+                        if errand.view is None:
+                            errand.view = yield from self._view(errand, deadline)
                     except TierError as error:
                         errand.take(error)
                     else:
@@ -189,6 +191,17 @@ class Course:
         raise TierUnavailableError("the members of the cluster send a command to and fro")
 
     # ---- whom to ask
+
+    def _at_hand(self, errand: Errand) -> Any:
+        """Return what an errand works on if nothing has to be found out first: the usual case."""
+        known = self._roster.topology
+        if known is None or self._roster.stale:
+            return None
+        if errand.where is not None:
+            return self._links.of(errand.where).current()
+        where = known.owners[errand.slot]
+        session = None if where is None else self._links.of(where).current()
+        return None if session is None else session.view(errand.key)
 
     def _view(self, errand: Errand, deadline: float) -> Steps[Any]:
         if errand.where is not None:

@@ -34,6 +34,7 @@ class ClusterCoherence:
         self._buckets = buckets
         self._roster = roster
         self._until_failover = until_failover
+        self._questions: dict[int, bytes] = {}
         self._prefixes = [
             getattr(buckets.names(0), kind).partition(b"{")[0] + b"{"
             for kind in ("versioned", "counter")
@@ -167,8 +168,7 @@ class ClusterCoherence:
             try:
                 yield from session.watching(until_failover=self._until_failover)
                 session.feed.check_strong()
-                question = as_request([(b"EXISTS", self._buckets.probe(slot))])
-                shared = Shared(question.payload, 1)
+                shared = Shared(self._question(slot), 1)
                 shared.stays = True
                 (reply,) = yield shared
             except (UnsentError, CutOffError):
@@ -183,6 +183,14 @@ class ClusterCoherence:
                 raise error_of(reply)
             session.feed.check_strong()
             return session.feed
+
+    def _question(self, slot: int) -> bytes:
+        """Return the command that only the primary of a slot answers; it reads next to nothing."""
+        question = self._questions.get(slot)
+        if question is None:
+            question = as_request([(b"EXISTS", self._buckets.probe(slot))]).payload
+            self._questions[slot] = question
+        return question
 
     def feed(self) -> Split[Feed]:
         """Return the feeds of all primaries, as one."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable
 from time import monotonic
@@ -16,6 +15,7 @@ from scrubjay.tiers._redis.nodes import NodeSession
 from scrubjay.tiers._redis.settings import Settings
 from scrubjay.tiers._redis.threads import ThreadLink
 from scrubjay.tiers._redis.topology import Where
+from scrubjay.tiers.one_use import OneUse
 
 _T = TypeVar("_T")
 
@@ -38,7 +38,7 @@ class ThreadCluster:
         self._settings = settings
         self._settings_of = settings_of
         self._links: dict[Where, ThreadLink] = {}
-        self._lock = threading.Lock()
+        self._lock = OneUse()
         self._closed = False
         self._course = course(self)
 
@@ -118,6 +118,6 @@ class ThreadCluster:
 
     def forget(self) -> None:
         """In a child after a fork: leave the parent's connections alone."""
-        self._lock = threading.Lock()
+        self._lock = OneUse()
         for link in self._links.values():
             link.forget()

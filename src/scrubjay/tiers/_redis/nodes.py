@@ -191,11 +191,8 @@ class NodeSession(Session):
 
     # ---- whether it is still what it was
 
-    def watching(self, *, until_failover: bool = False) -> Handshake:
-        """Make sure that what is read can be watched; see `Session`."""
-        if not self.beating:
-            yield from super().watching(until_failover=until_failover)
-            self._roster.learned(self.where, self.feed.own_epoch)
+    def _recognised(self) -> None:
+        self._roster.learned(self.where, self.feed.own_epoch)
 
     def _standing_questions(self) -> list[Command]:
         return [STANDING, _CLUSTER_INFO]

@@ -130,9 +130,13 @@ class Session(Generation):
             self.feed.own_epoch, self.feed.primary, replicas = standing
             self.feed.failover = replicas or failover
             self.feed.until_failover = until_failover
+            self._recognised()
             self.beating = True
             if self.on_beating is not None:
                 self.on_beating()
+
+    def _recognised(self) -> None:
+        """Note which history the server has, before anything that it says is relied on."""
 
     def _standing_questions(self) -> list[Command]:
         return [STANDING, (b"PUBSUB", b"NUMSUB", _SENTINELS)]

@@ -49,10 +49,14 @@ class Topology:
         self.replicas = replicas
         self.epoch = epoch
         self.primaries = frozenset(owner for owner in owners if owner is not None)
+        self._slots: dict[Where, int] = {}
 
     def slot_at(self, where: Where) -> int | None:
         """Return a slot that a primary has; None if it has none."""
-        return self.owners.index(where) if where in self.primaries else None
+        slot = self._slots.get(where)
+        if slot is None and where in self.primaries:
+            slot = self._slots[where] = self.owners.index(where)
+        return slot
 
 
 def read(replies: Sequence[Any], asked: str) -> Topology:
