@@ -184,7 +184,7 @@ class Replica:
 
     def _barrier(self, copy: Copy) -> Barrier:
         """Return the barrier behind which a copy is known to be the last, and its labels are."""
-        counts = [self._counts.get(name) for name in copy.labels]
+        counts = [self.count(name) for name in copy.labels]
         watches = [copy.watch, *(count.watch for count in counts if count is not None)]
         return Barrier(tuple({watch.feed: None for watch in watches if watch is not None}))
 
