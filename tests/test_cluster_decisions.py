@@ -148,6 +148,7 @@ def test_what_is_no_topology(replies):
         (ERROR("MOVED 3999 10.0.0.1:6381"), Redirect("MOVED", Where("10.0.0.1", 6381))),
         (ERROR("ASK 3999 ::1:6381"), Redirect("ASK", Where("::1", 6381))),
         (ERROR("MOVED 3999 :6381"), Redirect("MOVED", Where("asked", 6381))),
+        (ERROR("MOVED 3999 ?:6381"), Redirect("MOVED", Where("asked", 6381))),
         (ERROR("MOVED"), None),
         (ERROR("MOVED 1 h:x"), None),
         (ERROR("ERR MOVED 1 h:1"), None),

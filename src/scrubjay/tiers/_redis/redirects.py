@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from scrubjay.tiers._redis import wire
 from scrubjay.tiers._redis.exchange import Request
 from scrubjay.tiers._redis.failures import word
-from scrubjay.tiers._redis.topology import Where
+from scrubjay.tiers._redis.topology import UNKNOWN_HOSTS, Where
 from scrubjay.tiers._redis.wire import Command
 
 MOVED: Final = "MOVED"
@@ -44,7 +44,7 @@ def redirect_of(reply: Any, asked: str) -> Redirect | None:
         return None
     try:
         host, _, port = str(reply).split()[2].rpartition(":")
-        return Redirect(kind, Where(host or asked, int(port)))
+        return Redirect(kind, Where(asked if host in UNKNOWN_HOSTS else host, int(port)))
     except (IndexError, ValueError):
         return None
 

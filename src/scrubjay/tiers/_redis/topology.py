@@ -17,6 +17,9 @@ QUESTIONS: Final[list[Command]] = [
     (b"CLUSTER", b"INFO"),
 ]
 
+#: in place of a host: it is reached as the one that was asked
+UNKNOWN_HOSTS: Final = frozenset({"", "?"})
+
 _FLAGS = 2  # the place of a member's flags in a line of CLUSTER NODES
 
 
@@ -82,7 +85,7 @@ def read(replies: Sequence[Any], asked: str) -> Topology:
     try:
         for begin, end, primary, *_ in slots:
             host = bytes(primary[0] or b"").decode()
-            where = Where(host if host not in {"", "?"} else asked, int(primary[1]))
+            where = Where(asked if host in UNKNOWN_HOSTS else host, int(primary[1]))
             owners[begin : end + 1] = [where] * (end + 1 - begin)
         replicas = any(b"slave" in line.split()[_FLAGS].split(b",") for line in nodes.splitlines())
         epoch = epoch_in(info)
