@@ -247,6 +247,61 @@ def test_histories_while_slots_move_are_linearizable(redis_cluster):
         assert unexplained(operations) is None, key
 
 
+def test_puts_race_with_clears_while_slots_move(redis_cluster):
+    """What was acknowledged after a clear had returned is there; what was before, is not."""
+    redis_cluster.flush()
+    more = {"cluster": True, "namespace": NAMESPACE, "timeout_seconds": LONG}
+    problems, turns = [], []
+    stop = threading.Event()
+    keys = [b"old", b"new", b"version"]
+
+    def clear():
+        with RedisTier(redis_cluster.url, **more) as other:
+            turn = 0
+            while not stop.is_set():
+                turn += 1
+                mine = b"%d" % turn
+                other.put_many([TierRecord(b"old", mine)])
+                token = other.lease(b"lease", b"me", LONG).token
+                other.clear()
+                if tier.get_many([b"old"]) != [None]:
+                    problems.append("old")
+                if token and tier.fill(TierRecord(b"lease", mine), token) is not None:
+                    problems.append("lease")
+                put = tier.put_many([TierRecord(b"new", mine)])
+                if put != [True] or other.get_many([b"new"]) != [mine]:
+                    problems.append("new")
+                other.write(TierRecord(b"version", mine))
+                (found,) = tier.read_many([b"version"])
+                if found is None or found.value != mine:
+                    problems.append("version")
+                turns.append(turn)
+
+    def put():
+        number = 0
+        while not stop.is_set():
+            number += 1
+            tier.put_many([TierRecord(b"%d" % (number % 50), b"v")] * 10)
+
+    with RedisTier(redis_cluster.url, **more) as tier:
+        threads = [threading.Thread(target=work) for work in (clear, put, put)]
+        for thread in threads:
+            thread.start()
+        moves = 0
+        end = time.monotonic() + 3.0
+        while time.monotonic() < end and not problems:
+            for key in keys:
+                redis_cluster.move(slot_of(key), elsewhere(redis_cluster, slot_of(key)))
+                moves += 1
+        stop.set()
+        for thread in threads:
+            thread.join(LONG)
+    print(f"{len(turns)} clears, {moves} slots moved")
+    assert problems == []
+    assert len(turns) > 5
+    assert moves > 5
+
+
 def carry_out(tier, steps):
     answer = None
     while True:
