@@ -20,9 +20,6 @@ def test_a_short_run_on_a_cluster_finds_nothing_wrong(redis_server, caches):
     assert found.examples == []
     assert "cluster of 3" in result.server
     assert sum(result.faults.values()) >= 1
-    assert set(result.faults) <= {
-        *("move_slots", "kill_clients", "kill_process", "pause_process", "stop_server"),
-    }
     assert found.operations > 500
     for level in CacheConsistencyLevel:
         assert found.reads[level.value]
@@ -48,6 +45,7 @@ def test_a_url_of_no_cluster_is_refused(redis_server):
 def test_the_members_of_a_cluster_are_found(redis_cluster):
     with ClusterServers(redis_cluster.url, random.Random(1)) as servers:
         assert not servers.stoppable
+        assert not servers.proxies
         assert "3 primaries" in servers.version()
         servers.kill_clients()
         servers.stop()  # not ours: nothing happens

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["RedisCluster"]
 
 _PATIENCE = 30.0  # seconds for its members to agree
+_BUS = 10_000  # from the port of a member to that by which others talk to it
 _AGREEMENT = 0.5  # seconds that members usually take to agree on a slot
 _MOST_KEYS = 100_000  # of a slot that moves
 
@@ -65,6 +66,7 @@ class RedisCluster:
                 own.mkdir()
                 server = RedisServer(own, [*own_options, *options()])
                 self.servers.append(self._stack.enter_context(server))
+            self._announced = {server.port: server for server in self.servers}
             self.primaries = self.servers[:primaries]
             self.replicas = self.servers[primaries:]
             self._join()
@@ -102,7 +104,22 @@ class RedisCluster:
         """Return the primary that has a slot, when the members that run agree on it."""
         self.until(lambda: len(self._owners(slot)) == 1)
         (port,) = self._owners(slot)
-        return next(server for server in self.servers if server.port == port)
+        return self._announced[port]
+
+    def announce(self, ports: Sequence[int]) -> None:
+        """Have clients be sent to other ports, of proxies perhaps, one for each primary."""
+        for server, port in zip(self.primaries, ports, strict=True):
+            self._announced[port] = server
+            bus = server.port + _BUS
+            self.ask(server, "CONFIG", "SET", "cluster-announce-bus-port", bus)
+            self.ask(server, "CONFIG", "SET", "cluster-announce-port", port)
+        told = [str(port).encode() + b"@" for port in ports]
+        for server in self.servers:
+            self.until(
+                lambda server=server: all(  # type: ignore[misc]
+                    one in self.ask(server, "CLUSTER", "NODES") for one in told
+                )
+            )
 
     def _owners(self, slot: int) -> set[int]:
         """Return the ports of those who have a slot, in the eyes of each member that runs."""
@@ -118,6 +135,9 @@ class RedisCluster:
             for server in self.servers
             if server.running
         }
+
+    def _belongs(self, slot: int, server: RedisServer) -> bool:
+        return [self._announced[port] for port in self._owners(slot) if port] == [server]
 
     # ---- moving slots
 
@@ -146,12 +166,12 @@ class RedisCluster:
         """Have the other primary be the owner of a slot; its keys must have moved."""
         # The new owner's claim must be newer than all others, also those it has not heard of.
         self.until(lambda: self._epoch(target) >= max(map(self._epoch, self.primaries)))
-        while self._owners(slot) != {target.port}:
+        while not self._belongs(slot, target):
             # Again, if somebody has believed what another said before it knew.
             for server in (target, source, *self.primaries):
                 self.ask(server, "CLUSTER", "SETSLOT", slot, "NODE", self._id(target))
             with suppress(RuntimeError):
-                self.until(lambda: self._owners(slot) == {target.port}, _AGREEMENT)
+                self.until(lambda: self._belongs(slot, target), _AGREEMENT)
 
     def move(self, slot: int, target: RedisServer) -> None:
         """Move a slot and its keys to another primary."""

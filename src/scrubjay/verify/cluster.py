@@ -1,7 +1,7 @@
 """The cluster that is verified: the user's own, or one that is started for it.
 
-Members name each other by their own addresses, so no proxy can be put in between. In its
-place slots move from one primary to another, if the cluster is ours.
+Members name each other by their own addresses, so no proxy can be put in between. One that is
+ours announces those of proxies, one for each primary; and its slots move from one to another.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from scrubjay.errors import InvalidArgumentError
 from scrubjay.testing.cluster import RedisCluster
+from scrubjay.testing.faults import FaultProxy
 from scrubjay.tiers._redis import topology
 from scrubjay.tiers._redis.slots import BUCKETS, bucket_slot
 from scrubjay.verify.server import Server
@@ -43,11 +44,18 @@ class ClusterServers:
         self._draw = draw
         self._stack = ExitStack()
         self._own: RedisCluster | None = None
+        #: one in front of each primary, if they are ours
+        self.proxies: list[FaultProxy] = []
+        self.url = url
         if not url:
             at = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="sj"))
-            self._own = self._stack.enter_context(RedisCluster(Path(at)))
-            url = self._own.url
-        self.url = url
+            own = self._own = self._stack.enter_context(RedisCluster(Path(at)))
+            for server in own.primaries:
+                proxy = FaultProxy("127.0.0.1", server.port)
+                self.proxies.append(self._stack.enter_context(proxy))
+            own.announce([proxy.port for proxy in self.proxies])
+            self.url = f"redis://127.0.0.1:{self.proxies[0].port}"
+            url = own.url
         self._first = Server(url)
         self._stopped = 0
 
@@ -88,6 +96,8 @@ class ClusterServers:
         return f"{self._first.version()}, a cluster of {len(self._members())} primaries"
 
     def _members(self) -> list[Server]:
+        if self._own is not None:
+            return [Server(server.tcp_url) for server in self._own.primaries]
         replies = [self._first.ask(command) for command in topology.QUESTIONS]
         try:
             found = topology.read(replies, self._first.address.host)

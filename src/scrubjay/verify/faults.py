@@ -21,12 +21,12 @@ class Faults:
     """Makes one fault after the other.
 
     Args:
-        proxies: one for each process.
+        proxies: one for each process, or for each primary of a cluster.
         pids: of the processes of now.
         replace: kills a process, by its place, and starts another.
         server: for what only it can do; what it cannot is left out.
         draw: of random numbers.
-        namespace: of the run, on a cluster; there are no proxies then.
+        namespace: of the run, whose slots are moved on a cluster.
     """
 
     def __init__(

@@ -153,8 +153,10 @@ def verify(
         )
         stack.enter_context(server)
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sjv")))
-        urls, proxies = [server.url] * processes, []
-        if isinstance(server, Server):
+        urls = [server.url] * processes
+        if isinstance(server, ClusterServers):
+            proxies = server.proxies
+        else:
             where = server.address
             proxies = [
                 stack.enter_context(FaultProxy(where.host, where.port)) for _ in range(processes)
