@@ -228,7 +228,7 @@ def test_histories_while_slots_move_are_linearizable(redis_cluster):
     for thread in threads:
         thread.start()
     moves = 0
-    end = time.monotonic() + 4.0
+    end = time.monotonic() + 2.5
     while time.monotonic() < end and not failures:
         for slot in slots:
             redis_cluster.move(slot, elsewhere(redis_cluster, slot))
@@ -241,7 +241,7 @@ def test_histories_while_slots_move_are_linearizable(redis_cluster):
     count = sum(map(len, history.values()))
     print(f"{count} operations, {moves} slots moved")
     assert failures == []
-    assert moves > 8
+    assert moves > 4
     assert count > 500
     for key, operations in history.items():
         assert unexplained(operations) is None, key
@@ -288,7 +288,7 @@ def test_puts_race_with_clears_while_slots_move(redis_cluster):
         for thread in threads:
             thread.start()
         moves = 0
-        end = time.monotonic() + 3.0
+        end = time.monotonic() + 2.0
         while time.monotonic() < end and not problems:
             for key in keys:
                 redis_cluster.move(slot_of(key), elsewhere(redis_cluster, slot_of(key)))
@@ -298,8 +298,8 @@ def test_puts_race_with_clears_while_slots_move(redis_cluster):
             thread.join(LONG)
     print(f"{len(turns)} clears, {moves} slots moved")
     assert problems == []
-    assert len(turns) > 5
-    assert moves > 5
+    assert len(turns) > 3
+    assert moves > 2
 
 
 def carry_out(tier, steps):
@@ -367,7 +367,7 @@ def test_levels_are_kept_while_slots_move(open_tier, redis_cluster, level):
     for thread in threads:
         thread.start()
     moves = 0
-    end = time.monotonic() + 2.5
+    end = time.monotonic() + 1.5
     while time.monotonic() < end and not problems:
         for key in keys:
             redis_cluster.move(slot_of(key), elsewhere(redis_cluster, slot_of(key)))
@@ -377,7 +377,7 @@ def test_levels_are_kept_while_slots_move(open_tier, redis_cluster, level):
         thread.join(LONG)
     print(f"{len(reads)} reads, {len(copies)} of them by copies; {moves} slots moved")
     assert problems == []
-    assert moves > 5
+    assert moves > 2
     assert len(copies) > 20
 
 

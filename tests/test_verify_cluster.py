@@ -15,7 +15,7 @@ from scrubjay.verify.run import verify
 @pytest.mark.timeout(90)
 @pytest.mark.parametrize("caches", [False, True])
 def test_a_short_run_on_a_cluster_finds_nothing_wrong(redis_server, caches):
-    result = verify(seconds=7, processes=3, seed=2, caches=caches, cluster=True)
+    result = verify(seconds=6, processes=3, seed=2, caches=caches, cluster=True)
     found = result.findings
     assert found.examples == []
     assert "cluster of 3" in result.server
@@ -27,11 +27,10 @@ def test_a_short_run_on_a_cluster_finds_nothing_wrong(redis_server, caches):
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("bug", ["no-barrier", "noloop"])
-def test_known_bugs_are_found_on_a_cluster(redis_server, bug):
+def test_a_known_bug_is_found_on_a_cluster(redis_server):
     for attempt in range(3):  # a busy machine may do little in the time
         if verify(
-            seconds=6, processes=3, bug=bug, seed=attempt, caches=False, cluster=True
+            seconds=6, processes=3, bug="no-barrier", seed=attempt, caches=False, cluster=True
         ).violations:
             return
     pytest.fail("it was not found")
