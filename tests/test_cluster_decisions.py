@@ -293,7 +293,7 @@ class Member:
         self.roster = Roster()
         self.roster.found(Topology(OWNERS, replicas=False, epoch=1))
         self.links = Links(self.roster)
-        self.course = Course(self.roster, A, self.links, self.no_epoch)
+        self.course = Course(self.roster, [A], self.links, self.no_epoch)
         self.operations = ClusterOperations(make_buckets())
         self.log = []
         self.paused = 0.0
@@ -533,6 +533,13 @@ def test_a_message_about_one_bucket_voids_that_alone():
 def test_what_no_cluster_has(url):
     with pytest.raises(InvalidArgumentError, match="cluster"):
         RedisTier(url, cluster=True)
+
+
+def test_several_hosts_are_members_of_a_cluster():
+    with pytest.raises(InvalidArgumentError, match="cluster=True"):
+        RedisTier("redis://one,two")
+    with RedisTier("redis://u:p@one:1,two", cluster=True) as tier:
+        assert tier._service._seeds == [Where("one", 1), Where("two", 6379)]
 
 
 def test_a_layer_on_a_cluster_makes_such_a_tier():

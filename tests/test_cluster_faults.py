@@ -175,6 +175,13 @@ def test_the_member_that_was_named_need_not_be_there_later(open_tier, cluster):
     within(RECOVERY, lambda: tier.get_many([key_at(cluster, seed)]))
 
 
+def test_any_of_the_members_that_were_named_will_do(open_tier, cluster):
+    kept = key_at(cluster, cluster.primaries[2])
+    port = cluster.primaries[2].port
+    tier = open_tier(url=f"redis://127.0.0.1:1,127.0.0.1:{port}")
+    assert tier.put_many([TierRecord(kept, b"2")]) == [True]
+
+
 def test_a_replica_takes_over(open_tier, cluster):
     """Last, as the roles are changed: what is promised of sessions ends, the data is there."""
     tier = open_tier()

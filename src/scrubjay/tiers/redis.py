@@ -46,6 +46,7 @@ class RedisTier(BlockingMethods, AwaitedMethods):
 
     Args:
         url: `redis://user:password@host:port/database`; `rediss://` for TLS; `unix://path`.
+            Of a cluster, one member or several, parted by commas.
         cluster: whether that is a member of a cluster, from which the others are learned; there
             is a connection to each primary then.
         namespace: what its keys on the server begin with, after `sj:`; 1 to 64 letters,

@@ -38,7 +38,7 @@ class Course:
 
     Args:
         roster: what is known of the cluster.
-        seed: whom to ask first of all.
+        seeds: whom to ask first of all.
         links: the face's connections.
         epoch_of: the operation that asks a primary for its epoch.
     """
@@ -46,12 +46,13 @@ class Course:
     def __init__(
         self,
         roster: Roster,
-        seed: Where,
+        seeds: Sequence[Where],
         links: Links,
         epoch_of: Callable[[], Operation[Any]],
     ) -> None:
         self._roster = roster
-        self._seed = seed
+        self._seeds = frozenset(seeds)
+        self._named = tuple(seeds)
         self._links = links
         self._epoch_of = epoch_of
 
@@ -282,14 +283,14 @@ class Course:
         self._roster.found(found)
         before = frozenset() if known is None else known.primaries
         # Who has no slots any more tells nothing of them; the copies it told of are to go.
-        self._links.leave((before | {self._seed}) - found.primaries)
+        self._links.leave((before | self._seeds) - found.primaries)
 
     def _members(self) -> Iterator[Where]:
-        """Return whom to ask: first who was heard of last, last who was named at first."""
+        """Return whom to ask: first who was heard of last, last those who were named at first."""
         known = self._roster.topology
         primaries = list(known.primaries) if known is not None else []
         primaries.sort(key=self._silence_of)
-        return iter(dict.fromkeys([*primaries, self._seed]))
+        return iter(dict.fromkeys([*primaries, *self._named]))
 
     def _silence_of(self, where: Where) -> float:
         session = self._links.of(where).current()

@@ -58,9 +58,14 @@ class Alone:
         settings: how to connect.
         namespace: of the tier.
         kept: how records are kept.
+
+    Raises:
+        InvalidArgumentError: the URL names several.
     """
 
     def __init__(self, settings: Settings, namespace: str, kept: Kept) -> None:
+        if settings.address.more:
+            raise InvalidArgumentError("url: several hosts are members of a cluster: cluster=True")
         self._settings = settings
         names = Names(namespace)
         self._plain, self._versioned = kept.operations(names), kept.coherence(names)
@@ -95,7 +100,8 @@ class Clustered:
             raise InvalidArgumentError("url: a cluster has the database 0 and no other")
         tag_of(0)  # now: it takes time, once, and an event loop should not be made to wait
         self._settings = settings
-        self._seed = Where(settings.address.host, settings.address.port)
+        named = [(settings.address.host, settings.address.port), *settings.address.more]
+        self._seeds = [Where(host, port) for host, port in named]
         self._roster = Roster()
         buckets = Buckets(namespace, kept.operations, kept.coherence)
         self.operations: PlainWork = ClusterOperations(buckets)
@@ -118,7 +124,7 @@ class Clustered:
         return LoopCluster(self._settings, self._settings_of, self._course)
 
     def _course(self, links: Links) -> Course:
-        return Course(self._roster, self._seed, links, self._versioned.feed_of)
+        return Course(self._roster, self._seeds, links, self._versioned.feed_of)
 
     def _settings_of(self, where: Where) -> Settings:
         settings = self._settings
