@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import scrubjay
-from scrubjay.testing import RedisServer
+from scrubjay.testing import RedisCluster, RedisServer
 from tests.models import EFFORT
-from tests.redis_servers import URL
+from tests.redis_servers import CLUSTER_URL, URL, need_server
 
 settings.register_profile(
     "scrubjay",
@@ -60,12 +60,19 @@ def no_collecting():
 
 
 @pytest.fixture(scope="session")
+def redis_cluster():
+    """Start a cluster of three primaries of this session's own."""
+    need_server()
+    with tempfile.TemporaryDirectory(prefix="sj") as at, RedisCluster(Path(at)) as cluster:
+        os.environ[CLUSTER_URL] = cluster.url
+        yield cluster
+        del os.environ[CLUSTER_URL]
+
+
+@pytest.fixture(scope="session")
 def redis_server():
     """Start a Redis or Valkey server of this session's own."""
-    if RedisServer.program() is None:
-        if os.environ.get("CI") and os.name == "posix":
-            pytest.fail("no redis-server here, and CI leaves nothing out")
-        pytest.skip("no redis-server here; on Debian: apt-get install redis-server")
+    need_server()
     # Not pytest's own directory: the name of a socket must be short.
     with tempfile.TemporaryDirectory(prefix="sj") as at, RedisServer(Path(at)) as server:
         os.environ[URL] = server.url

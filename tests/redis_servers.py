@@ -7,11 +7,21 @@ import socket
 import zlib
 
 import hiredis
+import pytest
 
-from scrubjay.testing import Awaited
+from scrubjay.testing import Awaited, RedisServer
 from scrubjay.tiers import RedisTier
 
 URL = "SCRUBJAY_TEST_REDIS"  # of the environment; children inherit it
+CLUSTER_URL = "SCRUBJAY_TEST_REDIS_CLUSTER"
+
+
+def need_server():
+    """Leave a test out where there is no server, but for CI."""
+    if RedisServer.program() is None:
+        if os.environ.get("CI") and os.name == "posix":
+            pytest.fail("no redis-server here, and CI leaves nothing out")
+        pytest.skip("no redis-server here; on Debian: apt-get install redis-server")
 
 
 def namespace_of(directory):
@@ -27,6 +37,20 @@ def open_blocking(directory, clock):
 
 def open_awaited(directory, clock):
     return Awaited(open_blocking(directory, clock))
+
+
+def open_on_cluster(directory, clock):
+    return RedisTier(
+        os.environ[CLUSTER_URL],
+        cluster=True,
+        namespace=namespace_of(directory),
+        clock=clock,
+        timeout_seconds=20,
+    )
+
+
+def open_awaited_on_cluster(directory, clock):
+    return Awaited(open_on_cluster(directory, clock))
 
 
 class Client:

@@ -27,7 +27,7 @@ CLEARED = b">2\r\n+invalidate\r\n*1\r\n$6\r\nsj:x:g\r\n"
 CHANGED = b">2\r\n+invalidate\r\n*1\r\n$%d\r\n%b\r\n" % (len(NAME), NAME)
 LEARNED = OK + b"$1\r\n8\r\n"
 NOSCRIPT = b"-NOSCRIPT No matching script\r\n"
-LOADED = b"$1\r\nx\r\n" * 4
+LOADED = b"$1\r\nx\r\n" * 5
 FORGOTTEN = OK + NOSCRIPT + OK + b"$0\r\n\r\n"
 
 
@@ -264,7 +264,7 @@ def test_a_write_that_may_have_been_done_is_not_repeated(script, name):
 def test_scripts_that_the_server_has_forgotten_are_told_it_once(script):
     script.begin(script.coherence.write(A))
     loading = script.answer(FORGOTTEN)
-    assert [command[:2] for command in loading] == [[b"SCRIPT", b"LOAD"]] * 4
+    assert [command[:2] for command in loading] == [[b"SCRIPT", b"LOAD"]] * 5
     assert script.answer(LOADED)[0][0] == b"SET"
     script.session.exchange.receive(FORGOTTEN, 0.0)
     with pytest.raises(TierError, match="NOSCRIPT"):

@@ -15,7 +15,7 @@ from scrubjay.testing import (
     SharedMemoryTier,
 )
 from scrubjay.tiers import RedisTier
-from tests.redis_servers import URL, namespace_of
+from tests.redis_servers import URL, namespace_of, open_on_cluster
 
 stores = {}
 
@@ -94,6 +94,45 @@ class TestRedisAwaited(CoherenceSuite):
         (link,) = tier._shared._loops.values()
         error = tier._shared._settings.gone("a test wants it")
         tier._loop.call_soon_threadsafe(link.session.carrier.lose, error)
+        end = time.monotonic() + 10
+        while feed.live:
+            assert time.monotonic() < end
+
+    @staticmethod
+    def pass_time(clock, seconds):
+        threading.Event().wait(seconds)
+
+
+@pytest.mark.usefixtures("redis_cluster")
+class TestCluster(CoherenceSuite):
+    @staticmethod
+    def open_shared(directory, clock):
+        return open_on_cluster(directory, clock)
+
+    @staticmethod
+    def lose(tier):
+        feed = tier.feed()
+        for link in tier._threads._links.values():
+            link.leave("a test wants it")
+        assert not feed.live
+
+    @staticmethod
+    def pass_time(clock, seconds):
+        threading.Event().wait(seconds)
+
+
+@pytest.mark.usefixtures("redis_cluster")
+class TestClusterAwaited(CoherenceSuite):
+    @staticmethod
+    def open_shared(directory, clock):
+        return AwaitedShared(open_on_cluster(directory, clock))
+
+    @staticmethod
+    def lose(tier):
+        feed = tier.feed()
+        (cluster,) = tier._shared._loops.values()
+        for link in cluster._links.values():
+            tier._loop.call_soon_threadsafe(link.leave, "a test wants it")
         end = time.monotonic() + 10
         while feed.live:
             assert time.monotonic() < end

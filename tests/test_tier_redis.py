@@ -372,6 +372,10 @@ def count(info):
         ("redis://[::1]:7/", address.Address("::1", 7)),
         ("redis://u:p%40%2F@h", address.Address("h", user="u", password="p@/")),
         ("redis://:p@h", address.Address("h", password="p")),
+        (
+            "redis://u:p%2C@h:1,i,[::1]:3/",
+            address.Address("h", 1, user="u", password="p,", more=(("i", 6379), ("::1", 3))),
+        ),
         ("unix:///a%20b.sock?db=2", address.Address(path="/a b.sock", database=2)),
         ("unix://u:p@/r.sock", address.Address(path="/r.sock", user="u", password="p")),
     ],
@@ -385,7 +389,13 @@ def test_urls(url, expected):
     "url",
     [
         *(None, b"redis://h", "", "h:6379", "http://h", "redis://h:port", "redis://h/x"),
-        *("redis://h/1?timeout=3", "unix://", "unix://host/r.sock", "redis://h/-1"),
+        *(
+            "redis://h,i:port",
+            "redis://h/1?timeout=3",
+            "unix://",
+            "unix://host/r.sock",
+            "redis://h/-1",
+        ),
     ],
 )
 def test_bad_urls(url):

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import gc
-import ipaddress
 import math
 import random
-import ssl
 import tempfile
 import threading
 import time
@@ -519,133 +516,6 @@ def test_a_cluster_is_refused(redis_server, open_tier):
         tier = open_tier(server.url, timeout_seconds=PATIENCE)
         with pytest.raises(TierUnavailableError):
             tier.get_many([b"a"])
-
-
-# ---- TLS
-
-
-def certificates(directory):
-    """Write an authority and a certificate of the loopback's; return their files."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    now = dt.datetime.now(dt.timezone.utc)
-
-    def sign(name, key, issuer, issuer_key, *extensions):
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]))
-            .issuer_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, issuer)]))
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(days=1))
-            .not_valid_after(now + dt.timedelta(days=1))
-        )
-        for extension, critical in extensions:
-            builder = builder.add_extension(extension, critical=critical)
-        return builder.sign(issuer_key, hashes.SHA256())
-
-    # With all that Python 3.13 is strict about.
-    authority_key = ec.generate_private_key(ec.SECP256R1())
-    own_key = ec.generate_private_key(ec.SECP256R1())
-    public = authority_key.public_key()
-    signs = dict.fromkeys(
-        (
-            *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment"),
-            *("key_agreement", "crl_sign", "encipher_only", "decipher_only"),
-        ),
-        False,
-    )
-    authority = sign(
-        "authority",
-        authority_key,
-        "authority",
-        authority_key,
-        (x509.BasicConstraints(ca=True, path_length=None), True),
-        (x509.KeyUsage(key_cert_sign=True, **signs), True),
-        (x509.SubjectKeyIdentifier.from_public_key(public), False),
-    )
-    own = sign(
-        "server",
-        own_key,
-        "authority",
-        authority_key,
-        (x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False),
-        (x509.AuthorityKeyIdentifier.from_issuer_public_key(public), False),
-    )
-    files = {}
-    for name, data in {
-        "ca": authority.public_bytes(serialization.Encoding.PEM),
-        "cert": own.public_bytes(serialization.Encoding.PEM),
-        "key": own_key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        ),
-    }.items():
-        files[name] = directory / f"{name}.pem"
-        files[name].write_bytes(data)
-    return files
-
-
-@pytest.fixture(scope="module")
-def encrypted(redis_server):
-    with tempfile.TemporaryDirectory(prefix="sj") as at:
-        files = certificates(Path(at))
-        port = RedisServer.free_port()
-        options = ["--tls-port", str(port), "--tls-auth-clients", "no"]
-        options += ["--tls-ca-cert-file", str(files["ca"])]
-        options += ["--tls-cert-file", str(files["cert"]), "--tls-key-file", str(files["key"])]
-        with RedisServer(Path(at), options) as server:
-            server.tls_port = port
-            server.context = ssl.create_default_context(cafile=files["ca"])
-            yield server
-
-
-def test_tls(open_tier, encrypted):
-    url = f"rediss://127.0.0.1:{encrypted.tls_port}"
-    tier = open_tier(
-        url, tls=encrypted.context, timeout_seconds=PATIENCE, connect_timeout_seconds=5
-    )
-    value = b"x" * 700_000
-    assert put(tier, b"a", value) == [True]
-    assert tier.get_many([b"a"] * 5) == [value] * 5
-    threads = [threading.Thread(target=put, args=(tier, b"%d" % n, value)) for n in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert tier.get_many([b"%d" % n for n in range(6)]) == [value] * 6
-
-
-def test_tls_that_is_cut(open_tier, encrypted):
-    with FaultProxy("127.0.0.1", encrypted.tls_port) as proxy:
-        url = f"rediss://127.0.0.1:{proxy.port}"
-        tier = open_tier(url, tls=encrypted.context, timeout_seconds=5, connect_timeout_seconds=5)
-        put(tier, b"a", b"1")
-        proxy.cut()
-        assert recovers(lambda: tier.get_many([b"a"])) == [b"1"]
-        proxy.black_hole = True
-        start = time.monotonic()
-        tier = open_tier(url, tls=encrypted.context)
-        fails(lambda: tier.get_many([b"a"]))
-        assert time.monotonic() - start < TIMEOUT + SLACK
-
-
-def test_a_certificate_that_nobody_vouches_for(open_tier, encrypted):
-    tier = open_tier(
-        f"rediss://127.0.0.1:{encrypted.tls_port}", timeout_seconds=5, connect_timeout_seconds=5
-    )
-    with pytest.raises(TierUnavailableError, match=r"(?i)certificate"):
-        tier.get_many([b"a"])
-
-
-def test_tls_where_there_is_none(open_tier, server, encrypted):
-    tier = open_tier(f"rediss://127.0.0.1:{server.port}", tls=encrypted.context)
-    fails(lambda: tier.get_many([b"a"]))
-    tier = open_tier(f"redis://127.0.0.1:{encrypted.tls_port}")
-    fails(lambda: tier.get_many([b"a"]))
 
 
 def test_errors_are_of_one_family():

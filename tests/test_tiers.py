@@ -6,7 +6,12 @@ import pytest
 
 from scrubjay.testing import SharedTierSuite, TierSuite
 from scrubjay.tiers import DiskTier, MemoryTier
-from tests.redis_servers import open_awaited, open_blocking
+from tests.redis_servers import (
+    open_awaited,
+    open_awaited_on_cluster,
+    open_blocking,
+    open_on_cluster,
+)
 
 
 class TestMemoryTier(TierSuite):
@@ -31,3 +36,19 @@ class TestRedisTier(SharedTierSuite):
 class TestRedisTierAwaited(SharedTierSuite):
     lists = False
     open_tier = staticmethod(open_awaited)
+
+
+@pytest.mark.usefixtures("redis_cluster")
+class TestClusterTier(SharedTierSuite):
+    lists = False
+    operations = 1000
+    examples = 8
+    open_tier = staticmethod(open_on_cluster)
+
+
+@pytest.mark.usefixtures("redis_cluster")
+class TestClusterTierAwaited(SharedTierSuite):
+    lists = False
+    operations = 1000
+    examples = 8
+    open_tier = staticmethod(open_awaited_on_cluster)

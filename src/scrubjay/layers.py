@@ -152,10 +152,11 @@ class Disk(LowerLayer):
 
 @dataclass(frozen=True)
 class Redis(LowerLayer):
-    """A Redis or Valkey server, shared by processes and machines.
+    """A Redis or Valkey server or cluster, shared by processes and machines.
 
     Args:
         url: `redis://user:password@host:port/database`; `rediss://` for TLS; `unix://path`.
+        cluster: whether that is a member of a cluster, from which the others are learned.
         tls: how to encrypt; None for `rediss://` to trust the system's authorities.
         timeout_seconds: how long an operation may take.
         connect_timeout_seconds: how long of that connecting may take.
@@ -166,6 +167,7 @@ class Redis(LowerLayer):
 
     url: str = "redis://localhost:6379/0"
     _: KW_ONLY
+    cluster: bool = False
     tls: ssl.SSLContext | None = None
     timeout_seconds: float = 1.0
     connect_timeout_seconds: float = 1.0
@@ -176,6 +178,7 @@ class Redis(LowerLayer):
         """Return the tier; it connects at its first use."""
         return RedisTier(
             self.url,
+            cluster=self.cluster,
             namespace=scope,
             tls=self.tls,
             timeout_seconds=self.timeout_seconds,

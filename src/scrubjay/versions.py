@@ -100,6 +100,19 @@ class Feed:
         self._tell = tell
         self._watches: WeakValueDictionary[bytes, Watch] = WeakValueDictionary()
 
+    @property
+    def own_epoch(self) -> bytes:
+        """The epoch of the server alone; `epoch` is that of all, where there are several."""
+        return self.epoch
+
+    @own_epoch.setter
+    def own_epoch(self, epoch: bytes) -> None:
+        self.epoch = epoch
+
+    def covers(self, feed: Feed) -> bool:
+        """Tell whether what this one has told includes what another was to tell."""
+        return feed is self
+
     def check_strong(self) -> None:
         """See that strong reads can be had.
 
@@ -109,11 +122,12 @@ class Feed:
         reason = ""
         if not self.primary:
             reason = "the server is a replica"
-        elif not self.epoch:
+        elif not self.own_epoch:
             reason = "the server does not let us read INFO server and INFO replication"
         elif self.failover and not self.until_failover:
             reason = (
-                "the server has replicas or Sentinels, so another may take its place and lack what "
+                "the server has replicas or Sentinels, or does not let us ask for them (PUBSUB "
+                "NUMSUB), so another may take its place and lack what "
                 'was acknowledged; strong="until-failover" accepts that'
             )
         if reason:

@@ -105,7 +105,7 @@ class BulkCoherent(Coherent, BulkStack):
         for name in names:
             count = self.replica.count(name)
             watch = None if count is None else count.watch
-            if watch is None or not watch.live or watch.feed is not fetched.feed:
+            if watch is None or not watch.live or not fetched.feed.covers(watch.feed):
                 unknown.append(name)
         if unknown:
             yield from self._consult(self.replica.generations(tuple(unknown)))

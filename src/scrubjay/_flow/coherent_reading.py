@@ -203,7 +203,7 @@ class CoherentReading(Stack):
             answer = failure = None
             try:
                 if isinstance(step, Barrier):
-                    answer = yield from self.shared.ask("barrier")
+                    answer = yield from self.shared.ask("barrier", step.feeds)
                 else:
                     answer = yield from self.shared.ask("fetch", step.keys, step.names)
             except TierError as error:

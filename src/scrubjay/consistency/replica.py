@@ -37,7 +37,13 @@ STRONG = CacheConsistencyLevel.STRONG
 
 
 class Barrier(NamedTuple):
-    """Wait until all earlier changes have been told; send back the `Feed` that told."""
+    """Wait until all earlier changes have been told; send back the `Feed` that told.
+
+    Args:
+        feeds: those whose word is wanted.
+    """
+
+    feeds: tuple[Feed, ...] = ()
 
 
 class Fetch(NamedTuple):
@@ -157,13 +163,13 @@ class Replica:
         if session is not None and level is not EVENTUAL:
             _comparable(session, watch.feed)
         if level is STRONG:
-            feed = yield Barrier()
+            feed = yield self._barrier(copy)
         elif now - watch.feed.confirmed > self._silence:
             return False
         elif session is not None and level is not EVENTUAL:
             floor = session.floor(place_of(_KEY, key))
             if floor is None:  # forgotten: what is the last there is will do
-                feed = yield from _last_or_none()
+                feed = yield from _last_or_none(self._barrier(copy))
                 if feed is None:
                     return False
             elif copy.version < floor:
@@ -171,10 +177,16 @@ class Replica:
         if copy.labels and (yield from self._outdated(copy.labels, feed, level, session, now)):
             return False
         # Last, as everything may have changed while something was asked.
-        if not _still(watch) or (feed is not None and watch.feed is not feed):
+        if not _still(watch) or (feed is not None and not feed.covers(watch.feed)):
             return False
         self._seen(key, copy.version, copy.labels, watch.feed, level, session)
         return True
+
+    def _barrier(self, copy: Copy) -> Barrier:
+        """Return the barrier behind which a copy is known to be the last, and its labels are."""
+        counts = [self.count(name) for name in copy.labels]
+        watches = [copy.watch, *(count.watch for count in counts if count is not None)]
+        return Barrier(tuple({watch.feed: None for watch in watches if watch is not None}))
 
     def judge(
         self,
@@ -256,10 +268,10 @@ class Replica:
         level: CacheConsistencyLevel,
         session: Session | None,
     ) -> None:
-        if session is not None and level in {MONOTONIC, STRONG} and feed.epoch:
-            session.lift(feed.epoch, place_of(_KEY, key), version)
+        if session is not None and level in {MONOTONIC, STRONG} and (epoch := _epoch_of(feed)):
+            session.lift(epoch, place_of(_KEY, key), version)
             for name, value in labels.items():
-                session.lift(feed.epoch, place_of(_NAME, name), value)
+                session.lift(epoch, place_of(_NAME, name), value)
 
     # ---- generations and writes
 
@@ -293,10 +305,11 @@ class Replica:
         """Note that a session has written or removed a record.
 
         Raises:
+            ConsistencyUnavailableError: it cannot be noted. The write is done.
             EpochChangedError: the session is of another server. The write is done.
         """
-        if session is not None and written.feed.epoch:
-            session.lift(written.feed.epoch, place_of(_KEY, key), written.version)
+        if session is not None and (epoch := _epoch_of(written.feed)):
+            session.lift(epoch, place_of(_KEY, key), written.version)
 
     def advanced(
         self, session: Session | None, names: tuple[bytes, ...], counts: list[Count]
@@ -304,13 +317,14 @@ class Replica:
         """Note that a session has begun new generations.
 
         Raises:
+            ConsistencyUnavailableError: it cannot be noted. It is done.
             EpochChangedError: the session is of another server. It is done.
         """
         self.learn(names, counts)
         if session is not None:
             for name, count in zip(names, counts, strict=True):
-                if count.feed.epoch:
-                    session.lift(count.feed.epoch, place_of(_NAME, name), count.value)
+                if epoch := _epoch_of(count.feed):
+                    session.lift(epoch, place_of(_NAME, name), count.value)
 
     # ---- looking after oneself
 
@@ -327,7 +341,7 @@ class Replica:
         names = tuple(copy.labels)
         fetched: Fetched = yield Fetch((key,), names)
         watch, record = copy.watch, fetched.records[0]
-        if watch is None or watch.feed is not fetched.feed or not watch.live:
+        if watch is None or not fetched.feed.covers(watch.feed) or not watch.live:
             return False
         self.rechecked += 1
         # What has expired may be gone without a word.
@@ -339,7 +353,7 @@ class Replica:
 
 def _usable(count: Count, feed: Feed | None) -> bool:
     watch = count.watch
-    return watch is not None and watch.live and (feed is None or watch.feed is feed)
+    return watch is not None and watch.live and (feed is None or feed.covers(watch.feed))
 
 
 def _still(watch: Watch) -> bool:
@@ -347,16 +361,32 @@ def _still(watch: Watch) -> bool:
 
 
 def _comparable(session: Session, feed: Feed) -> None:
-    if not feed.epoch:
+    epoch = _epoch_of(feed)
+    if not epoch:
         raise ConsistencyUnavailableError(
             "no sessions: the server does not let us read INFO server and INFO replication"
         )
-    session.check(feed.epoch)
+    session.check(epoch)
 
 
-def _last_or_none() -> Step[Feed | None]:
+def _epoch_of(feed: Feed) -> bytes:
+    """Return the epoch of what a feed tells; b"" where no session can ever be kept.
+
+    Raises:
+        ConsistencyUnavailableError: it is not known now, and what a session sees now could not
+            be held against what it is shown later.
+    """
+    epoch = feed.epoch
+    if not epoch and feed.own_epoch:
+        raise ConsistencyUnavailableError(
+            "no sessions for now: not all primaries of the cluster have told their epochs"
+        )
+    return epoch
+
+
+def _last_or_none(barrier: Barrier) -> Step[Feed | None]:
     try:
-        feed: Feed = yield Barrier()
+        feed: Feed = yield barrier
     except ConsistencyUnavailableError:
         return None
     return feed

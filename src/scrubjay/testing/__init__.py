@@ -11,6 +11,7 @@ A tier of your own is proved by a subclass in a test module, which pytest then r
 from __future__ import annotations
 
 from scrubjay.testing.awaited import Awaited, AwaitedShared
+from scrubjay.testing.cluster import RedisCluster
 from scrubjay.testing.coherence import CoherenceSuite
 from scrubjay.testing.faults import FaultProxy
 from scrubjay.testing.history import Operation, unexplained
@@ -25,6 +26,7 @@ __all__ = [
     "CoherenceSuite",
     "FaultProxy",
     "Operation",
+    "RedisCluster",
     "RedisServer",
     "SharedMemory",
     "SharedMemoryTier",

@@ -154,9 +154,9 @@ class AwaitedShared(Awaited):
         """Await `arelease`."""
         return self._await(self._shared.arelease(key, token))
 
-    def barrier(self) -> Feed:
+    def barrier(self, feeds: Sequence[Feed] = ()) -> Feed:
         """Await `abarrier`."""
-        return self._await(self._shared.abarrier())
+        return self._await(self._shared.abarrier(feeds))
 
     def feed(self) -> Feed:
         """Await `afeed`."""

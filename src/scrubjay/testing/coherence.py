@@ -182,11 +182,11 @@ class CoherenceSuite:
     ) -> None:
         for turn in range(200):
             found = self.read(one, b"a") if turn else self.read_or_write(one)
-            assert one.barrier() is found.feed
+            assert one.barrier([found.feed]).covers(found.feed)
             assert found.watch is not None
             assert found.watch.live
             other.write(TierRecord(b"a", b"%d" % turn))
-            assert one.barrier() is found.feed
+            assert one.barrier([found.feed]).covers(found.feed)
             assert not found.watch.live
 
     def test_callbacks_are_told_what_has_changed(self, one: SharedTier, other: SharedTier) -> None:
@@ -201,7 +201,8 @@ class CoherenceSuite:
         one.barrier()
         changes = [change for change in told if change is not None]
         assert len(changes) == len(told)
-        assert [key for change in changes for key in change.keys] == [b"b", b"a"]
+        # In whatever order: there may be several connections.
+        assert sorted(key for change in changes for key in change.keys) == [b"a", b"b"]
         assert [name for change in changes for name in change.names] == [b"t"]
 
     def test_a_callback_that_was_taken_out_is_told_nothing_more(
@@ -405,8 +406,8 @@ class CoherenceSuite:
 
     def test_both_are_of_one_epoch(self, one: SharedTier, other: SharedTier) -> None:
         assert one.feed().epoch == other.feed().epoch != b""
-        assert one.feed() is one.feed()
-        assert one.feed() is not other.feed()
+        assert one.feed().covers(one.feed())
+        assert not one.feed().covers(other.feed())
 
     def test_records_with_versions_are_apart_from_others(self, one: SharedTier) -> None:
         one.put_many([TierRecord(b"a", b"plain")])

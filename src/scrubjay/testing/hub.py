@@ -311,7 +311,7 @@ class SharedMemoryTier:
 
     # ---- order
 
-    def barrier(self) -> Feed:
+    def barrier(self, feeds: Sequence[Feed] = ()) -> Feed:
         """See `SharedTier`."""
         with self._memory.lock:
             feed = self._connected()
@@ -436,9 +436,9 @@ class SharedMemoryTier:
         """See `release`."""
         return self.release(key, token)
 
-    async def abarrier(self) -> Feed:
+    async def abarrier(self, feeds: Sequence[Feed] = ()) -> Feed:
         """See `barrier`."""
-        return self.barrier()
+        return self.barrier(feeds)
 
     async def afeed(self) -> Feed:
         """See `feed`."""

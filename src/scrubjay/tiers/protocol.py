@@ -216,12 +216,15 @@ class SharedTier(AsyncTier, Protocol):
     def release(self, key: bytes, token: Token) -> bool:
         """Give a lease back unused, so that others need not wait; return whether it held."""
 
-    def barrier(self) -> Feed:
+    def barrier(self, feeds: Sequence[Feed] = ()) -> Feed:
         """Return when everything that was acknowledged before the call has been told.
 
+        Args:
+            feeds: those whose word is wanted, where there are several servers; none for all.
+
         Returns:
-            The feed by which it was told. Copies that were read by it and are still watched
-            are the last ones.
+            The feed by which it was told, or one that covers several. Copies that were read
+            by what it covers and are still watched are the last ones.
 
         Raises:
             ConsistencyUnavailableError: the tier cannot promise that.
@@ -277,7 +280,7 @@ class SharedTier(AsyncTier, Protocol):
     async def arelease(self, key: bytes, token: Token) -> bool:
         """See `release`."""
 
-    async def abarrier(self) -> Feed:
+    async def abarrier(self, feeds: Sequence[Feed] = ()) -> Feed:
         """See `barrier`."""
 
     async def afeed(self) -> Feed:

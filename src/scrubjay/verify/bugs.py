@@ -11,7 +11,8 @@ from typing import Any
 from scrubjay._flow.coherent import Coherent
 from scrubjay.errors import InvalidArgumentError
 from scrubjay.tiers import RedisTier
-from scrubjay.tiers._redis import coherence, scripts, wire
+from scrubjay.tiers._redis import coherence, scripts, versioned_reading, wire
+from scrubjay.tiers._redis.cluster_coherence import ClusterCoherence
 from scrubjay.tiers._redis.coherence import Coherence
 from scrubjay.tiers._redis.exchange import Exchange, Request
 from scrubjay.tiers._redis.operations import CONNECT
@@ -29,15 +30,19 @@ def _replace(owner: Any, name: str, part: Any) -> None:
 def _no_barrier() -> None:
     """Take a copy for the last there is as long as nothing else was heard."""
 
-    def barrier(self: Coherence) -> Any:
+    def barrier(self: Coherence, _: Any = ()) -> Any:
         opened: Session = yield CONNECT
         yield from opened.watching(until_failover=True)
         return opened.feed
 
-    async def abarrier(self: RedisTier) -> Feed:
+    def joint(self: ClusterCoherence, _: Any = ()) -> Any:
+        return (yield from self.feed())
+
+    async def abarrier(self: RedisTier, _: Any = ()) -> Feed:
         return await self.afeed()
 
     _replace(Coherence, "barrier", barrier)
+    _replace(ClusterCoherence, "barrier", joint)
     _replace(RedisTier, "abarrier", abarrier)
 
 
@@ -78,7 +83,7 @@ def _early() -> None:
     begin = Session.begin
     track = wire.encode([(b"CLIENT", b"TRACKING", b"ON", b"OPTIN")])
     off = wire.encode([(b"CLIENT", b"TRACKING", b"OFF")])
-    strict = coherence._no_error
+    strict = versioned_reading.no_error
 
     def hasty(self: Session, *arguments: Any) -> Any:
         steps = begin(self, *arguments)
@@ -97,7 +102,8 @@ def _early() -> None:
         strict([reply for reply in replies if "CLIENT CACHING" not in str(reply)])
 
     _replace(Session, "begin", hasty)
-    _replace(coherence, "_no_error", lenient)
+    for module in (coherence, versioned_reading):
+        _replace(module, "no_error", lenient)
 
 
 def _track_later(exchange: Exchange, track: bytes) -> None:
@@ -135,7 +141,7 @@ def _lost_tombstone() -> None:
     )
     bury = scripts.Script(source)
 
-    def without(self: Coherence, key: bytes, of: Session) -> Any:
+    def without(self: Coherence, key: bytes, of: int) -> Any:
         return bury.call((self._versioned(key),), self._tombstone(key, of), self._tombstone_ms)
 
     _replace(scripts, "ALL", (*scripts.ALL, bury))

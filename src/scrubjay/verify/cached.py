@@ -38,6 +38,7 @@ class CacheWorker(Worker):
         super().__init__(plan, recorder)
         self._tier = TracedTier(
             plan.url,
+            cluster=plan.cluster,
             namespace=plan.namespace,
             timeout_seconds=TIMEOUT,
             connect_timeout_seconds=TIMEOUT,

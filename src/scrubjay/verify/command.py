@@ -39,6 +39,13 @@ def verify_command(
             "--protocol", help="Without caches: only the protocol that they are built on."
         ),
     ] = False,
+    cluster: Annotated[
+        bool,
+        typer.Option(
+            "--cluster",
+            help="The URL is that of a member of a cluster; left out, three primaries are started.",
+        ),
+    ] = False,
     seed: Annotated[int | None, typer.Option(help="Seed of operations and faults.")] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON to standard output and nothing else.")
@@ -73,6 +80,7 @@ def verify_command(
                 bug=bug,
                 faults=not no_faults,
                 caches=not protocol,
+                cluster=cluster,
                 seed=seed,
             )
     except (CacheError, FileNotFoundError) as error:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from scrubjay.testing.faults import FaultProxy
+from scrubjay.verify.cluster import ClusterServers
 from scrubjay.verify.server import Server
 
 __all__ = ["Faults"]
@@ -20,11 +21,12 @@ class Faults:
     """Makes one fault after the other.
 
     Args:
-        proxies: one for each process.
+        proxies: one for each process, or for each primary of a cluster.
         pids: of the processes of now.
         replace: kills a process, by its place, and starts another.
         server: for what only it can do; what it cannot is left out.
         draw: of random numbers.
+        namespace: of the run, whose slots are moved on a cluster.
     """
 
     def __init__(
@@ -32,20 +34,25 @@ class Faults:
         proxies: Sequence[FaultProxy],
         pids: Callable[[], list[int]],
         replace: Callable[[int], None],
-        server: Server,
+        server: Server | ClusterServers,
         draw: random.Random,
+        namespace: str = "",
     ) -> None:
         self._proxies = proxies
         self._pids = pids
         self._replace = replace
         self._server = server
         self._draw = draw
+        self._namespace = namespace
         self._kinds: list[Callable[[], None]] = [
-            self.cut, self.cut, self.black_hole, self.delay, self.refuse, self.pause_process,
-            self.kill_clients, self.kill_process,
+            self.pause_process, self.kill_clients, self.kill_process,
         ]  # fmt: skip
+        if proxies:
+            self._kinds += [self.cut, self.cut, self.black_hole, self.delay, self.refuse]
         if server.stoppable:
             self._kinds.append(self.stop_server)
+            if isinstance(server, ClusterServers):
+                self._kinds += [self.move_slots] * 3
         #: how many there were, by name
         self.made: Counter[str] = Counter()
         #: when processes stood still, by their pid
@@ -110,11 +117,16 @@ class Faults:
 
     def kill_process(self) -> None:
         """Kill a process in whatever it does; another takes its place."""
-        self._replace(self._draw.randrange(len(self._proxies)))
+        self._replace(self._draw.randrange(len(self._pids())))
 
     def kill_clients(self) -> None:
         """Have the server cut the connections of this run."""
         self._server.kill_clients()
+
+    def move_slots(self) -> None:
+        """Move slots of a cluster to another primary."""
+        assert isinstance(self._server, ClusterServers)
+        self._server.move_slots(self._namespace)
 
     def stop_server(self) -> None:
         """Have the server stand still."""

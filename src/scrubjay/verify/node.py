@@ -286,7 +286,7 @@ def _outcome(version: int, value: bytes, expires_at: float | None, *, copied: bo
 
 def _call(step: Any) -> Call:
     if isinstance(step, Barrier):
-        return Call("barrier", ())
+        return Call("barrier", (step.feeds,))
     if isinstance(step, Fetch):
         return Call("fetch", (step.keys, step.names))
     assert isinstance(step, Call)

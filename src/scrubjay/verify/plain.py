@@ -28,6 +28,7 @@ class NodeWorker(Worker):
         super().__init__(plan, recorder)
         tier = RedisTier(
             plan.url,
+            cluster=plan.cluster,
             namespace=plan.namespace,
             timeout_seconds=TIMEOUT,
             connect_timeout_seconds=TIMEOUT,

@@ -17,6 +17,7 @@ from scrubjay import arguments
 from scrubjay.testing.faults import FaultProxy
 from scrubjay.verify import bugs
 from scrubjay.verify.checker import Findings, Pauses, check
+from scrubjay.verify.cluster import ClusterServers
 from scrubjay.verify.faults import Faults
 from scrubjay.verify.passing import Pass, Passes
 from scrubjay.verify.process import work
@@ -124,6 +125,7 @@ def verify(
     bug: str = "",
     faults: bool = True,
     caches: bool = True,
+    cluster: bool = False,
     seed: int | None = None,
 ) -> Result:
     """Work on a server for some time, with faults, and check what was seen.
@@ -135,6 +137,7 @@ def verify(
         bug: the name of a bug to build in, to see that it is found.
         faults: whether to make any.
         caches: whether by caches with memory, disk and the server, or by the protocol alone.
+        cluster: whether the URL is that of a member of a cluster; one is started without a URL.
         seed: of what is drawn; None for another each time.
 
     Raises:
@@ -145,25 +148,33 @@ def verify(
     bugs.check_name(bug)
     draw = random.Random(seed)
     with ExitStack() as stack:
-        server = stack.enter_context(Server(url))
+        server: Server | ClusterServers = (
+            ClusterServers(url, random.Random(draw.getrandbits(30))) if cluster else Server(url)
+        )
+        stack.enter_context(server)
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sjv")))
-        where = server.address
-        proxies = [
-            stack.enter_context(FaultProxy(where.host, where.port)) for _ in range(processes)
-        ]
+        urls = [server.url] * processes
+        if isinstance(server, ClusterServers):
+            proxies = server.proxies
+        else:
+            where = server.address
+            proxies = [
+                stack.enter_context(FaultProxy(where.host, where.port)) for _ in range(processes)
+            ]
+            urls = [server.behind(proxy.port) for proxy in proxies]
         by_threads = [place % _EVERY == _EVERY - 1 for place in range(processes)]
         plans = [
             Plan(
-                server.behind(proxy.port), f"verify-{draw.getrandbits(40):x}", directory, "", 0,
+                where_to, f"verify-{draw.getrandbits(40):x}", directory, "", 0,
                 seconds, _KEYS, _TAGS, _THREADS if threads else _SESSIONS, threads, _MAX_SILENCE,
-                caches, bug, draw.getrandbits(30),
+                caches, bug, draw.getrandbits(30), cluster,
             )
-            for proxy, threads in zip(proxies, by_threads, strict=True)
+            for where_to, threads in zip(urls, by_threads, strict=True)
         ]  # fmt: skip
         plans = [plan._replace(namespace=plans[0].namespace) for plan in plans]
         begun = time.monotonic()
         running = _Processes(plans, begun + seconds, Passes(directory))
-        maker = Faults(proxies, running.pids, running.replace, server, draw)
+        maker = Faults(proxies, running.pids, running.replace, server, draw, plans[0].namespace)
         result = Result(server.version(), seconds, 0.0, processes, maker.made)
         while (left := begun + seconds - time.monotonic()) > 0.5:
             time.sleep(min(left - 0.4, draw.expovariate(1 / _PAUSE)))

@@ -30,6 +30,7 @@ class Plan(NamedTuple):
 
     Args:
         url: of the server, through its proxy.
+        cluster: whether that is a member of a cluster, and there is no proxy.
         namespace: of this run.
         directory: where histories are written.
         name: of the process, unique.
@@ -59,6 +60,7 @@ class Plan(NamedTuple):
     caches: bool
     bug: str
     seed: int
+    cluster: bool = False
 
 
 class Worker:

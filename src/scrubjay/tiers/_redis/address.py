@@ -25,6 +25,7 @@ class Address:
         user: who to be; "" for the server's default user.
         password: None for none.
         database: its number.
+        more: hosts and ports of other members of a cluster, that may be asked as well.
     """
 
     host: str = ""
@@ -34,6 +35,7 @@ class Address:
     user: str = ""
     password: str | None = field(default=None, repr=False)
     database: int = 0
+    more: tuple[tuple[str, int], ...] = ()
 
     def __str__(self) -> str:
         return self.path or f"{self.host}:{self.port}"
@@ -44,6 +46,7 @@ def parse(url: Any, tls: ssl.SSLContext | None = None) -> Address:
 
     `redis://`, `rediss://` (with TLS), `valkey://` and `valkeys://` name a host, `unix://`
     a path: `redis://user:password@host:6379/0`, `unix://user:password@/run/redis.sock?db=0`.
+    Several members of a cluster are parted by commas: `redis://user:password@one:6379,two:6379`.
 
     Args:
         url: the URL. What is in it besides letters and digits is percent-encoded.
@@ -58,7 +61,14 @@ def parse(url: Any, tls: ssl.SSLContext | None = None) -> Address:
         raise InvalidArgumentTypeError(f"url: a string, not {type(url).__name__}")
     try:
         parts = urlsplit(url)
+        login, at, hosts = parts.netloc.rpartition("@")
+        first, *others = hosts.split(",")
+        parts = parts._replace(netloc=f"{login}{at}{first}")
         port = parts.port
+        more = tuple(
+            (other.hostname or "localhost", other.port or _PORT)
+            for other in [urlsplit(f"//{one}") for one in others]
+        )
     except ValueError:
         raise InvalidArgumentError("url: its host or port makes no sense") from None
     encrypted = _SCHEMES.get(parts.scheme)
@@ -85,4 +95,5 @@ def parse(url: Any, tls: ssl.SSLContext | None = None) -> Address:
         user=unquote(parts.username or ""),
         password=None if parts.password is None else unquote(parts.password),
         database=int(database),
+        more=more,
     )

@@ -156,7 +156,14 @@ class LoopLink:
         """Whether its loop runs no more."""
         return self._loop.is_closed()
 
-    async def run(self, operation: Operation[_T], deadline: float | None = None) -> _T:
+    def current(self) -> Session | None:
+        """Return the session if it is ready."""
+        session = self.session
+        if session is None or session.exchange.lost or session.outdated:
+            return None
+        return session
+
+    async def run(self, operation: Operation[_T], /, deadline: float | None = None) -> _T:
         """Carry an operation out, until a monotonic time; return what it returns."""
         if deadline is None:
             deadline = monotonic() + self._timeout
@@ -174,7 +181,7 @@ class LoopLink:
                 if step is None:
                     session = self.session
                     if session is None or session.exchange.lost or session.outdated:
-                        session = await self._connected(deadline)
+                        session = await self.connected(deadline)
                     answer = session
                     continue
                 step.deadline = deadline
@@ -203,13 +210,23 @@ class LoopLink:
         if self.session is not None:
             await self.session.carrier.ended
 
+    def forget(self) -> None:
+        """In a child after a fork: nothing is watched."""
+        if self.session is not None:
+            self.session.feed.forget()
+
+    def leave(self, reason: str) -> None:
+        """Have the connection end; the next use opens another."""
+        if self.session is not None:
+            self.session.carrier.lose(self._settings.gone(reason))
+
     def close_soon(self) -> None:
         """Have its loop close it; called from anywhere."""
         self._closed = True
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self.close)
 
-    async def _connected(self, deadline: float) -> Session:
+    async def connected(self, deadline: float) -> Session:
         """Return a session that is ready."""
         settings = self._settings
         if self.session is not None and self.session.outdated:
@@ -247,7 +264,7 @@ class LoopLink:
 
     async def _connect(self) -> None:
         settings, address = self._settings, self._settings.address
-        session = Session(settings.generation_key, settings.tell, settings.now)
+        session = settings.session()
         wired = session.carrier = Wire(settings, session)
         try:
             if address.path:

@@ -1,8 +1,6 @@
 """Versions, leases and watches on the wire, as generators like those of `operations`.
 
-A record is 32 bytes and a value. Its version comes first, then its kind, the checksum of the
-key, the generation of the namespace, and the wall time of expiry. A removal leaves a
-tombstone, which has a version and no value; so has a lease, whose version is the token of who
+What a record is stands in `versioned_reading`. A removal leaves a tombstone, which has a version and no value; so has a lease, whose version is the token of who
 holds it. Whatever is written in its place voids it.
 
 A value is staged under a name of its own and moved into place by a script that gives it its
@@ -22,41 +20,42 @@ from typing import Any, Final
 from scrubjay.clock import Clock
 from scrubjay.errors import (
     InvalidArgumentError,
-    TierError,
     TierFullError,
     TierUnavailableError,
 )
 from scrubjay.tiers._redis import scripts, wire
 from scrubjay.tiers._redis.exchange import Request, Shared
 from scrubjay.tiers._redis.failures import CutOffError, UnsentError, error_of, word
+from scrubjay.tiers._redis.generation import TRACK
 from scrubjay.tiers._redis.operations import CONNECT, Names, Operation
-from scrubjay.tiers._redis.session import TRACK, Session
+from scrubjay.tiers._redis.redirects import TRY_AGAIN
+from scrubjay.tiers._redis.session import Session
+from scrubjay.tiers._redis.versioned_reading import (
+    NEVER,
+    RECORD,
+    VersionedReading,
+    generation_of,
+    no_error,
+    number,
+    told,
+)
 from scrubjay.tiers._redis.wire import Command
 from scrubjay.tiers.protocol import TierRecord
-from scrubjay.versions import Changes, Count, Feed, Fetched, Lease, Token, Versioned, Watch
+from scrubjay.versions import Count, Feed, Lease, Token, Versioned, Watch
 
-_RECORD = struct.Struct(">QB3xIQd")  # version, kind, checksum, generation, expiry
-_HEADER_BYTES: Final = _RECORD.size
-_LEASED = struct.Struct(">B3xIQ")  # of that, what a script is told of a lease
+_LEASED = struct.Struct(">B3xIQ")  # of a record, what a script is told of a lease
 _VERSION = struct.Struct(">Q")
 _LAST_OF_VERSION = b"7"
 _STAGED_MS = 30_000  # how long the server keeps what was staged and never moved
 _MOST_MS = 1 << 53
-_MOST_KEYS = 64  # in one request
 _LONGEST_OWNER = 64
-_NEVER = math.inf
 
 PING: Final = b"*1\r\n$4\r\nPING\r\n"
-
-# `TRACK` and GET, with the length of the name and the name to come.
-_WATCHED_GET: Final = (
-    b"*3\r\n$6\r\nCLIENT\r\n$7\r\nCACHING\r\n$3\r\nYES\r\n*2\r\n$3\r\nGET\r\n$%d\r\n%b\r\n"
-)
 
 OnReplies = Callable[[Session, "list[Any]"], object]
 
 
-class Coherence:
+class Coherence(VersionedReading):
     """The operations of a shared tier on records that have versions.
 
     Args:
@@ -78,147 +77,15 @@ class Coherence:
         *,
         until_failover: bool = False,
     ) -> None:
-        self._names = names
-        self._time = clock.time
+        super().__init__(names, clock, damaged, until_failover=until_failover)
         self._largest = max_value_bytes
         self._tombstone_ms = b"%d" % math.ceil(tombstone_seconds * 1000)
-        self._until_failover = until_failover
-        self._damaged = damaged
         self._stage_of = os.urandom(6).hex().encode()
         self._staged = count()
 
     def after_fork(self) -> None:
         """Stage under other names than the parent."""
         self._stage_of = os.urandom(6).hex().encode()
-
-    def changes(self, names: Sequence[bytes] | None) -> Changes | None:
-        """Return what changed, by the server's names of it."""
-        if names is None:
-            return None
-        record, counter = self._names.versioned, self._names.counter
-        return Changes(
-            tuple(name[len(record) : -1] for name in names if name.startswith(record)),
-            tuple(name[len(counter) :] for name in names if name.startswith(counter)),
-        )
-
-    # ---- reading
-
-    def fetch(self, keys: Sequence[bytes], names: Sequence[bytes]) -> Operation[Fetched]:
-        """Read records and generations, and have the server tell of changes to them."""
-        records: list[Versioned | None] = []
-        for at in range(0, max(len(keys), 1), _MOST_KEYS):
-            some = keys[at : at + _MOST_KEYS]
-            now = names if at + _MOST_KEYS >= len(keys) else ()
-            session, replies, watches = yield from self._read(some, now)
-            generation = session.generation
-            if generation is None:
-                generation = yield from session.learn()
-            for key, reply, watch in zip(some, replies, watches, strict=False):
-                records.append(self._record(key, reply, generation, watch, session.feed))
-            counts = yield from self._counts(
-                now, replies[len(some) :], watches[len(some) :], session
-            )
-        return Fetched(records, counts, session.feed)
-
-    def _read(
-        self, keys: Sequence[bytes], names: Sequence[bytes]
-    ) -> Operation[tuple[Session, list[Any], list[Watch]]]:
-        repeated = False
-        while True:
-            session: Session = yield CONNECT
-            request, watches = self.reading(session, keys, names)
-            try:
-                yield from session.watching(until_failover=self._until_failover)
-                replies = (yield request) if request.count else []
-            except (UnsentError, CutOffError):
-                if repeated:
-                    raise
-                repeated = True
-                continue
-            _no_error(replies[::2])
-            return session, replies[1::2], watches
-
-    def reading(
-        self, session: Session, keys: Sequence[bytes], names: Sequence[bytes]
-    ) -> tuple[Request, list[Watch]]:
-        """Return the request that reads records and generations, and where their watches come."""
-        record, counter = self._names.versioned, self._names.counter
-        asked = [b"%b%b}" % (record, key) for key in keys]
-        asked += [counter + name for name in names]
-        # Each for itself and not by MGET: keys may be in different slots of a cluster.
-        payload = b"".join([_WATCHED_GET % (len(name), name) for name in asked])
-        request = Request(payload, 2 * len(asked))
-        watches: list[Watch] = []
-        watch = session.feed.watch
-        request.on_replies = lambda _: watches.extend(map(watch, asked))
-        return request, watches
-
-    def fetched(
-        self,
-        session: Session,
-        keys: Sequence[bytes],
-        names: Sequence[bytes],
-        replies: list[Any],
-        watches: list[Watch],
-    ) -> Fetched | None:
-        """Return what the replies say; None if that takes more questions."""
-        generation = session.generation
-        values = replies[1::2]
-        if generation is None or None in values[len(keys) :]:
-            return None
-        _no_error(replies[::2])
-        feed = session.feed
-        records = [
-            self._record(key, value, generation, watch, feed)
-            for key, value, watch in zip(keys, values, watches, strict=False)
-        ]
-        counts = [
-            Count(_number(value), watch, feed)
-            for value, watch in zip(values[len(keys) :], watches[len(keys) :], strict=True)
-        ]
-        return Fetched(records, counts, feed)
-
-    def _counts(
-        self,
-        names: Sequence[bytes],
-        replies: list[Any],
-        watches: list[Watch],
-        session: Session,
-    ) -> Operation[list[Count]]:
-        counts: list[Count] = []
-        for name, reply, watch in zip(names, replies, watches, strict=True):
-            value, watched = reply, watch
-            while value is None:
-                # It must not begin where it once began, see `operations`.
-                key = self._names.counter + name
-                session = yield CONNECT
-                first = (b"SET", key, b"%d" % session.now_us(), b"NX")
-                yield Request(wire.encode([first]), 1)
-                session, (value,), (watched,) = yield from self._read((), (name,))
-            counts.append(Count(_number(value), watched, session.feed))
-        return counts
-
-    def _record(
-        self, key: bytes, reply: Any, generation: int, watch: Watch | None, feed: Feed
-    ) -> Versioned | None:
-        if reply is None:
-            return None
-        try:
-            version, kind, checksum, of_generation, expires_at = _RECORD.unpack_from(reply)
-        except (struct.error, TypeError):
-            version = kind = checksum = of_generation = expires_at = 0
-        if checksum != zlib.crc32(key) or not scripts.VALUE <= kind <= scripts.LEASE:
-            if type(reply) is not bytes and word(reply) != "WRONGTYPE":
-                raise error_of(reply)
-            self._damaged("the server has something under a key that is no record of it")
-            return None
-        if kind != scripts.VALUE or of_generation != generation:
-            return Versioned(version, None, None, watch, feed)
-        if expires_at == _NEVER:
-            return Versioned(version, reply[_HEADER_BYTES:], None, watch, feed)
-        if expires_at <= self._time():
-            return Versioned(version, None, None, watch, feed)
-        return Versioned(version, reply[_HEADER_BYTES:], expires_at, watch, feed)
 
     # ---- writing
 
@@ -242,13 +109,20 @@ class Coherence:
             (removed,) = yield from self.delete([key])
             return removed
         name, staged = self._versioned(key), self._staging(key)
-        end = _NEVER if expires_at is None else expires_at
+        end = NEVER if expires_at is None else expires_at
         milliseconds = b"" if life is None else b"%d" % min(life, _MOST_MS)
         lease = b"" if token is None else _VERSION.pack(token.version)
 
-        def make(session: Session) -> list[Command]:
-            generation = session.generation if token is None else token.generation
-            head = _RECORD.pack(0, scripts.VALUE, zlib.crc32(key), generation, end)
+        placing = False
+
+        def make(_: Session, generation: int) -> list[Command]:
+            if token is not None:
+                generation = token.generation
+            head = RECORD.pack(0, scripts.VALUE, zlib.crc32(key), generation, end)
+            if placing:
+                placed = head[_VERSION.size :] + value
+                place = scripts.PLACE.call((name,), milliseconds, lease, placed)
+                return [(b"UNLINK", staged), place, *self._again(name)]
             return [
                 (b"SET", staged, head + value, b"PX", b"%d" % _STAGED_MS),
                 scripts.COMMIT.call((name, staged), milliseconds, lease),
@@ -263,22 +137,33 @@ class Coherence:
                 make,
                 lambda session, _: watches.append(session.feed.watch(name)),
             )
+            if isinstance(replies[0], Exception) and word(replies[0]) != "OOM":
+                raise error_of(replies[0])
             if word(replies[0]) == "OOM" or word(replies[1]) == "OOM" or replies[1] == -1:
                 # What the key had before is out of date. Removing takes no memory.
-                yield from self._send(lambda _: [(b"UNLINK", name), (b"UNLINK", staged)])
+                yield from self._send(lambda *_: [(b"UNLINK", name), (b"UNLINK", staged)])
                 raise TierFullError("the server has no memory left")
-            _no_error(replies)
-            version = _number(replies[1])
+            if word(replies[1]) == TRY_AGAIN:
+                placing = True  # the slot is on its way, and only one of two keys is there
+                continue
+            no_error(replies)
+            version = number(replies[1])
             if token is not None and (
                 version == 0
                 or request.crossed is not None
-                or session.generation != token.generation
+                or generation_of(session, request) != token.generation
             ):
                 return None  # what was stored nevertheless is void, as all records are
-            if token is None and request.crossed is not None and request.crossed <= 1:
+            if (
+                token is None
+                and request.crossed is not None
+                and request.crossed <= 1
+                and (yield from session.superseded(request.generation))
+            ):
                 continue  # all records were made void meanwhile, this one perhaps too: once more
             found = replies[3:] and replies[3]
-            same = request.crossed is None and found == _VERSION.pack(version)
+            watched = not request.followed and session.generation == request.generation
+            same = watched and found == _VERSION.pack(version)
             return Versioned(
                 version, value, expires_at, watches[-1] if same else None, session.feed
             )
@@ -292,22 +177,21 @@ class Coherence:
         if not keys:
             return []
 
-        def make(session: Session) -> list[Command]:
-            return [self._bury(key, session) for key in keys]
+        def make(_: Session, generation: int) -> list[Command]:
+            return [self._bury(key, generation) for key in keys]
 
         session, _, replies = yield from self._send(make)
-        return [Versioned(_number(one), None, None, None, session.feed) for one in replies]
+        return [Versioned(number(one), None, None, None, session.feed) for one in replies]
 
-    def _bury(self, key: bytes, session: Session) -> Command:
+    def _bury(self, key: bytes, generation: int) -> Command:
         return scripts.BURY.call(
-            (self._versioned(key),), self._tombstone(key, session), self._tombstone_ms
+            (self._versioned(key),), self._tombstone(key, generation), self._tombstone_ms
         )
 
-    def _tombstone(self, key: bytes, session: Session) -> bytes:
+    def _tombstone(self, key: bytes, generation: int) -> bytes:
         """Return a tombstone without its version."""
-        return _RECORD.pack(0, scripts.TOMBSTONE, zlib.crc32(key), session.generation or 0, _NEVER)[
-            _VERSION.size :
-        ]
+        record = RECORD.pack(0, scripts.TOMBSTONE, zlib.crc32(key), generation, NEVER)
+        return record[_VERSION.size :]
 
     # ---- loading
 
@@ -327,8 +211,8 @@ class Coherence:
         useless = b"" if void is None else _VERSION.pack(void)
         reads = [part for one in (name, *asked) for part in (TRACK, (b"GET", one))]
 
-        def make(session: Session) -> list[Command]:
-            mark = _LEASED.pack(scripts.LEASE, zlib.crc32(key), session.generation or 0)
+        def make(_: Session, generation: int) -> list[Command]:
+            mark = _LEASED.pack(scripts.LEASE, zlib.crc32(key), generation)
             grant = scripts.GRANT.call((name,), mark, owner, b"%.6f" % seconds, useless)
             return [grant, *reads]
 
@@ -341,15 +225,17 @@ class Coherence:
             session, request, replies = yield from self._send(make, watch, repeatable=True)
             if request.crossed is not None:
                 continue
-            _no_error(replies[1::2])
+            no_error(replies[1::2])
             if type(replies[0]) is not list or len(replies[0]) != 3:
                 raise error_of(replies[0])
             state, version, left = replies[0]
-            generation = session.generation
+            generation = generation_of(session, request)
             if generation is None:
                 continue
-            found = self._record(key, replies[2], generation, watches[0], session.feed)
-            counts = yield from self._counts(names, replies[4::2], watches[1:], session)
+            kept = told(request, watches)
+            watch_of = kept[0] if session.generation == generation else None
+            found = self._record(key, replies[2], generation, watch_of, session.feed)
+            counts = yield from self._counts(names, replies[4::2], kept[1:], session)
             expired = found is not None and found.value is None and state == 1
             if expired and useless != _VERSION.pack(version):
                 useless = _VERSION.pack(version)  # by our clock, not yet by the server's
@@ -363,12 +249,12 @@ class Coherence:
         """Give a lease back, so that others need not wait; return whether it still held."""
         name, lease = self._versioned(key), _VERSION.pack(token.version)
 
-        def make(session: Session) -> list[Command]:
-            tombstone = self._tombstone(key, session)
+        def make(_: Session, generation: int) -> list[Command]:
+            tombstone = self._tombstone(key, generation)
             return [scripts.RELEASE.call((name,), lease, tombstone, self._tombstone_ms)]
 
         _, _, replies = yield from self._send(make, repeatable=True)
-        return _number(replies[0]) == 1
+        return number(replies[0]) == 1
 
     # ---- generations
 
@@ -378,7 +264,7 @@ class Coherence:
             return []
         keys = [self._names.counter + name for name in names]
 
-        def make(session: Session) -> list[Command]:
+        def make(session: Session, _: int) -> list[Command]:
             first = b"%d" % session.now_us()
             commands: list[Command] = []
             for key in keys:
@@ -392,19 +278,22 @@ class Coherence:
             watches[:] = map(session.feed.watch, keys)
 
         # One generation too many does no harm.
-        session, _, replies = yield from self._send(make, watch, repeatable=True)
+        session, request, replies = yield from self._send(make, watch, repeatable=True)
+        no_error(replies[2::4])
         counts: list[Count] = []
-        for watched, raised, found in zip(watches, replies[1::4], replies[3::4], strict=True):
-            same = _number(raised) == _number(found)
-            counts.append(Count(_number(raised), watched if same else None, session.feed))
+        for watched, raised, found in zip(
+            told(request, watches), replies[1::4], replies[3::4], strict=True
+        ):
+            same = number(raised) == number(found)
+            counts.append(Count(number(raised), watched if same else None, session.feed))
         return counts
 
     # ---- order
 
-    def barrier(self) -> Operation[Feed]:
+    def barrier(self, _: Sequence[Feed] = ()) -> Operation[Feed]:
         """Return when all changes that were made before have been told on this connection.
 
-        Those who wait at the same time share a PING.
+        Those who wait at the same time share a PING. Whose word is wanted makes no difference.
 
         Raises:
             ConsistencyUnavailableError: the server is a replica, or another may take over.
@@ -434,7 +323,7 @@ class Coherence:
 
     def _send(
         self,
-        make: Callable[[Session], list[Command]],
+        make: Callable[[Session, int], list[Command]],
         on_replies: OnReplies | None = None,
         *,
         repeatable: bool = False,
@@ -445,11 +334,12 @@ class Coherence:
             session: Session = yield CONNECT
             try:
                 yield from session.watching(until_failover=self._until_failover)
-                if session.generation is None:
-                    yield from session.learn()
-                    continue
-                commands = make(session)
+                generation = session.generation
+                if generation is None:
+                    generation = yield from session.learn()
+                commands = make(session, generation)
                 request = Request(wire.encode(commands), len(commands))
+                request.generation = generation
                 if on_replies is not None:
                     request.on_replies = lambda replies, session=session: on_replies(
                         session, replies
@@ -459,7 +349,7 @@ class Coherence:
                 if "NOSCRIPT" in words and not loaded:
                     loaded = True
                     loading = [script.loading for script in scripts.ALL]
-                    _no_error((yield Request(wire.encode(loading), len(loading))))
+                    no_error((yield Request(wire.encode(loading), len(loading))))
                     continue
                 if "READONLY" in words:
                     session.demoted()
@@ -478,20 +368,3 @@ class Coherence:
 
     def _staging(self, key: bytes) -> bytes:
         return b"%b%b}%b:%d" % (self._names.staging, key, self._stage_of, next(self._staged))
-
-
-def _no_error(replies: Sequence[Any]) -> None:
-    for reply in replies:
-        if isinstance(reply, Exception):
-            raise error_of(reply)
-
-
-def _number(reply: Any) -> int:
-    if isinstance(reply, (int, bytes)):
-        try:
-            return int(reply)
-        except ValueError:
-            pass
-    raise (
-        error_of(reply) if isinstance(reply, Exception) else TierError("no number from the server")
-    )

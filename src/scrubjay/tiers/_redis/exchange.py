@@ -82,6 +82,14 @@ class Request:
     crossed: int | None = None
     #: whether all who submit one before it is written get the replies of the same
     shared = False
+    #: the generation that it goes by, in a cluster, where a connection has several
+    scope: Any = None
+    #: the number of the generation that what it writes has
+    generation: int | None = None
+    #: whether commands were sent on to other members of a cluster, so nothing is watched
+    followed = False
+    #: whether commands must not be sent on
+    stays = False
 
     def __init__(self, payload: bytes, count: int, deadline: float = 0.0) -> None:
         self.payload = payload
@@ -212,11 +220,15 @@ class Exchange:
             reason = f"{type(error).__name__}: {error}"
             self.lose(lambda: TierUnavailableError(f"the server does not speak RESP3: {reason}"))
 
-    def cross(self) -> None:
-        """Mark all requests under way: something happened between them and their replies."""
+    def cross(self, scope: Any = None) -> None:
+        """Mark requests under way: something happened between them and their replies.
+
+        Args:
+            scope: of the requests; None for all.
+        """
         for waiting in (self._sent, self.unsent):
             for request in waiting:
-                if request.crossed is None:
+                if request.crossed is None and (scope is None or request.scope is scope):
                     request.crossed = len(request.replies)
 
     def expire(self, now: float, late: Failure) -> float | None:

@@ -6,6 +6,8 @@ from scrubjay.errors import TierDeniedError, TierError, TierUnavailableError
 
 _LONGEST = 120  # characters of a server's message that are passed on; keys may follow
 _DENIED = frozenset({"NOAUTH", "WRONGPASS", "NOPERM", "DENIED"})
+# Of a password before Redis 6, and of what a script may not do, whose first word tells nothing.
+_DENIALS = ("invalid password", "user executing the script can't", "ACL failure in script")
 _OUTAGE = frozenset(
     {
         "BUSY",
@@ -44,10 +46,12 @@ def error_of(reply: object) -> TierError:
     message, kind = str(reply)[:_LONGEST], word(reply)
     if kind == "OOM":
         return TierUnavailableError(f"the server has no memory left: {message}")
-    if kind in _DENIED or "invalid password" in message:
+    if kind in _DENIED or any(part in message for part in _DENIALS):
         return TierDeniedError(f"the server denies access: {message}")
     if kind in {"MOVED", "ASK", "CROSSSLOT"}:
-        return TierUnavailableError("the server is part of a cluster, which is not supported yet")
+        return TierUnavailableError(
+            f"the server is a member of a cluster, and has not got everything: cluster=True ({kind})"
+        )
     if kind in _OUTAGE:
         return TierUnavailableError(f"the server cannot serve now: {message}")
     return TierError(f"the server refuses: {message}")

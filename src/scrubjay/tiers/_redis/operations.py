@@ -50,14 +50,15 @@ class Names:
     """The keys of a namespace on the server: `sj:NAMESPACE:` and one of five letters.
 
     Each record and each counter has a key of its own. Only MGET has several keys, to be
-    quick (2.5 times for 50); in a cluster it would have to be one of each slot.
+    quick (2.5 times for 50).
 
     Args:
         namespace: letters, digits, `.`, `_` and `-`; nothing that a pattern of an access
             list or a slot's tag could mistake.
+        tag: what all of it has between braces, to be in one slot of a cluster: see `slots`.
     """
 
-    def __init__(self, namespace: Any) -> None:
+    def __init__(self, namespace: Any, tag: bytes = b"") -> None:
         if not isinstance(namespace, str):
             raise InvalidArgumentTypeError(f"namespace: a string, not {type(namespace).__name__}")
         if not _NAMESPACE.fullmatch(namespace):
@@ -65,13 +66,13 @@ class Names:
                 f"namespace: {namespace!r} is not 1 to 64 letters, digits, dots, dashes and _"
             )
         prefix = b"sj:" + namespace.encode() + b":"
-        self.record = prefix + b"r:"
-        #: Records with versions, and what is to become one, in the same slot of a cluster. The
-        #: key and a closing brace follow; behind the dot, a tag is never empty.
-        self.versioned = prefix + b"v:{."
-        self.staging = prefix + b"s:{."
-        self.counter = prefix + b"c:"
-        self.generation = prefix + b"g"
+        tagged = b"{%b}" % tag if tag else b""
+        self.record = prefix + b"r:" + tagged
+        #: Records with versions, and what is to become one. The key and a closing brace follow.
+        self.versioned = prefix + b"v:" + (tagged or b"{.")
+        self.staging = prefix + b"s:" + (tagged or b"{.")
+        self.counter = prefix + b"c:" + tagged
+        self.generation = prefix + b"g" + (b":" + tagged if tag else b"")
 
 
 class Operations:
@@ -138,12 +139,14 @@ class Operations:
             for name in names
             for command in ((b"GETRANGE", name, b"0", _LAST_OF_HEADER), (b"UNLINK", name))
         ]
-        session, _, replies = yield from _send(lambda _: commands, repeatable=False)
+        session, _, replies = yield from _send(lambda *_: commands, repeatable=False)
         generation = session.generation
         if generation is None:
             generation = yield from session.learn()
         removed = 0
         for key, header, unlinked in zip(keys, replies[::2], replies[1::2], strict=True):
+            if isinstance(header, Exception) and word(header) != "WRONGTYPE":
+                raise error_of(header)
             # Another may have stored one just after there was none.
             if _number(unlinked) and (not header or self._holds(key, header, generation)):
                 removed += 1
@@ -154,13 +157,13 @@ class Operations:
         if not names:
             return []
         keys = [self._names.counter + name for name in names]
-        _, _, replies = yield from _send(lambda _: _together(keys))
+        _, _, replies = yield from _send(lambda *_: _together(keys))
         found = dict(zip(keys, _apart(replies), strict=True))
         missing = [key for key, reply in found.items() if reply is None]
         if missing:
             # A counter that was dropped for want of room must not begin where it once began.
             _, _, replies = yield from _send(
-                lambda session: [
+                lambda session, _: [
                     command for key in missing for command in (_first(key, session), (b"GET", key))
                 ]
             )
@@ -172,14 +175,14 @@ class Operations:
         if not names:
             return []
         keys = [self._names.counter + name for name in names]
-        _, _, replies = yield from _send(lambda session: _raise(keys, session))
+        _, _, replies = yield from _send(lambda session, _: _raise(keys, session))
         raised = dict(zip(keys, map(_number, replies[1::2]), strict=True))
         return [raised[key] for key in keys]
 
     def clear(self) -> Operation[None]:
         """Begin a new generation of the namespace, which makes all records void."""
         _, _, replies = yield from _send(
-            lambda session: _raise([self._names.generation], session), repeatable=False
+            lambda session, _: _raise([self._names.generation], session), repeatable=False
         )
         _number(replies[-1])
 
@@ -253,14 +256,17 @@ class Operations:
         full = ""
         while left:
             sent = [self._store(record) for record in left]
-            _, request, replies = yield from _send(
-                lambda session, sent=sent: [  # type: ignore[misc]
-                    make(session.generation) for make in sent
+            session, request, replies = yield from _send(
+                lambda _, generation, sent=sent: [  # type: ignore[misc]
+                    make(generation) for make in sent
                 ],
                 repeatable=False,
+                generational=True,
             )
             # What the server did after the generation had changed is void: once more.
-            done = len(left) if request.crossed is None else request.crossed
+            done = len(left)
+            if request.crossed is not None and (yield from session.superseded(request.generation)):
+                done = request.crossed
             for reply in replies[:done]:
                 if word(reply) == "OOM":
                     full = str(error_of(reply))
@@ -291,18 +297,22 @@ class Operations:
 
 
 def _send(
-    make: Callable[[Session], list[Command]], *, repeatable: bool = True
+    make: Callable[[Session, int], list[Command]],
+    *,
+    repeatable: bool = True,
+    generational: bool = False,
 ) -> Operation[tuple[Session, Request, list[Any]]]:
-    """Send commands that may depend on the session, whose generation is known then."""
+    """Send commands that may depend on the session, and on its generation if it is asked for."""
     repeated = False
     while True:
         session: Session = yield CONNECT
         try:
-            if session.generation is None:
-                yield from session.learn()
-                continue
-            commands = make(session)
+            generation = session.generation
+            if generation is None and generational:
+                generation = yield from session.learn()
+            commands = make(session, generation or 0)
             request = Request(wire.encode(commands), len(commands))
+            request.generation = generation
             replies = yield request
             if any(word(reply) == "READONLY" for reply in replies):
                 session.demoted()

@@ -1,10 +1,4 @@
-"""An open connection as the tier sees it: whose server it is, and which generation holds.
-
-The generation of a namespace is a number that every record carries; what carries another
-is void. `clear` raises it. Each connection has the server tell it when that happens
-(`CLIENT TRACKING`), and knows the generation at every point of the wire: the server puts
-its message before the replies to all commands that came after the change.
-"""
+"""An open connection as the tier sees it: whose server it is, and what it tells of changes."""
 
 from __future__ import annotations
 
@@ -15,10 +9,10 @@ from hashlib import blake2b
 from typing import Any
 
 from scrubjay.errors import TierUnavailableError
-from scrubjay.tiers._redis import wire
 from scrubjay.tiers._redis.address import Address
 from scrubjay.tiers._redis.exchange import Exchange, Request
 from scrubjay.tiers._redis.failures import error_of, word
+from scrubjay.tiers._redis.generation import Generation, as_request, refusal
 from scrubjay.tiers._redis.wire import Command
 from scrubjay.versions import Feed
 
@@ -27,14 +21,13 @@ Handshake = Generator[Request, list[Any], None]  # is sent the replies
 _TOUCH_SECONDS = 1.0
 _DEMOTED_SECONDS = 1.0
 _SENTINELS = b"__sentinel__:hello"  # the channel that Sentinels subscribe to at a primary
-_STANDING = (b"INFO", b"replication")
-#: before a command: the server tells of changes to what that reads
-TRACK = (b"CLIENT", b"CACHING", b"YES")
+#: the question who the server is
+STANDING = (b"INFO", b"replication")
 
 Tell = Callable[["Sequence[bytes] | None"], object]
 
 
-class Session:
+class Session(Generation):
     """What is known of one connection.
 
     Args:
@@ -46,6 +39,7 @@ class Session:
     def __init__(
         self, generation_key: bytes, tell: Tell = bool, now: Callable[[], float] = time.monotonic
     ) -> None:
+        super().__init__(generation_key)
         self.exchange = Exchange(self._pushed, time.monotonic())
         self.exchange.on_lost = self._lost
         #: what it tells of changes
@@ -55,8 +49,6 @@ class Session:
         self.beating = False
         #: has the driver begin with that
         self.on_beating: Callable[[], object] | None = None
-        #: the generation that holds; None if it has to be asked for
-        self.generation: int | None = None
         #: the server's name for itself since its start; b"" if it does not say
         self.run_id = b""
         #: whether another connection might find a better server
@@ -67,7 +59,6 @@ class Session:
         self.carrier: Any = None
         #: a request with a later deadline than this brings `touch` with it
         self.touch_at = math.inf
-        self._key = generation_key
         self._since = time.monotonic()
         self._server_time = 0.0  # minus the monotonic time, in seconds
 
@@ -101,13 +92,13 @@ class Session:
             commands.append((b"SELECT", str(address.database).encode()))
         # Without NOLOOP: a change of one's own is told too, before the next reply.
         commands += [(b"TIME",), (b"CLIENT", b"TRACKING", b"ON", b"OPTIN"), (b"INFO", b"server")]
-        replies = yield _request(commands)
+        replies = yield as_request(commands)
         if word(replies[0]) in {"NOPROTO", "ERR"}:
             reason = str(error_of(replies[0]))
             raise TierUnavailableError(f"Redis 6 or newer, or Valkey, is needed: {reason}")
         for reply in replies[:-1]:
             if isinstance(reply, Exception):
-                raise _refusal(reply)
+                raise refusal(reply)
         try:
             self.client_id = int(replies[0][b"id"])
             seconds, microseconds = map(int, replies[-3])
@@ -116,7 +107,11 @@ class Session:
         self._server_time = seconds + microseconds / 1e6 - time.monotonic()
         self.run_id = _run_id(replies[-1])
         if before is not None and before.run_id and before.run_id == self.run_id:
-            yield _request([(b"CLIENT", b"KILL", b"ID", str(before.client_id).encode())])
+            yield as_request([(b"CLIENT", b"KILL", b"ID", str(before.client_id).encode())])
+        yield from self._settle()
+
+    def _settle(self) -> Handshake:
+        """Do the rest of the introduction."""
         yield from self.learn()
         self.touch_at = 0.0
 
@@ -128,18 +123,29 @@ class Session:
         """
         if self.beating:
             return
-        feed = self.feed
-        replies = yield _request([_STANDING, (b"PUBSUB", b"NUMSUB", _SENTINELS)])
-        epoch, primary, failover = self._standing(replies[0])
-        watched = replies[1]  # by Sentinels, of which each subscribes to this channel
-        if isinstance(watched, list) and len(watched) == 2 and watched[1]:
-            failover = True
+        replies = yield as_request(self._standing_questions())
+        standing = self._standing(replies[0])
+        failover = self._watched_over(replies[1])
         if not self.beating:  # nobody else has come before
-            feed.epoch, feed.primary, feed.failover = epoch, primary, failover
-            feed.until_failover = until_failover
+            self.feed.own_epoch, self.feed.primary, replicas = standing
+            self.feed.failover = replicas or failover
+            self.feed.until_failover = until_failover
+            self._recognised()
             self.beating = True
             if self.on_beating is not None:
                 self.on_beating()
+
+    def _recognised(self) -> None:
+        """Note which history the server has, before anything that it says is relied on."""
+
+    def _standing_questions(self) -> list[Command]:
+        return [STANDING, (b"PUBSUB", b"NUMSUB", _SENTINELS)]
+
+    def _watched_over(self, reply: Any) -> bool:
+        """Tell whether there may be Sentinels, of which each subscribes to a channel."""
+        return isinstance(reply, Exception) or bool(
+            isinstance(reply, list) and len(reply) == 2 and reply[1]
+        )
 
     def heartbeat(self, deadline: float) -> Request:
         """Return a request that tells whether the server is there and still the same.
@@ -147,21 +153,25 @@ class Session:
         Args:
             deadline: of the request.
         """
-        request = _request([_STANDING])
-        request.deadline = deadline
-        feed, asked = self.feed, self._now()
+        beat = as_request(self._heartbeat_questions())
+        beat.deadline = deadline
+        asked = self._now()
+        beat.on_replies = lambda replies: self._heard(replies, asked)
+        return beat
 
-        def heard(replies: list[Any]) -> None:
-            epoch, primary, failover = self._standing(replies[0])
-            feed.failover = feed.failover or failover
-            if (epoch, primary) == (feed.epoch, feed.primary):
-                feed.confirmed = asked
-            else:
-                self.outdated = True
-                feed.lose()
+    def _heartbeat_questions(self) -> list[Command]:
+        return [STANDING]
 
-        request.on_replies = heard
-        return request
+    def _heard(self, replies: list[Any], asked: float) -> None:
+        """Take the replies to a heartbeat that was sent at a monotonic time."""
+        feed = self.feed
+        epoch, primary, failover = self._standing(replies[0])
+        feed.failover = feed.failover or failover
+        if (epoch, primary) == (feed.own_epoch, feed.primary):
+            feed.confirmed = asked
+        else:
+            self.outdated = True
+            feed.lose()
 
     def _standing(self, info: Any) -> tuple[bytes, bool, bool]:
         """Return the epoch, whether the server is a primary, and whether it has replicas."""
@@ -186,42 +196,10 @@ class Session:
             deadline: of the request that it goes with.
         """
         self.touch_at = deadline + _TOUCH_SECONDS
-        request = _request(self._question())
-        request.deadline = deadline
-        request.on_replies = self._learned
-        return request
-
-    def learn(self) -> Generator[Request, list[Any], int]:
-        """Ask for the generation that holds; return it."""
-        while True:
-            for commands in (self._question(), self._creation()):
-                request = _request(commands)
-                request.on_replies = self._learned
-                replies = yield request
-                if isinstance(replies[-1], Exception):
-                    raise _refusal(replies[-1])
-                if self.generation is not None:
-                    return self.generation
-                if replies[-1] is not None:
-                    break  # there is one, but it has changed again
-
-    def _question(self) -> list[Command]:
-        return [TRACK, (b"GET", self._key)]
-
-    def _creation(self) -> list[Command]:
-        """Return commands which make a generation that no record can have.
-
-        It may be the first; or the server has dropped the last, to make room or with all
-        else. It must not be zero then, or what was cleared long ago would come back.
-        """
-        first = str(self.now_us()).encode()
-        return [(b"SET", self._key, first, b"NX"), *self._question()]
-
-    def _learned(self, replies: list[Any]) -> None:
-        reply = replies[-1]
-        if isinstance(reply, Exception):
-            return
-        self.generation = None if reply is None else int(reply)
+        touching = as_request(self.question())
+        touching.deadline = deadline
+        touching.on_replies = self.learned
+        return touching
 
     def _pushed(self, push: list[Any]) -> None:
         if push[0] != b"invalidate":
@@ -234,10 +212,6 @@ class Session:
         self.feed.changed(names)
 
 
-def _request(commands: list[Command]) -> Request:
-    return Request(wire.encode(commands), len(commands))
-
-
 def _run_id(info: Any) -> bytes:
     return _fields(info).get(b"run_id", b"")
 
@@ -247,9 +221,3 @@ def _fields(info: Any) -> dict[bytes, bytes]:
     if not isinstance(info, bytes):
         return {}
     return dict(line.split(b":", 1) for line in info.splitlines() if b":" in line)
-
-
-def _refusal(reply: Exception) -> TierUnavailableError:
-    """Return the error for a server that cannot be used as it is, whatever the reason."""
-    error = error_of(reply)
-    return error if isinstance(error, TierUnavailableError) else TierUnavailableError(str(error))

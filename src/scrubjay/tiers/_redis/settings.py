@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from scrubjay.errors import TierClosedError, TierUnavailableError
 from scrubjay.tiers._redis.address import Address
+from scrubjay.tiers._redis.session import Session
 
 STALL_FACTOR = 2.0  # timeouts without a byte after which a connection counts as dead
 
@@ -26,6 +27,7 @@ class Settings:
         heartbeat: seconds between two looks whether the server is there, if it is asked at all.
         tell: told of changes, see `session`.
         now: the monotonic time that feeds are dated by.
+        opens: makes the session of a new connection; None for that of a server alone.
     """
 
     address: Address
@@ -37,6 +39,13 @@ class Settings:
     heartbeat: float = 1.0
     tell: Callable[[Sequence[bytes] | None], object] = bool
     now: Callable[[], float] = time.monotonic
+    opens: Callable[[], Session] | None = None
+
+    def session(self) -> Session:
+        """Return the session of a new connection."""
+        if self.opens is not None:
+            return self.opens()
+        return Session(self.generation_key, self.tell, self.now)
 
     def late(self) -> TierUnavailableError:
         """Return the error for an operation that took too long."""

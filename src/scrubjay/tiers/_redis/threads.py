@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import socket
 import ssl
 import threading
@@ -19,49 +18,19 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from scrubjay.errors import TierError
-from scrubjay.tiers._redis.address import Address
+from scrubjay.tiers._redis import sockets
 from scrubjay.tiers._redis.backoff import Backoff
 from scrubjay.tiers._redis.exchange import NOBODY, Request
 from scrubjay.tiers._redis.listening import listen
 from scrubjay.tiers._redis.operations import Operation
 from scrubjay.tiers._redis.session import Session
 from scrubjay.tiers._redis.settings import STALL_FACTOR, Settings
+from scrubjay.tiers._redis.tickets import Ticket
 from scrubjay.tiers.one_use import OneUse
 
 _T = TypeVar("_T")
 
-_CHUNK = 64 * 1024  # bytes read at a time
 _PAUSE = 0.005  # seconds that a listener leaves the reading to those who wait
-
-
-class _Ticket:
-    """What a thread waits with; it is woken with a result, or to read for all."""
-
-    __slots__ = ("_woken", "gone", "reads", "result")
-
-    def __init__(self) -> None:
-        self._woken = threading.Lock()
-        self._woken.acquire()
-        self.result: Any = None
-        self.reads = False
-        self.gone = False
-
-    def done(self) -> bool:
-        return self.gone or self.result is not None
-
-    def set_result(self, result: Any, /) -> None:
-        self.result = result
-        if not self.reads:
-            self._woken.release()
-
-    def appoint(self) -> None:
-        """Have this one read."""
-        self.reads = True
-        self._woken.release()
-
-    def wait(self, seconds: float) -> bool:
-        """Wait to be woken; return whether it was."""
-        return self._woken.acquire(timeout=max(0.0, seconds))
 
 
 class ThreadLink:
@@ -75,12 +44,12 @@ class ThreadLink:
         self._session: Session | None = None
         self._socket: Any = None
         self._unwritten: bytes | memoryview = b""
-        self._waiting: dict[_Ticket, None] = {}
+        self._waiting: dict[Ticket, None] = {}
         self._reading = False
         self._opening = False
         self._closed = False
 
-    def run(self, operation: Operation[_T]) -> _T:
+    def run(self, operation: Operation[_T], /) -> _T:
         """Carry an operation out; return what it returns."""
         deadline = monotonic() + self._settings.timeout
         answer: Any = None
@@ -95,7 +64,7 @@ class ThreadLink:
             answer = failure = None
             try:
                 if step is None:
-                    answer = session = self._connected(deadline)
+                    answer = session = self.connected(deadline)
                 else:
                     step.deadline = deadline
                     answer = self._ask(session, step)
@@ -134,7 +103,7 @@ class ThreadLink:
         if busy:
             time.sleep(_PAUSE)
             return True
-        _wait(descriptor, seconds, reads=True, writes=False)
+        sockets.wait(descriptor, seconds, reads=True, writes=False)
         with self._lock:
             if session is self._session and not session.exchange.lost:
                 busy = self._reading
@@ -158,17 +127,55 @@ class ThreadLink:
 
     # ---- requests
 
+    def current(self) -> Session | None:
+        """Return the session if it is ready."""
+        session = self._session
+        if session is None or session.exchange.lost or session.outdated:
+            return None
+        return session
+
+    def leave(self, reason: str) -> None:
+        """Have the connection end; the next use opens another."""
+        with self._lock:
+            self._lose(self._settings.gone(reason))
+
+    def begin(self, session: Session, request: Request) -> Ticket:
+        """Send a request; `finish` has to be called for it."""
+        ticket = Ticket()
+        with self._lock:
+            self._submit(session, request, ticket)
+        return ticket
+
+    def finish(self, session: Session, request: Request, ticket: Ticket) -> Any:
+        """Wait for what was begun; return the replies, or an error."""
+        try:
+            return self._outcome(session, request, ticket, submitted=True)
+        except TierError as error:
+            return error
+
+    def give_up(self, session: Session, ticket: Ticket) -> None:
+        """Wait no more for what was begun."""
+        self._leave(session, ticket)
+
     def _ask(self, session: Session, request: Request) -> list[Any]:
-        ticket = _Ticket()
+        return self._outcome(session, request, Ticket())
+
+    def _submit(self, session: Session, request: Request, ticket: Ticket) -> None:
+        exchange = session.exchange
+        if session is self._session and exchange.idle and not self._reading:
+            self._receive(session)  # a server that hung up is noticed before writing
+        exchange.submit(request, ticket)
+        if request.deadline > session.touch_at:
+            exchange.submit(session.touch(request.deadline), NOBODY)
+        self._write(session)
+
+    def _outcome(
+        self, session: Session, request: Request, ticket: Ticket, *, submitted: bool = False
+    ) -> list[Any]:
         try:
             with self._lock:
-                exchange = session.exchange
-                if session is self._session and exchange.idle and not self._reading:
-                    self._receive(session)  # a server that hung up is noticed before writing
-                exchange.submit(request, ticket)
-                if request.deadline > session.touch_at:
-                    exchange.submit(session.touch(request.deadline), NOBODY)
-                self._write(session)
+                if not submitted:
+                    self._submit(session, request, ticket)
                 if self._reading:
                     self._waiting[ticket] = None
                 elif ticket.result is None:
@@ -189,18 +196,18 @@ class ThreadLink:
             raise result
         return result
 
-    def _write_all(self, session: Session, ticket: _Ticket, deadline: float) -> None:
+    def _write_all(self, session: Session, ticket: Ticket, deadline: float) -> None:
         """Write what the socket does not take at once, as who reads does not look for that."""
         while ticket.result is None and not ticket.reads and (left := deadline - monotonic()) > 0:
             with self._lock:
                 if session is not self._session or session.exchange.lost or not self._unwritten:
                     return
                 descriptor = self._socket.fileno()
-            _wait(descriptor, left, reads=False, writes=True)
+            sockets.wait(descriptor, left, reads=False, writes=True)
             with self._lock:
                 self._write(session)
 
-    def _read_for_all(self, session: Session, ticket: _Ticket, deadline: float) -> None:
+    def _read_for_all(self, session: Session, ticket: Ticket, deadline: float) -> None:
         while ticket.result is None:
             left = deadline - monotonic()
             if left <= 0:
@@ -212,13 +219,13 @@ class ThreadLink:
                 descriptor = own.fileno()
                 buffered = isinstance(own, ssl.SSLSocket) and own.pending() > 0
             if not buffered:
-                _wait(descriptor, left, reads=True, writes=writes)
+                sockets.wait(descriptor, left, reads=True, writes=writes)
             with self._lock:
                 if session is self._session:
                     self._receive(session)
                     self._write(session)
 
-    def _leave(self, session: Session, ticket: _Ticket) -> None:
+    def _leave(self, session: Session, ticket: Ticket) -> None:
         """Wait no more; have another read if this thread did."""
         with self._lock:
             ticket.gone = True
@@ -260,7 +267,7 @@ class ThreadLink:
     def _receive(self, session: Session) -> None:
         while not session.exchange.lost:
             try:
-                data = self._socket.recv(_CHUNK)
+                data = self._socket.recv(sockets.CHUNK)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return
             except OSError as error:
@@ -270,7 +277,7 @@ class ThreadLink:
                 self._lose(self._settings.gone("the server closed it"))
                 return
             session.exchange.receive(data, monotonic())
-            if len(data) < _CHUNK and not isinstance(self._socket, ssl.SSLSocket):
+            if len(data) < sockets.CHUNK and not isinstance(self._socket, ssl.SSLSocket):
                 return
 
     def _lose(self, error: TierError) -> None:
@@ -288,7 +295,7 @@ class ThreadLink:
 
     # ---- connecting
 
-    def _connected(self, deadline: float) -> Session:
+    def connected(self, deadline: float) -> Session:
         """Return a session that is ready."""
         settings = self._settings
         session = self._session
@@ -332,11 +339,11 @@ class ThreadLink:
 
     def _open(self, deadline: float) -> tuple[Session, Any]:
         settings = self._settings
-        session = Session(settings.generation_key, settings.tell, settings.now)
+        session = settings.session()
         session.on_beating = lambda: listen(self, session, settings.heartbeat)
         own = None
         try:
-            own = _connect(settings, deadline)
+            own = sockets.connect(settings.address, deadline)
             handshake = session.begin(settings.address, settings.client_name, self._session)
             replies: Any = None
             while True:
@@ -344,7 +351,7 @@ class ThreadLink:
                     request = handshake.send(replies)
                 except StopIteration:
                     break
-                replies = _introduce(session, own, request, deadline)
+                replies = sockets.introduce(session, own, request, deadline)
             own.setblocking(False)
         except OSError as error:
             if own is not None:
@@ -357,74 +364,3 @@ class ThreadLink:
                 own.close()
             raise
         return session, own
-
-
-def _wait(descriptor: int, seconds: float, *, reads: bool, writes: bool) -> None:
-    """Wait until a socket can be read or written to, whichever is wanted."""
-    if hasattr(select, "poll"):
-        waits = select.poll()
-        waits.register(
-            descriptor, (select.POLLIN if reads else 0) | (select.POLLOUT if writes else 0)
-        )
-        waits.poll(seconds * 1000.0 + 1.0)
-    else:  # Windows
-        select.select([descriptor] if reads else [], [descriptor] if writes else [], [], seconds)
-
-
-def _connect(settings: Settings, deadline: float) -> Any:
-    address = settings.address
-    left = max(0.001, deadline - monotonic())
-    if address.path:
-        own = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            own.settimeout(left)
-            own.connect(address.path)
-        except BaseException:
-            own.close()
-            raise
-        return own
-    own = _dial(address, deadline)
-    try:
-        own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if address.tls is not None:
-            own.settimeout(max(0.001, deadline - monotonic()))
-            return address.tls.wrap_socket(own, server_hostname=address.host)
-    except BaseException:
-        own.close()
-        raise
-    return own
-
-
-def _dial(address: Address, deadline: float) -> Any:
-    """Connect to the first address of a host that answers, within the time for all of them."""
-    failure = OSError("it has no address")
-    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    for family, kind, protocol, _, where in found:
-        own = socket.socket(family, kind, protocol)
-        try:
-            own.settimeout(max(0.001, deadline - monotonic()))
-            own.connect(where)
-        except OSError as error:
-            own.close()
-            failure = error
-        else:
-            return own
-    raise failure
-
-
-def _introduce(session: Session, own: Any, request: Request, deadline: float) -> list[Any]:
-    """Send a request of the handshake and wait for its replies."""
-    ticket = _Ticket()
-    session.exchange.submit(request, ticket)
-    own.settimeout(max(0.001, deadline - monotonic()))
-    own.sendall(session.exchange.take(monotonic()))
-    while ticket.result is None:
-        own.settimeout(max(0.001, deadline - monotonic()))
-        data = own.recv(_CHUNK)
-        if not data:
-            raise ConnectionResetError("the server closed the connection")
-        session.exchange.receive(data, monotonic())
-    if type(ticket.result) is not list:
-        raise ticket.result
-    return ticket.result
