@@ -26,6 +26,8 @@ ASYNCHRONOUS = frozenset(
         "invalidate_many",
         "invalidate_by_tags",
         "clear",
+        "save",
+        "restore",
     }
 )
 

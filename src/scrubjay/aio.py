@@ -114,6 +114,8 @@ class AdaptiveCache(Generic[K, V]):
         hard_timeout_seconds: float | None = None,
         early_refresh: float = 0.0,
         copy: Literal["deep"] | Callable[[Any], Any] | None = None,
+        warm_file: str | os.PathLike[str] | None = None,
+        warm_rate: float | None = None,
     ) -> None:
         self._sync: Cache[K, V] = Cache(
             max_size_mb,
@@ -148,6 +150,8 @@ class AdaptiveCache(Generic[K, V]):
             hard_timeout_seconds=hard_timeout_seconds,
             early_refresh=early_refresh,
             copy=copy,
+            warm_file=warm_file,
+            warm_rate=warm_rate,
         )
         if copy is not None:
             kind: Any = type(self)
@@ -209,9 +213,13 @@ class AdaptiveCache(Generic[K, V]):
     async def close(self) -> None:
         """End what runs in the background, and close the tiers that the cache has opened.
 
-        Entries stay: who goes on using the cache finds what is in memory.
+        Entries stay: who goes on using the cache finds what is in memory. With a `warm_file`
+        they are saved to it, the first time.
         """
         await self.stop()
+        ending = self._sync.ending()
+        if ending is not None:
+            await drivers.arun(ending)
         for tier in self._sync.own_tiers():
             closing = getattr(tier, "aclose", None)
             if closing is None:
@@ -468,6 +476,14 @@ class AdaptiveCache(Generic[K, V]):
             await drivers.arun(self._sync.forgetting_all())
         else:
             self._sync.clear()
+
+    async def save(self, path: str | os.PathLike[str]) -> int:
+        """Save the entries of memory to a file; see `Cache.save`."""
+        return int(await drivers.arun(self._sync.saving(path)))
+
+    async def restore(self, path: str | os.PathLike[str], *, rate: float | None = None) -> int:
+        """Restore entries that `save` has saved; see `Cache.restore`."""
+        return int(await drivers.arun(self._sync.restoring(path, rate)))
 
     # What never waits
 

@@ -15,6 +15,7 @@ __all__ = [
     "LoadTimeoutError",
     "MissingExtraError",
     "ReentrantLoadError",
+    "SnapshotError",
     "StaleReadError",
     "TierClosedError",
     "TierDeniedError",
@@ -84,6 +85,10 @@ class EpochChangedError(ConsistencyError, RuntimeError):
 
 class InvalidTokenError(ConsistencyError, InvalidArgumentError):
     """A session's token was damaged, forged, or is none."""
+
+
+class SnapshotError(CacheError, OSError):
+    """Memory cannot be saved to a file, or what is there is none that can be read."""
 
 
 class TierError(CacheError):

@@ -26,11 +26,11 @@ from scrubjay.consistency.manager import ConsistencyManager
 from scrubjay.copying import copier, copying
 from scrubjay.errors import InvalidArgumentError
 from scrubjay.events import REMOVALS, Event, EventKind, Events
-from scrubjay.layered import Layered
 from scrubjay.observe.latency import Latency
 from scrubjay.observe.listeners import CAUSES, Listeners
 from scrubjay.observe.memory import Estimate
 from scrubjay.prefetcher import PredictivePrefetcher, loaders_of
+from scrubjay.restart import PathLike, Restartable, checked_serializer
 from scrubjay.types import (
     CacheConsistencyLevel,
     CacheEvictionStrategy,
@@ -55,7 +55,7 @@ _CHANGES = frozenset(  # removals after which what is known of a key is of the p
 )
 
 
-class Foundation(Layered[K, V]):
+class Foundation(Restartable[K, V]):
     """A store with all that a door needs. The arguments are those of `Cache`.
 
     Attributes:
@@ -101,10 +101,13 @@ class Foundation(Layered[K, V]):
         hard_timeout_seconds: float | None = None,
         early_refresh: float = 0.0,
         copy: Literal["deep"] | Callable[[Any], Any] | None = None,
+        warm_file: PathLike | None = None,
+        warm_rate: float | None = None,
     ) -> None:
         self.copier = copier(copy)
         memory, lower = layers.split(() if tiers is None else tiers)
         scope = layers.scope(namespace, tenant)
+        self._serializer = checked_serializer(serializer)
         max_size_mb = settings.either("max_size_mb", max_size_mb, memory.max_size_mb)
         max_entries = settings.either("max_entries", max_entries, memory.max_entries)
         if max_size_mb is None and max_entries is None:
@@ -184,10 +187,13 @@ class Foundation(Layered[K, V]):
             self.keep_versions()
         manager.subscribed = self._tell_subscribers
         if lower:
-            self.lay(lower, memory, scope, serializer, clock)
+            if self._serializer is None:
+                self._serializer = Serializer()
+            self.lay(lower, memory, scope, self._serializer, clock)
         if self.copier is not None:
             self.defaults = True  # no put goes past what copies
             self.__class__ = copying(type(self))
+        self.keep_warm(warm_file, warm_rate)
         if Foundation.on_creation is not None:
             Foundation.on_creation(self)
 
@@ -433,10 +439,14 @@ class Foundation(Layered[K, V]):
     def close(self) -> None:
         """End loading ahead, and close the tiers that the cache has opened. Entries stay.
 
-        Who goes on using the cache finds what is in memory, and nothing below.
+        With a `warm_file` they are saved to it, the first time. Who goes on using the cache
+        finds what is in memory, and nothing below.
         """
         if self.prefetcher is not None:
             self.prefetcher.close()
+        ending = self.ending()
+        if ending is not None:
+            drivers.run(ending)
         super().close()
 
     def overtake(self, key: Any) -> None:

@@ -24,7 +24,7 @@ from scrubjay.clock import Clock, SystemClock
 from scrubjay.codecs import KeyEncoder, Serializer
 from scrubjay.consistency import ConsistencyManager, Session
 from scrubjay.consistency.sessions import Sessions
-from scrubjay.errors import InvalidArgumentTypeError, TierError
+from scrubjay.errors import TierError
 from scrubjay.events import Event, EventKind, Events
 from scrubjay.mapping import StoreMapping
 from scrubjay.observe.statistics import TierGroup
@@ -63,14 +63,10 @@ class Layered(StoreMapping[K, V]):
         lower: list[layers.LowerLayer],
         memory: layers.Memory,
         scope: str,
-        serializer: Any,
+        serializer: Serializer,
         clock: Clock | None,
     ) -> None:
         """Put the store upon tiers."""
-        if serializer is None:
-            serializer = Serializer()
-        elif not isinstance(serializer, Serializer):
-            raise InvalidArgumentTypeError(f"serializer: {serializer!r} is not a Serializer")
         last = lower[-1]
         levels = [layer.level(scope, clock, self.events, layer is last) for layer in lower]
         shared = levels.pop() if levels[-1].versioned else None

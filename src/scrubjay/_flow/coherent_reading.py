@@ -325,4 +325,6 @@ class CoherentReading(Stack):
 def _waiting(flight: Flight) -> Terms:
     """Return the conditions of what was found: if nobody has asked for it yet, they say so."""
     flight.terms.ahead = flight.ahead and not flight.joined
+    if not flight.joined:
+        flight.terms.uses = flight.uses
     return flight.terms

@@ -241,9 +241,15 @@ class Lower(Records):
         for position, level in reversed(list(enumerate(self.levels))):
             try:
                 yield from level.ask("clear")
+                yield from level.ask("bump", (self.names.everything,))
             except TierError:
-                level.debts.add_all()
+                self.owe_all(level)
             except BaseException:
                 for untold in self.levels[: position + 1]:
-                    untold.debts.add_all()
+                    self.owe_all(untold)
                 raise
+
+    def owe_all(self, level: Level) -> None:
+        """Note that all records of a level must go."""
+        level.debts.add_all()
+        level.owe((), (self.names.everything,))

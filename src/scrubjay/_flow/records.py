@@ -81,6 +81,11 @@ class Records:
         self._store = store
         self._refusals = 0
 
+    @property
+    def longest(self) -> float:
+        """For how many seconds an entry is in memory at most; infinity for any number."""
+        return self._memory_ttl
+
     def name_of(self, key: Any) -> bytes:
         """Return a key as bytes.
 
