@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "CacheError",
+    "ConfigurationError",
     "ConsistencyError",
     "ConsistencyUnavailableError",
     "EncodeError",
@@ -33,6 +34,10 @@ class CacheError(Exception):
 
 class InvalidArgumentError(CacheError, ValueError):
     """An argument has a value that makes no sense; the message names it."""
+
+
+class ConfigurationError(InvalidArgumentError):
+    """Arguments make sense each, but not together; the message says why."""
 
 
 class InvalidArgumentTypeError(InvalidArgumentError, TypeError):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, TypeVar
 
 from scrubjay import arguments, layers, settings
-from scrubjay._core.constants import MISSING
+from scrubjay._core.constants import EVICTED, EVICTED_USED, MISSING
 from scrubjay._core.strategies import make_policy, strategy_name
 from scrubjay._core.terms import Terms
 from scrubjay._flow import drivers, load
@@ -475,6 +475,9 @@ class Foundation(Restartable[K, V]):
 
     def announce(self, key: Any, value: Any, cause: int) -> None:
         """Tell listeners and subscribers that an entry is gone."""
+        if self.demoting:
+            self.gone(key, value, cause)
+            cause = EVICTED if cause == EVICTED_USED else cause
         kind = CAUSES[cause]
         if kind is not RemovalCause.REPLACED:
             self.given_up(key)

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from scrubjay import arguments, layers
-from scrubjay._core.constants import MISSING
+from scrubjay._core.constants import EVICTED, EVICTED_USED, MISSING
 from scrubjay._core.terms import Terms
 from scrubjay._flow import bulk, drivers, load
 from scrubjay._flow.breaker import BreakerState
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+
+_EVICTIONS = frozenset({EVICTED, EVICTED_USED})
 
 
 class Layered(StoreMapping[K, V]):
@@ -87,8 +90,10 @@ class Layered(StoreMapping[K, V]):
             )
             if clock is None:  # a clock of one's own does not go on by itself
                 keeper.watch(self._shared, silence / 4.0)
-            self.listening = True  # of what memory gives up, too
             self.strict = level is CacheConsistencyLevel.STRONG
+        if self._shared is not None or self._stack.demotion is not None:
+            self.listening = True  # of what memory gives up
+        self.demoting = self._stack.demotion is not None
         self._loads.stack = self._stack
         self.layered = True
         self.defaults = True  # no put goes past the tiers
@@ -268,6 +273,7 @@ class Layered(StoreMapping[K, V]):
                 capacity_bytes=None if size is None else size.capacity,
                 state="ok" if level.state is BreakerState.CLOSED else level.state.value,
                 writes=counts.writes,
+                demoted=counts.demoted,
                 errors=counts.errors,
                 skipped=counts.skipped,
                 undecodable=counts.undecodable,
@@ -309,6 +315,11 @@ class Layered(StoreMapping[K, V]):
         """Note that memory has given an entry up."""
         if self._shared is not None:
             self._shared.given_up(key)
+
+    def gone(self, key: Any, value: Any, cause: int) -> None:
+        """Note that an entry has left memory, where it may go down."""
+        if self._stack is not None:
+            self._stack.gone(key, value, cause if cause in _EVICTIONS else None)
 
     def own_tiers(self) -> list[Tier]:
         """Return the tiers that the cache has opened."""

@@ -19,7 +19,7 @@ from scrubjay._flow.breaker import Breaker
 from scrubjay._flow.level import Level
 from scrubjay.clock import Clock, SystemClock
 from scrubjay.codecs import KeyEncoder
-from scrubjay.errors import InvalidArgumentError, InvalidArgumentTypeError
+from scrubjay.errors import ConfigurationError, InvalidArgumentError, InvalidArgumentTypeError
 from scrubjay.events import Events
 from scrubjay.tiers.disk import DiskTier
 from scrubjay.tiers.protocol import Tier
@@ -28,6 +28,7 @@ from scrubjay.tiers.redis import RedisTier
 __all__ = ["Disk", "Layer", "LowerLayer", "Memory", "Redis"]
 
 _MB = 1 << 20
+_WRITES = ("through", "demoted")
 _METHODS = ("get_many", "put_many", "delete_many", "counters", "bump", "clear")
 _SHARED_METHODS = ("fetch", "write", "delete", "lease", "fill", "barrier", "on_invalidated")
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,31}")  # no dot: what has one is a digest
@@ -64,6 +65,10 @@ class LowerLayer:
             its own when it hears nothing of changes.
         lease_seconds: likewise: how long the others wait for the one that loads a key, before
             they load it themselves. Loads should take less.
+        writes: what is written there: all that is stored or loaded ("through"), or only what
+            memory evicts and is worth it ("demoted").
+        demote: whether what memory evicts is written there also where all is, if the tier has
+            given it up itself.
     """
 
     ttl_seconds: float | None = None
@@ -71,6 +76,8 @@ class LowerLayer:
     retry_seconds: float = 1.0
     max_silence_seconds: float = 5.0
     lease_seconds: float = 10.0
+    writes: Literal["through", "demoted"] = "through"
+    demote: bool = False
 
     def tier_for(self, scope: str, clock: Clock | None, events: Events) -> Tier:
         """Return the tier that a cache uses."""
@@ -94,7 +101,12 @@ class LowerLayer:
             arguments.count("failures", self.failures),
             arguments.positive("retry_seconds", self.retry_seconds),
         )
+        writes = arguments.word("writes", self.writes, _WRITES)
         tier = self.tier_for(scope, clock, events)
+        if last and is_shared(tier) and (writes != "through" or self.demote):
+            raise ConfigurationError(
+                f"writes: {tier.name} issues the versions of all nodes, so it must be written through"
+            )
         return Level(
             tier,
             breaker,
@@ -102,6 +114,8 @@ class LowerLayer:
             ttl,
             owned=not isinstance(self, Layer),
             versioned=last and is_shared(tier),
+            demotes=self.demote,
+            demoted=writes == "demoted",
         )
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from scrubjay._core.constants import MISSING
 from scrubjay._core.store import Store
 from scrubjay._core.terms import Terms
 from scrubjay._flow.copies import Copies, Holding
+from scrubjay._flow.demotion import Origin
 from scrubjay._flow.effects import Effect
 from scrubjay._flow.flight import Flight
 from scrubjay._flow.labels import Named
@@ -71,11 +72,25 @@ class CoherentReading(Stack):
         self._owner = os.urandom(8)
         self._leases = itertools.count()
         self._copies.listen(shared.tier)
+        if self.demotion is not None:
+            self.demotion.still = self._still_live
         forks.watch(self)
 
     def given_up(self, key: Any) -> None:
         """Note that memory has given an entry up."""
         self._copies.given_up(self.lower.name_of(key), key)
+
+    def _still_live(
+        self, level: Level, origins: Sequence[Origin]
+    ) -> Generator[Effect, Any, list[Origin]]:
+        """Return those of some entries that are copies of what is still the last version."""
+        yield from ()
+        live = []
+        for one in origins:
+            held = self._copies.of(one.name)
+            if held is not None and held.live and held.copy.version == one.meta.version:
+                live.append(one)
+        return live
 
     def look_after(self, now: float) -> None:
         """Give up the copies of which nobody would have told for too long.
@@ -88,6 +103,8 @@ class CoherentReading(Stack):
     def after_fork(self) -> None:
         """Begin anew: nobody tells a child of changes to what its parent has read."""
         self._copies.after_fork()
+        if self.demotion is not None:
+            self.demotion.begin_anew()
         self._owner = os.urandom(8)
 
     def find(self, flight: Flight) -> Generator[Effect, Any, Any]:
@@ -115,6 +132,7 @@ class CoherentReading(Stack):
                 self._loads.pin(flight, named)
             self._store.put_under(flight.key, found.value, _waiting(flight))
             self._copies.hold(name, held)
+            self._note(flight.key, name, found.value, found.meta, frozenset(), {}, level)
             return found.value
         return MISSING
 
@@ -219,6 +237,7 @@ class CoherentReading(Stack):
         if self._store.put_under(flight.key, found.value, _waiting(flight)):
             copy = Copy(record.version, record.watch, labels)
             self._copies.hold(name, Holding(flight.key, copy, watches))
+            self._note(flight.key, name, found.value, meta, frozenset(), {})
         if self.lower.levels:
             work = self.lower.fill(
                 name, found.value, meta, (), {}, self.lower.levels, (), self._validity(flight)

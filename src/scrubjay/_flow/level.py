@@ -28,6 +28,7 @@ class LevelCounts:
     errors = 0  # calls that failed
     skipped = 0  # calls that were not made, as the breaker was open
     writes = 0
+    demoted = 0  # of these, what memory had evicted
     undecodable = 0
 
 
@@ -41,6 +42,8 @@ class Level:
         ttl_seconds: how long a record lives there at most; None for as long as the entry.
         owned: whether it is closed with the cache.
         versioned: whether its records have versions: a `SharedTier` used as one.
+        demotes: whether it takes what memory evicts.
+        demoted: whether it takes nothing else.
     """
 
     def __init__(
@@ -51,12 +54,16 @@ class Level:
         ttl_seconds: float | None = None,
         owned: bool = False,
         versioned: bool = False,
+        demotes: bool = False,
+        demoted: bool = False,
     ) -> None:
         self.tier = tier
         self.name = tier.name
         self.ttl = math.inf if ttl_seconds is None else ttl_seconds
         self.owned = owned
         self.versioned = versioned
+        self.demotes = demotes or demoted
+        self.demoted = demoted
         self._delete = "delete" if versioned else "delete_many"
         self.counts = LevelCounts()
         self.debts = Debts()

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from scrubjay._core.store import Store
 from scrubjay._core.terms import Terms
-from scrubjay._flow.labels import Names
+from scrubjay._flow.labels import Named, Names
 from scrubjay._flow.level import Level
 from scrubjay.clock import Clock
 from scrubjay.codecs import KeyEncoder, Meta, Reason, Serializer, Undecodable
@@ -115,6 +115,31 @@ class Records:
         """Return for how many seconds memory may still show what was stored at a time."""
         return created + self._memory_ttl - self._store.now_seconds()
 
+    def _own(self, name: bytes) -> tuple[bytes, bytes]:
+        """Return the counters of a key itself, and of all keys."""
+        return self.names.of_name(name), self.names.everything
+
+    def needs_of(self, meta: Meta, name: bytes) -> tuple[Any, ...]:
+        """Return what a record depends on, as keys in memory, but for itself."""
+        own = self._own(name)
+        return tuple(Named(need) for need in meta.dependencies if need not in own)
+
+    def demoted(self, level: Level, origin: Any) -> TierRecord:
+        """Return a record for what memory has evicted: it goes with its own key, too.
+
+        Args:
+            level: where it goes.
+            origin: an `Origin`.
+
+        Raises:
+            EncodeError: the value cannot be written as bytes.
+        """
+        known = origin.counters.get(level)
+        meta = origin.meta
+        if known is not None:
+            meta = self.labelled(meta, origin.tags, known)
+        return self.sealed(level, origin.name, origin.value, meta)
+
     def labels_of(self, meta: Meta) -> dict[bytes, int]:
         """Return the counters that a record carries."""
         tags = {self.names.of_tag(tag): count for tag, count in meta.tags.items()}
@@ -184,17 +209,19 @@ class Records:
         tags: Iterable[str],
         counters: Counters,
     ) -> TierRecord | None:
-        """Return a record for a level, or None if it cannot carry its labels there.
+        """Return a record for a level; None if it cannot carry its labels there, or is not to.
 
         Raises:
             EncodeError: the value cannot be written as bytes.
         """
+        if level.demoted:
+            return None
         if level in counters:
             known = counters[level]
             if known is None:
                 return None
-            itself = self.names.of_name(name)  # nothing goes with what it is itself
-            known = {label: count for label, count in known.items() if label != itself}
+            own = self._own(name)  # nothing goes with what it is itself
+            known = {label: count for label, count in known.items() if label not in own}
             meta = self.labelled(meta, tags, known)
         return self.sealed(level, name, value, meta)
 
@@ -215,7 +242,7 @@ class Records:
         try:
             return self.sealed(level, name, value, meta)
         except EncodeError as error:
-            self._refused(level, error)
+            self.refused(level, error)
             return None
 
     def renewed(self, meta: Meta, ttl: float, idle: float) -> Meta:
@@ -236,7 +263,8 @@ class Records:
         level.counts.misses += 1
         self._tell(EventKind.TIER_MISS, key, level)
 
-    def _refused(self, level: Level, error: EncodeError) -> None:
+    def refused(self, level: Level, error: EncodeError) -> None:
+        """Tell that a value has no bytes."""
         if EventKind.REJECT in self.events.wanted:
             self.events.publish(Event(EventKind.REJECT, tier=level.name, detail=str(error)))
         elif not self._refusals:

@@ -150,4 +150,5 @@ def _memory(cache: Any, numbers: CacheStatistics) -> TierGroup:
         "skipped": 0,
         "undecodable": 0,
         "owed": 0,
+        "demoted": 0,
     }
