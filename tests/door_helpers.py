@@ -28,6 +28,7 @@ ASYNCHRONOUS = frozenset(
         "clear",
         "save",
         "restore",
+        "flush",
     }
 )
 

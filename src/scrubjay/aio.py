@@ -24,6 +24,7 @@ from scrubjay.decorators import CachedFunction, Decorator, shared
 from scrubjay.errors import UnpicklableCacheError
 from scrubjay.events import EventCallback, EventKind, Events
 from scrubjay.foundation import REFUSED
+from scrubjay.layered import CLOSING
 from scrubjay.layers import LowerLayer, Memory
 from scrubjay.observe.advice import Advice
 from scrubjay.observe.explanation import Explanation
@@ -220,6 +221,7 @@ class AdaptiveCache(Generic[K, V]):
         ending = self._sync.ending()
         if ending is not None:
             await drivers.arun(ending)
+        await drivers.arun(self._sync.flushing(CLOSING, last=True))
         for tier in self._sync.own_tiers():
             closing = getattr(tier, "aclose", None)
             if closing is None:
@@ -476,6 +478,10 @@ class AdaptiveCache(Generic[K, V]):
             await drivers.arun(self._sync.forgetting_all())
         else:
             self._sync.clear()
+
+    async def flush(self, timeout_seconds: float | None = None) -> bool:
+        """Write what waits to be written below; see `Cache.flush`."""
+        return bool(await drivers.arun(self._sync.flushing(timeout_seconds)))
 
     async def save(self, path: str | os.PathLike[str]) -> int:
         """Save the entries of memory to a file; see `Cache.save`."""

@@ -435,6 +435,18 @@ class Cache(Foundation[K, V]):
 
     # Restarting
 
+    def flush(self, timeout_seconds: float | None = None) -> bool:
+        """Write what waits to be written to layers that are written behind, or demoted to.
+
+        Args:
+            timeout_seconds: how long that may take; None for any time.
+
+        Returns:
+            Whether nothing that was stored before waits any more. What could not be written,
+            as a tier has failed, does not wait: it is lost, and counted.
+        """
+        return bool(drivers.run(self.flushing(timeout_seconds)))
+
     def save(self, path: str | os.PathLike[str]) -> int:
         """Save the entries of memory to a file, the hottest first; return how many.
 

@@ -11,11 +11,13 @@ from scrubjay import arguments, layers
 from scrubjay._core.constants import EVICTED, EVICTED_USED, MISSING
 from scrubjay._core.terms import Terms
 from scrubjay._flow import bulk, drivers, load
+from scrubjay._flow.behind import BehindLevel
 from scrubjay._flow.breaker import BreakerState
 from scrubjay._flow.bulk_coherent import BulkCoherent
 from scrubjay._flow.bulk_lower import BulkLower, Item
 from scrubjay._flow.bulk_stack import BulkStack
 from scrubjay._flow.effects import Flow
+from scrubjay._flow.flight import Flight
 from scrubjay._flow.keeper import keeper
 from scrubjay._flow.level import LevelCounts
 from scrubjay._flow.load import Demand
@@ -24,7 +26,7 @@ from scrubjay.clock import Clock, SystemClock
 from scrubjay.codecs import KeyEncoder, Serializer
 from scrubjay.consistency import ConsistencyManager, Session
 from scrubjay.consistency.sessions import Sessions
-from scrubjay.errors import TierError
+from scrubjay.errors import ConfigurationError, TierError
 from scrubjay.events import Event, EventKind, Events
 from scrubjay.mapping import StoreMapping
 from scrubjay.observe.statistics import TierGroup
@@ -38,6 +40,8 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
+CLOSING = 5.0  # seconds for which closing waits for what is to be written
+_NONE = Terms()
 _EVICTIONS = frozenset({EVICTED, EVICTED_USED})
 
 
@@ -73,6 +77,11 @@ class Layered(StoreMapping[K, V]):
         last = lower[-1]
         levels = [layer.level(scope, clock, self.events, layer is last) for layer in lower]
         shared = levels.pop() if levels[-1].versioned else None
+        if shared is not None and any(isinstance(level, BehindLevel) for level in levels):
+            raise ConfigurationError(
+                f"writes: 'behind' is not for a cache over {shared.name}: copies there have the "
+                "version that it issues"
+            )
         time = SystemClock() if clock is None else clock
         encode = KeyEncoder(self.namespace, self.tenant)
         below = BulkLower(
@@ -274,6 +283,9 @@ class Layered(StoreMapping[K, V]):
                 state="ok" if level.state is BreakerState.CLOSED else level.state.value,
                 writes=counts.writes,
                 demoted=counts.demoted,
+                queued=level.queued,
+                oldest_seconds=level.oldest,
+                lost=counts.lost,
                 errors=counts.errors,
                 skipped=counts.skipped,
                 undecodable=counts.undecodable,
@@ -292,11 +304,27 @@ class Layered(StoreMapping[K, V]):
         for level in () if self._stack is None else self._stack.levels:
             level.counts = LevelCounts()
 
+    def flushing(self, timeout_seconds: Any = None, last: bool = False) -> Flow:
+        """Return the flow that writes what waits; its flight has whether all was.
+
+        Args:
+            timeout_seconds: how long that may take; None for any time.
+            last: whether what is left then is given up.
+        """
+        seconds = arguments.positive_or_none("timeout_seconds", timeout_seconds)
+        own = Flight(self._loads, "what waits", _NONE, None)
+        done = True
+        if self._stack is not None:
+            done = yield from self._stack.flush(seconds, last)
+        own.complete(done)
+        return own
+
     def close(self) -> None:
         """Close the tiers that the cache has opened. Entries in memory stay.
 
         Who goes on using the cache finds what is in memory, and nothing below.
         """
+        drivers.run(self.flushing(CLOSING, last=True))
         for tier in self.own_tiers():
             tier.close()
 

@@ -202,9 +202,9 @@ class BulkLower(Lower):
                     gone = [fill.name for fill in rest if fill.changed]
                     yield from level.ask("delete_many", gone)
                 if changed:
-                    numbers = yield from level.ask("bump", changed)
-                    moved = dict(zip(changed, numbers, strict=True))
-                    for fill in rest:
+                    numbers = yield from level.bump(changed)
+                    moved = dict(zip(changed, numbers, strict=bool(numbers)))
+                    for fill in rest if numbers else ():
                         own = [moved[name] for name in fill.changed]
                         self.moved_on(fill.counters, level, fill.changed, own)
             except TierError:
@@ -267,8 +267,8 @@ class BulkLower(Lower):
                             before or (record is not None and next(stored))
                             for before, record in zip(kept, given, strict=True)
                         ]
-                    numbers = yield from level.ask("bump", changed)
-                    for one, own, number in zip(batch, changed, numbers, strict=True):
+                    numbers = yield from level.bump(changed)
+                    for one, own, number in zip(batch, changed, numbers, strict=bool(numbers)):
                         self.moved_on(one.counters, level, (own,), (number,))
                 except TierError:
                     level.owe(names, changed)

@@ -30,6 +30,7 @@ class LevelCounts:
     writes = 0
     demoted = 0  # of these, what memory had evicted
     undecodable = 0
+    lost = 0  # writes that waited, and were given up
 
 
 class Level:
@@ -124,6 +125,26 @@ class Level:
         kept: list[bool] = yield from self.ask("put_many", records)
         self.counts.writes += sum(kept)
         return kept
+
+    def bump(self, names: Sequence[bytes]) -> Generator[Effect, Any, Sequence[int]]:
+        """Have the counters of keys move on with what was stored under them; return them."""
+        numbers: list[int] = yield from self.ask("bump", names)
+        return numbers
+
+    @property
+    def queued(self) -> int:
+        """How many writes wait."""
+        return 0
+
+    @property
+    def oldest(self) -> float:
+        """For how many seconds the oldest of them has been waiting."""
+        return 0.0
+
+    def flush(self, until: float | None, last: bool = False) -> Generator[Effect, Any, bool]:
+        """Write what waits: nothing does."""
+        yield from ()
+        return True
 
     def owe(self, keys: Sequence[bytes], names: Sequence[bytes]) -> None:
         """Note that records and counters there may be of the past."""

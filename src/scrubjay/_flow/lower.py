@@ -196,7 +196,7 @@ class Lower(Records):
                 elif changed and level.demoted:
                     yield from level.ask("delete_many", (name,))
                 if changed:
-                    numbers = yield from level.ask("bump", changed)
+                    numbers = yield from level.bump(changed)
                     self.moved_on(counters, level, changed, numbers)
             except EncodeError as error:
                 self.refused(level, error)
@@ -242,7 +242,7 @@ class Lower(Records):
                     else:
                         (stored,) = yield from level.put([record])
                         kept = kept or stored
-                    numbers = yield from level.ask("bump", changed)
+                    numbers = yield from level.bump(changed)
                     self.moved_on(counters, level, changed, numbers)
                 except TierError:
                     level.owe((name,), changed)

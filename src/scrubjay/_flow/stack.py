@@ -7,6 +7,7 @@ the farthest first, and memory last: until then everyone here reads what was the
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
+from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
 from scrubjay._core.constants import DEPENDENCY, MISSING
@@ -321,6 +322,21 @@ class Stack:
         node = graph.find(key)
         for dependent in () if node is None else tuple(node.dependents):
             self._store.remove(dependent.key, DEPENDENCY)
+
+    def flush(self, seconds: float | None, last: bool) -> Generator[Effect, Any, bool]:
+        """Write what waits to be; return whether all was.
+
+        Args:
+            seconds: how long that may take; None for any time.
+            last: whether what is left then is given up.
+        """
+        until = None if seconds is None else monotonic() + seconds
+        if self.demotion is not None:
+            yield from self.demotion.flush()
+        done = True
+        for level in self.levels:
+            done = (yield from level.flush(until, last)) and done
+        return done
 
     @property
     def levels(self) -> tuple[Level, ...]:

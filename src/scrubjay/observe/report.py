@@ -151,4 +151,7 @@ def _memory(cache: Any, numbers: CacheStatistics) -> TierGroup:
         "undecodable": 0,
         "owed": 0,
         "demoted": 0,
+        "queued": 0,
+        "oldest_seconds": 0.0,
+        "lost": 0,
     }

@@ -95,6 +95,9 @@ class TierGroup(TypedDict):
     errors: int  # calls that failed
     skipped: int  # calls that were not made, as it had failed before
     undecodable: int  # records that could not be read
+    queued: int  # writes that wait
+    oldest_seconds: float  # for how long the oldest of them has
+    lost: int  # writes that waited, and were given up
     owed: int  # removals that it has not been told of yet
 
 
