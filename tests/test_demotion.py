@@ -250,6 +250,24 @@ def test_a_full_device_costs_nobody_anything(make):
     assert cache.get_detailed_statistics()["tiers"]["t"]["errors"] == 1
 
 
+@pytest.mark.parametrize("changed", [False, True])
+def test_what_was_restored_goes_down_too(tmp_path, changed):
+    tier = MemoryTier(name="t")
+    cache = over(tier)
+    cache.put("a", 1, tags={"t"})
+    cache.get("a")
+    cache.save(tmp_path / "warm")
+    again = over(tier)
+    assert again.restore(tmp_path / "warm") == 1
+    if changed:
+        over(tier).invalidate_by_tags({"t"})
+    again.get("a")
+    again.update(b=1, c=1)
+    settle(again)
+    assert again.get("a") == (None if changed else 1)
+    assert again.get_detailed_statistics()["tiers"]["t"]["demoted"] == (not changed)
+
+
 def test_a_disk_takes_what_is_evicted(tmp_path, make):
     def open_cache():
         return make(

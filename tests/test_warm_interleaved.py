@@ -8,7 +8,7 @@ import pytest
 
 from scrubjay import Cache, ManualClock
 from scrubjay._core.constants import MISSING
-from scrubjay._flow import warm
+from scrubjay._flow import warm_reading
 from tests.flow_scheduler import Scheduler
 from tests.models import scaled
 from tests.test_layers_interleaved import KEYS, Failing, Source, value_of
@@ -136,7 +136,7 @@ class Run:
 @pytest.mark.parametrize("way", ["key", "tag", "dependency"])
 def test_nothing_is_older_than_the_last_invalidation(monkeypatch, tmp_path, way, share, tiers):
     """Before the process ended, while it was down, or since it runs again."""
-    monkeypatch.setattr(warm, "_BATCH", 1)
+    monkeypatch.setattr(warm_reading, "BATCH", 1)
     restored = 0
     for seed in range(scaled(150, 30)):
         run = Run(seed, way, share, tiers)

@@ -25,7 +25,8 @@ from scrubjay import (
     Memory,
     register_strategy,
 )
-from scrubjay._flow import warm
+from scrubjay._flow import warm_reading
+from scrubjay._flow.effects import Wait
 from scrubjay.codecs import HmacSha256, Meta, Serializer
 from scrubjay.errors import InvalidArgumentError, SnapshotError
 from scrubjay.testing import SharedMemory, SharedMemoryTier
@@ -239,7 +240,7 @@ def test_what_cannot_be_written_is_left_out_and_told(make, path):
 @pytest.mark.parametrize("tiers", [0, 1])
 def test_what_changes_meanwhile_does_not_come_back(path, monkeypatch, way, tiers):
     """However little of the file was read by then."""
-    monkeypatch.setattr(warm, "_BATCH", 1)
+    monkeypatch.setattr(warm_reading, "BATCH", 1)
     tier = MemoryTier()
     options = {"max_entries": 10, "tiers": [Layer(tier)] if tiers else None}
     cache = Cache(eviction_strategy="lru", **options)
@@ -691,7 +692,7 @@ def test_a_rate_is_kept_and_closing_does_not_wait_for_it(path):
     effect = next(flow)
     while True:
         try:
-            if isinstance(effect, warm.Wait):
+            if isinstance(effect, Wait):
                 pauses.append(effect.seconds)
                 effect = flow.send(False)
             else:

@@ -310,9 +310,17 @@ class Lower(Records):
         for position, level in reversed(list(enumerate(self.levels))):
             try:
                 yield from level.ask("clear")
-                yield from level.ask("bump", (self.names.everything,))
             except TierError:
                 self.owe_all(level)
+                continue
+            except BaseException:
+                for untold in self.levels[: position + 1]:
+                    self.owe_all(untold)
+                raise
+            try:
+                yield from level.ask("bump", (self.names.everything,))
+            except TierError:
+                level.owe((), (self.names.everything,))
             except BaseException:
                 for untold in self.levels[: position + 1]:
                     self.owe_all(untold)

@@ -149,7 +149,7 @@ class WarmEntries:
                 tags=dict.fromkeys(labels.tags, 0),
             )
             return Line(header, self._serializer.dump(self._bound(header), facts["value"], meta))
-        except (KeyError, TypeError, ValueError, EncodeError):
+        except (KeyError, TypeError, ValueError, RecursionError, EncodeError):
             return None  # `ValueError` is of a surrogate in a tag, say
 
     def _bound(self, header: bytes) -> bytes:
