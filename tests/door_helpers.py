@@ -27,6 +27,9 @@ ASYNCHRONOUS = frozenset(
         "invalidate_by_tags",
         "explain_key",
         "clear",
+        "save",
+        "restore",
+        "flush",
     }
 )
 

@@ -43,6 +43,24 @@ class Ended:
         return not self.watch.live or self.patience < 0
 
 
+class Bounded:
+    """Stands for a flight that is waited for until it is done, or until time is up.
+
+    Args:
+        flight: the flight.
+    """
+
+    def __init__(self, flight):
+        self.flight = flight
+        self.key = flight.key
+        self.patience = 10  # steps of others
+
+    @property
+    def done(self):
+        self.patience -= 1
+        return self.flight.done or self.patience < 0
+
+
 class Scheduler:
     """Takes turns between strands.
 
@@ -68,7 +86,9 @@ class Scheduler:
         """Carry out one effect of one strand."""
         ready = [strand for strand in self.strands if strand.ready]
         if not ready:  # time passes
-            ready = [strand for strand in self.strands if isinstance(strand.waits, Ended)]
+            ready = [
+                strand for strand in self.strands if isinstance(strand.waits, (Ended, Bounded))
+            ]
         assert ready, f"everyone waits: {[one.waits.key for one in self.strands]}"
         strand = self.random.choice(ready)
         self.now += 1
@@ -87,7 +107,8 @@ class Scheduler:
         if isinstance(effect, Start):
             self.begin(effect.flow)
         elif isinstance(effect, Wait):
-            strand.waits = effect.flight
+            strand.waits = effect.flight if effect.seconds is None else Bounded(effect.flight)
+            strand.answer = effect.flight.done  # as it is when the strand goes on, or before
         elif isinstance(effect, Call):
             loader = effect.flight.loader
             strand.answer = loader.function(*loader.args, **loader.named)

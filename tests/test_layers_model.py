@@ -185,6 +185,7 @@ class Machine(RuleBasedStateMachine):
 
     layout = ()
     reliable = True
+    writes = "through"
     directory = None
     numbers = itertools.count()
     found_below = 0
@@ -213,7 +214,8 @@ class Machine(RuleBasedStateMachine):
             life = 5 if ttl and number < far else None  # the farthest keeps everything
             shared = MemoryTier(name="near", clock=self.clock)
             for who, layers in self.layers.items():
-                layers.append(self.layer(kind, who, life, shared, chance))
+                layer = self.layer(kind, who, life, shared, chance)
+                layers.append(replace(layer, writes=self.writes, behind_entries=3))
         for who in self.models:
             self.open(who)
 
@@ -369,8 +371,13 @@ class Machine(RuleBasedStateMachine):
     def wait(self, seconds):
         self.clock.advance(seconds)
 
-    @rule(door=doors, who=whose, way=st.sampled_from(["restart", "restart", "clear"]))
-    def begin_anew(self, door, who, way):
+    @rule(
+        door=doors,
+        who=whose,
+        way=st.sampled_from(["restart", "restart", "clear"]),
+        warm=st.booleans(),
+    )
+    def begin_anew(self, door, who, way, warm):
         if way == "clear":
             self.call(door, who, "clear")
             self.models[who].entries.clear()
@@ -381,8 +388,17 @@ class Machine(RuleBasedStateMachine):
             return
         tiers = self.caches[who].sync.lower_tiers().values()
         if not any(tier["owed"] for tier in tiers):  # else a value given up might come back
+            path = self.directory / f"{self.at}{who}.warm"
+            if warm:
+                self.loop.run_until_complete(self.caches[who].save(path))
             self.close(who)
             self.open(who)
+            if warm:
+                self.loop.run_until_complete(self.caches[who].restore(path))
+
+    @rule(door=doors, who=whose)
+    def flush(self, door, who):
+        assert self.call(door, who, "flush") is True
 
     @invariant()
     def nothing_old_is_in_memory(self):
@@ -393,14 +409,30 @@ class Machine(RuleBasedStateMachine):
                     self.check(who, key, value)
 
 
-@pytest.mark.parametrize("reliable", [True, False], ids=["reliable", "failing"])
-@pytest.mark.parametrize("layout", LAYOUTS, ids="-".join)
-def test_a_cache_over_tiers_is_as_its_model(layout, reliable, tmp_path, monkeypatch, request):
+def kinds():
+    """Return layouts, each with whether its tiers are reliable, and how they are written."""
+    for layout in LAYOUTS:
+        for reliable in (True, False):
+            yield pytest.param(
+                layout, reliable, "through", id="-".join(layout) + ("" if reliable else "-failing")
+            )
+        if "redis" not in layout:
+            yield pytest.param(layout, True, "behind", id="-".join(layout) + "-behind")
+
+
+@pytest.mark.parametrize(("layout", "reliable", "writes"), list(kinds()))
+def test_a_cache_over_tiers_is_as_its_model(
+    layout, reliable, writes, tmp_path, monkeypatch, request
+):
     if "redis" in layout:
         request.getfixturevalue("redis_server")
     # Tags share counters on a disk by a salted hash: this salt lets none of these do so.
     monkeypatch.setattr(opening.secrets, "token_bytes", lambda size: b"s" * size)
-    test = type("Test", (Machine,), {"layout": layout, "reliable": reliable, "directory": tmp_path})
+    test = type(
+        "Test",
+        (Machine,),
+        {"layout": layout, "reliable": reliable, "directory": tmp_path, "writes": writes},
+    )
     run_state_machine_as_test(
         test,
         settings=settings(

@@ -227,7 +227,9 @@ def test_the_dashboard_for_grafana_asks_for_what_there_is(
                     assert label in labels[name] | {"le"}, (panel["title"], label)
     told = {name.removesuffix("_count").removesuffix("_sum") for name in labels}
     assert {name for name in told if name.endswith("_total")} <= asked | {
-        "scrubjay_tier_writes_total"
+        "scrubjay_tier_writes_total",
+        "scrubjay_tier_demoted_total",
+        "scrubjay_tier_lost_total",
     }
     assert board["templating"]["list"][1]["query"]["query"].startswith(
         "label_values(scrubjay_entries,"

@@ -24,6 +24,7 @@ from scrubjay.decorators import CachedFunction, Decorator, shared
 from scrubjay.errors import InvalidKeyError, UnpicklableCacheError
 from scrubjay.events import EventCallback, EventKind, Events
 from scrubjay.foundation import REFUSED
+from scrubjay.layered import CLOSING
 from scrubjay.layers import LowerLayer, Memory
 from scrubjay.observe.advice import Advice
 from scrubjay.observe.explanation import Explanation
@@ -116,6 +117,8 @@ class AdaptiveCache(Generic[K, V]):
         hard_timeout_seconds: float | None = None,
         early_refresh: float = 0.0,
         copy: Literal["deep"] | Callable[[Any], Any] | None = None,
+        warm_file: str | os.PathLike[str] | None = None,
+        warm_rate: float | None = None,
     ) -> None:
         self._sync: Cache[K, V] = Cache(
             max_size_mb,
@@ -150,6 +153,8 @@ class AdaptiveCache(Generic[K, V]):
             hard_timeout_seconds=hard_timeout_seconds,
             early_refresh=early_refresh,
             copy=copy,
+            warm_file=warm_file,
+            warm_rate=warm_rate,
         )
         if copy is not None:
             kind: Any = type(self)
@@ -211,9 +216,14 @@ class AdaptiveCache(Generic[K, V]):
     async def close(self) -> None:
         """End what runs in the background, and close the tiers that the cache has opened.
 
-        Entries stay: who goes on using the cache finds what is in memory.
+        Entries stay: who goes on using the cache finds what is in memory. With a `warm_file`
+        they are saved to it, the first time.
         """
         await self.stop()
+        ending = self._sync.ending()
+        if ending is not None:
+            await drivers.arun(ending)
+        await drivers.arun(self._sync.flushing(CLOSING, last=True))
         for tier in self._sync.own_tiers():
             closing = getattr(tier, "aclose", None)
             if closing is None:
@@ -479,6 +489,18 @@ class AdaptiveCache(Generic[K, V]):
         except InvalidKeyError:  # what has no bytes of its own is in memory alone
             tiers = []
         return describe_key(store, key, tiers)
+
+    async def flush(self, timeout_seconds: float | None = None) -> bool:
+        """Write what waits to be written below; see `Cache.flush`."""
+        return bool(await drivers.arun(self._sync.flushing(timeout_seconds)))
+
+    async def save(self, path: str | os.PathLike[str]) -> int:
+        """Save the entries of memory to a file; see `Cache.save`."""
+        return int(await drivers.arun(self._sync.saving(path)))
+
+    async def restore(self, path: str | os.PathLike[str], *, rate: float | None = None) -> int:
+        """Restore entries that `save` has saved; see `Cache.restore`."""
+        return int(await drivers.arun(self._sync.restoring(path, rate)))
 
     # What never waits
 

@@ -89,6 +89,14 @@ def member(name: str, kind: type[E], value: Any) -> E:
     raise InvalidArgumentError(f"{name}: {value!r} is not one of {known_values}")
 
 
+def word(name: str, value: Any, known: tuple[str, ...]) -> str:
+    """Return one of some words."""
+    if not isinstance(value, str) or value not in known:
+        words = ", ".join(map(repr, known))
+        raise InvalidArgumentError(f"{name}: {value!r} is not one of {words}")
+    return value
+
+
 def several(name: str, value: Any, what: str) -> Iterable[Any]:
     """Return an iterable that is not a string: that would be taken for its letters."""
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):

@@ -114,6 +114,9 @@ class Cache(Foundation[K, V]):
             usual, 0.0 never.
         copy: "deep", or a function that copies a value: what is stored is a copy then, and
             each value that is returned. None to keep and return the very objects.
+        warm_file: a file that `close` saves memory to, and from which it is restored, in the
+            background, when a cache is made: it is read once, and removed.
+        warm_rate: entries restored in a second, at most; None for as many as can be.
 
     Raises:
         InvalidArgumentError: an argument makes no sense; the message names it.
@@ -432,6 +435,57 @@ class Cache(Foundation[K, V]):
             wanted = [arguments.member("causes", RemovalCause, cause) for cause in several]
         self.listening = True
         return self._listeners.add(callback, wanted)
+
+    # Restarting
+
+    def flush(self, timeout_seconds: float | None = None) -> bool:
+        """Write what waits to be written to layers that are written behind, or demoted to.
+
+        Args:
+            timeout_seconds: how long that may take; None for any time.
+
+        Returns:
+            Whether nothing that was stored before waits any more. What could not be written,
+            as a tier has failed, does not wait: it is lost, and counted.
+        """
+        return bool(drivers.run(self.flushing(timeout_seconds)))
+
+    def save(self, path: str | os.PathLike[str]) -> int:
+        """Save the entries of memory to a file, the hottest first; return how many.
+
+        The file is written whole or not at all, for this user alone. Left out are entries whose
+        key is not made of strings, bytes, numbers, None and tuples, or whose value the
+        serializer does not take; and over a tier with `Redis` as its last, all values.
+
+        Args:
+            path: the file; one that is there is replaced.
+
+        Raises:
+            SnapshotError: it cannot be written.
+            MissingExtraError: no serializer was given, and the usual one is not installed.
+        """
+        return int(drivers.run(self.saving(path)))
+
+    def restore(self, path: str | os.PathLike[str], *, rate: float | None = None) -> int:
+        """Restore entries that `save` has saved, the hottest first; return how many.
+
+        Left out is what has expired or was invalidated since, what is there already, and what
+        there is no room for. Without tiers nobody knows what was invalidated between `save`
+        and this call: restore at the start, and each file once.
+
+        A file that is not there, is damaged, or of another cache, raises nothing: what is whole
+        is restored, and the rest told (`EventKind.CORRUPTION`).
+
+        Args:
+            path: the file.
+            rate: entries in a second, at most, which the call waits for; None for as many as
+                can be.
+
+        Raises:
+            InvalidArgumentError: an argument makes no sense.
+            MissingExtraError: no serializer was given, and the usual one is not installed.
+        """
+        return int(drivers.run(self.restoring(path, rate)))
 
     # Telling
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "CacheError",
+    "ConfigurationError",
     "ConsistencyError",
     "ConsistencyUnavailableError",
     "EncodeError",
@@ -15,6 +16,7 @@ __all__ = [
     "LoadTimeoutError",
     "MissingExtraError",
     "ReentrantLoadError",
+    "SnapshotError",
     "StaleReadError",
     "TierClosedError",
     "TierDeniedError",
@@ -32,6 +34,10 @@ class CacheError(Exception):
 
 class InvalidArgumentError(CacheError, ValueError):
     """An argument has a value that makes no sense; the message names it."""
+
+
+class ConfigurationError(InvalidArgumentError):
+    """Arguments make sense each, but not together; the message says why."""
 
 
 class InvalidArgumentTypeError(InvalidArgumentError, TypeError):
@@ -84,6 +90,10 @@ class EpochChangedError(ConsistencyError, RuntimeError):
 
 class InvalidTokenError(ConsistencyError, InvalidArgumentError):
     """A session's token was damaged, forged, or is none."""
+
+
+class SnapshotError(CacheError, OSError):
+    """Memory cannot be saved to a file, or what is there is none that can be read."""
 
 
 class TierError(CacheError):

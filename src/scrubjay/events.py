@@ -73,6 +73,10 @@ class EventKind(Enum):
     PREFETCH_USED = "prefetch_used"  # somebody asked for it
     PREFETCH_WASTED = "prefetch_wasted"  # it went before anybody asked
 
+    # A warm restart
+    SAVE = "save"  # amount, seconds, detail; memory was saved to a file
+    RESTORE = "restore"  # amount, seconds, detail; entries came back from a file
+
     # The optimization loop
     TUNE = "tune"  # detail: what it decided and why
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, TypeVar
 
 from scrubjay import arguments, layers, settings
-from scrubjay._core.constants import MISSING
+from scrubjay._core.constants import EVICTED, EVICTED_USED, MISSING
 from scrubjay._core.strategies import make_policy, strategy_name
 from scrubjay._core.terms import Terms
 from scrubjay._flow import drivers, load
@@ -26,11 +26,11 @@ from scrubjay.consistency.manager import ConsistencyManager
 from scrubjay.copying import copier, copying
 from scrubjay.errors import InvalidArgumentError
 from scrubjay.events import REMOVALS, Event, EventKind, Events
-from scrubjay.layered import Layered
 from scrubjay.observe.latency import Latency
 from scrubjay.observe.listeners import CAUSES, Listeners
 from scrubjay.observe.memory import Estimate
 from scrubjay.prefetcher import PredictivePrefetcher, loaders_of
+from scrubjay.restart import PathLike, Restartable, checked_serializer
 from scrubjay.tiers import scopes
 from scrubjay.types import (
     CacheConsistencyLevel,
@@ -56,7 +56,7 @@ _CHANGES = frozenset(  # removals after which what is known of a key is of the p
 )
 
 
-class Foundation(Layered[K, V]):
+class Foundation(Restartable[K, V]):
     """A store with all that a door needs. The arguments are those of `Cache`.
 
     Attributes:
@@ -102,10 +102,13 @@ class Foundation(Layered[K, V]):
         hard_timeout_seconds: float | None = None,
         early_refresh: float = 0.0,
         copy: Literal["deep"] | Callable[[Any], Any] | None = None,
+        warm_file: PathLike | None = None,
+        warm_rate: float | None = None,
     ) -> None:
         self.copier = copier(copy)
         memory, lower = layers.split(() if tiers is None else tiers)
         scope = scopes.scope(namespace, tenant)
+        self._serializer = checked_serializer(serializer)
         max_size_mb = settings.either("max_size_mb", max_size_mb, memory.max_size_mb)
         max_entries = settings.either("max_entries", max_entries, memory.max_entries)
         if max_size_mb is None and max_entries is None:
@@ -185,10 +188,13 @@ class Foundation(Layered[K, V]):
             self.keep_versions()
         manager.subscribed = self._tell_subscribers
         if lower:
-            self.lay(lower, memory, scope, serializer, clock)
+            if self._serializer is None:
+                self._serializer = Serializer()
+            self.lay(lower, memory, scope, self._serializer, clock)
         if self.copier is not None:
             self.defaults = True  # no put goes past what copies
             self.__class__ = copying(type(self))
+        self.keep_warm(warm_file, warm_rate)
         if Foundation.on_creation is not None:
             Foundation.on_creation(self)
 
@@ -434,10 +440,14 @@ class Foundation(Layered[K, V]):
     def close(self) -> None:
         """End loading ahead, and close the tiers that the cache has opened. Entries stay.
 
-        Who goes on using the cache finds what is in memory, and nothing below.
+        With a `warm_file` they are saved to it, the first time. Who goes on using the cache
+        finds what is in memory, and nothing below.
         """
         if self.prefetcher is not None:
             self.prefetcher.close()
+        ending = self.ending()
+        if ending is not None:
+            drivers.run(ending)
         super().close()
 
     def overtake(self, key: Any) -> None:
@@ -466,6 +476,9 @@ class Foundation(Layered[K, V]):
 
     def announce(self, key: Any, value: Any, cause: int) -> None:
         """Tell listeners and subscribers that an entry is gone."""
+        if self.demoting:
+            self.gone(key, value, cause)
+            cause = EVICTED if cause == EVICTED_USED else cause
         kind = CAUSES[cause]
         if kind is not RemovalCause.REPLACED:
             self.given_up(key)

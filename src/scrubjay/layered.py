@@ -8,14 +8,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from scrubjay import arguments, layers
-from scrubjay._core.constants import MISSING
+from scrubjay._core.constants import EVICTED, EVICTED_USED, MISSING
 from scrubjay._core.terms import Terms
 from scrubjay._flow import bulk, drivers, load
+from scrubjay._flow.behind import BehindLevel
 from scrubjay._flow.breaker import BreakerState
 from scrubjay._flow.bulk_coherent import BulkCoherent
 from scrubjay._flow.bulk_lower import BulkLower, Item
 from scrubjay._flow.bulk_stack import BulkStack
 from scrubjay._flow.effects import Flow
+from scrubjay._flow.flight import Flight
 from scrubjay._flow.keeper import keeper
 from scrubjay._flow.level import LevelCounts
 from scrubjay._flow.load import Demand
@@ -25,7 +27,7 @@ from scrubjay.clock import Clock, SystemClock
 from scrubjay.codecs import KeyEncoder, Serializer
 from scrubjay.consistency import ConsistencyManager, Session
 from scrubjay.consistency.sessions import Sessions
-from scrubjay.errors import InvalidArgumentTypeError, TierError
+from scrubjay.errors import ConfigurationError, TierError
 from scrubjay.events import Event, EventKind, Events
 from scrubjay.mapping import StoreMapping
 from scrubjay.observe.statistics import TierGroup
@@ -39,6 +41,11 @@ if TYPE_CHECKING:
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+
+CLOSING = 5.0  # seconds for which closing waits for what is to be written
+_NONE = Terms()
+_EVICTIONS = frozenset({EVICTED, EVICTED_USED})
 
 
 class Layered(StoreMapping[K, V]):
@@ -66,17 +73,18 @@ class Layered(StoreMapping[K, V]):
         lower: list[layers.LowerLayer],
         memory: layers.Memory,
         scope: str,
-        serializer: Any,
+        serializer: Serializer,
         clock: Clock | None,
     ) -> None:
         """Put the store upon tiers."""
-        if serializer is None:
-            serializer = Serializer()
-        elif not isinstance(serializer, Serializer):
-            raise InvalidArgumentTypeError(f"serializer: {serializer!r} is not a Serializer")
         last = lower[-1]
         levels = [layer.level(scope, clock, self.events, layer is last) for layer in lower]
         shared = levels.pop() if levels[-1].versioned else None
+        if shared is not None and any(isinstance(level, BehindLevel) for level in levels):
+            raise ConfigurationError(
+                f"writes: 'behind' is not for a cache over {shared.name}: copies there have the "
+                "version that it issues"
+            )
         time = SystemClock() if clock is None else clock
         encode = KeyEncoder(self.namespace, self.tenant)
         below = BulkLower(
@@ -94,8 +102,10 @@ class Layered(StoreMapping[K, V]):
             )
             if clock is None:  # a clock of one's own does not go on by itself
                 keeper.watch(self._shared, silence / 4.0)
-            self.listening = True  # of what memory gives up, too
             self.strict = level is CacheConsistencyLevel.STRONG
+        if self._shared is not None or self._stack.demotion is not None:
+            self.listening = True  # of what memory gives up
+        self.demoting = self._stack.demotion is not None
         self._loads.stack = self._stack
         self.layered = True
         self.defaults = True  # no put goes past the tiers
@@ -295,6 +305,10 @@ class Layered(StoreMapping[K, V]):
                 capacity_bytes=None if size is None else size.capacity,
                 state="ok" if level.state is BreakerState.CLOSED else level.state.value,
                 writes=counts.writes,
+                demoted=counts.demoted,
+                queued=level.queued,
+                oldest_seconds=level.oldest,
+                lost=counts.lost,
                 errors=counts.errors,
                 skipped=counts.skipped,
                 undecodable=counts.undecodable,
@@ -313,11 +327,27 @@ class Layered(StoreMapping[K, V]):
         for level in () if self._stack is None else self._stack.levels:
             level.counts = LevelCounts()
 
+    def flushing(self, timeout_seconds: Any = None, last: bool = False) -> Flow:
+        """Return the flow that writes what waits; its flight has whether all was.
+
+        Args:
+            timeout_seconds: how long that may take; None for any time.
+            last: whether what is left then is given up.
+        """
+        seconds = arguments.positive_or_none("timeout_seconds", timeout_seconds)
+        own = Flight(self._loads, "what waits", _NONE, None)
+        done = True
+        if self._stack is not None:
+            done = yield from self._stack.flush(seconds, last)
+        own.complete(done)
+        return own
+
     def close(self) -> None:
         """Close the tiers that the cache has opened. Entries in memory stay.
 
         Who goes on using the cache finds what is in memory, and nothing below.
         """
+        drivers.run(self.flushing(CLOSING, last=True))
         for tier in self.own_tiers():
             tier.close()
 
@@ -336,6 +366,11 @@ class Layered(StoreMapping[K, V]):
         """Note that memory has given an entry up."""
         if self._shared is not None:
             self._shared.given_up(key)
+
+    def gone(self, key: Any, value: Any, cause: int) -> None:
+        """Note that an entry has left memory, where it may go down."""
+        if self._stack is not None:
+            self._stack.gone(key, value, cause if cause in _EVICTIONS else None)
 
     def own_tiers(self) -> list[Tier]:
         """Return the tiers that the cache has opened."""

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from scrubjay import arguments
+from scrubjay._flow.behind import BehindLevel
 from scrubjay._flow.breaker import Breaker
 from scrubjay._flow.level import Level
 from scrubjay.clock import Clock, SystemClock
-from scrubjay.errors import InvalidArgumentError, InvalidArgumentTypeError
+from scrubjay.errors import ConfigurationError, InvalidArgumentError, InvalidArgumentTypeError
 from scrubjay.events import Events
 from scrubjay.tiers.disk import DiskTier
 from scrubjay.tiers.protocol import Tier
@@ -25,6 +28,7 @@ from scrubjay.tiers.redis import RedisTier
 __all__ = ["Disk", "Layer", "LowerLayer", "Memory", "Redis"]
 
 _MB = 1 << 20
+_WRITES = ("through", "behind", "demoted")
 _METHODS = ("get_many", "put_many", "delete_many", "counters", "bump", "clear")
 _SHARED_METHODS = ("fetch", "write", "delete", "lease", "fill", "barrier", "on_invalidated")
 
@@ -59,6 +63,13 @@ class LowerLayer:
             its own when it hears nothing of changes.
         lease_seconds: likewise: how long the others wait for the one that loads a key, before
             they load it themselves. Loads should take less.
+        writes: what is written there: all that is stored or loaded, before the call returns
+            ("through") or later ("behind"); or only what memory evicts and is worth it
+            ("demoted").
+        demote: whether what memory evicts is written there also where all is, if the tier has
+            given it up itself.
+        behind_seconds: how long a write waits at most: what a crash loses.
+        behind_entries: how many wait at most; beyond, they are written through.
     """
 
     ttl_seconds: float | None = None
@@ -66,6 +77,10 @@ class LowerLayer:
     retry_seconds: float = 1.0
     max_silence_seconds: float = 5.0
     lease_seconds: float = 10.0
+    writes: Literal["through", "behind", "demoted"] = "through"
+    demote: bool = False
+    behind_seconds: float = 1.0
+    behind_entries: int = 1000
 
     def tier_for(self, scope: str, clock: Clock | None, events: Events) -> Tier:
         """Return the tier that a cache uses."""
@@ -89,14 +104,29 @@ class LowerLayer:
             arguments.count("failures", self.failures),
             arguments.positive("retry_seconds", self.retry_seconds),
         )
+        writes = arguments.word("writes", self.writes, _WRITES)
         tier = self.tier_for(scope, clock, events)
-        return Level(
+        if last and is_shared(tier) and (writes != "through" or self.demote):
+            raise ConfigurationError(
+                f"writes: {tier.name} issues the versions of all nodes, so it must be written through"
+            )
+        kind: Callable[..., Level] = Level
+        seconds = arguments.positive("behind_seconds", self.behind_seconds)
+        entries = arguments.count("behind_entries", self.behind_entries)
+        if writes == "behind":
+            if self.demote:
+                raise ConfigurationError("demote: it is for a layer that is written through")
+            now = (SystemClock() if clock is None else clock).monotonic
+            kind = partial(BehindLevel, seconds, entries, now, clock is None)
+        return kind(
             tier,
             breaker,
             events,
             ttl,
             owned=not isinstance(self, Layer),
             versioned=last and is_shared(tier),
+            demotes=self.demote,
+            demoted=writes == "demoted",
         )
 
 

@@ -123,3 +123,9 @@ cdef class Arrangement:
     @cython.locals(slot=int, segment=int, count=cython.uchar)
     cdef int victim_but(self, int keep) noexcept
     cdef void clear(self) noexcept
+    @cython.locals(hits=cython.uint)
+    cdef bint has_news(self, int slot) noexcept
+    @cython.locals(segment=int, slot=int, news=int)
+    cdef int rank(self, object found) except -1
+    @cython.locals(slot=int)
+    cdef int collect(self, int segment, int news, object found) except -1

@@ -437,6 +437,40 @@ class Arrangement:
         self.outlook.counts[keep] = count
         return slot
 
+    def rank(self, found: Any) -> int:
+        """Append all slots to an array: about in the order in which they would go.
+
+        What was read since it was looked at last is kept before what was not.
+        """
+        for segment in (PROBATION, WINDOW):
+            self.collect(segment, 0, found)
+        for segment in (PROBATION, WINDOW):
+            self.collect(segment, 1, found)
+        self.collect(PROTECTED, 0, found)
+        self.collect(PROTECTED, 1, found)
+        for news in range(2):
+            self.values.begin_walk()
+            slot = self.values.walk()
+            while slot != NONE:
+                if self.has_news(slot) == (news != 0):
+                    found.append(slot)
+                slot = self.values.walk()
+        return 0
+
+    def has_news(self, slot: int) -> bool:
+        """Tell whether an entry was read since it was looked at last."""
+        hits: int = self.columns.hits[slot] & 0x3FFFFFFF
+        return hits != self.seen[slot] >> 2
+
+    def collect(self, segment: int, news: int, found: Any) -> int:
+        """Append those of a segment that were read since the last look, or those that were not."""
+        slot = self.segments.head[segment]
+        while slot != NONE:
+            if self.has_news(slot) == (news != 0):
+                found.append(slot)
+            slot = self.segments.link[2 * slot + 1]
+        return 0
+
     def clear(self) -> None:
         """Forget the entries, not the keys' popularity."""
         self.segments.clear()

@@ -11,6 +11,7 @@ MOST = 1 << 62  # entries or bytes: no bound
 NONE = -1  # no slot
 NEVER = float("inf")  # a deadline
 EVICTED, EXPIRED, INVALIDATED, TAG, DEPENDENCY, REPLACED, CLEARED, REJECTED = range(8)
+EVICTED_USED = 8  # evicted, and read before: told so where it is asked for
 MISSING: Any = object()  # no value, where None is one
 STORED, AGAIN, FENCED, EXPIRED_SLOT, NEW_NODES, PRESENT, REFUSED = range(7)  # what became of a step
 LAST_MOMENT = 4294967295.0  # 32 bits: eight years and a half

@@ -7,7 +7,7 @@ cdef int NONE
 cdef class Node:
     cdef readonly object key
     cdef readonly int slot
-    cdef readonly bint stored
+    cdef public bint stored
     cdef readonly bint gone
     cdef public object flight
     cdef readonly int pins

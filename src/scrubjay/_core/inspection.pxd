@@ -14,6 +14,8 @@ cdef class Inspection(Steps):
     cdef object facts_at(self, object key, double now)
     @cython.locals(columns=Columns, expires=bint)
     cpdef object row(self, int slot, double now)
+    @cython.locals(columns=Columns)
+    cdef double hard_deadline(self, int slot) except? -1.0
     @cython.locals(columns=Columns, stamp=cython.longlong)
     cpdef object item_at(self, int slot, double now)
     cpdef bint contains(self, object key) except *

@@ -62,12 +62,20 @@ class Inspection(Steps):
             "ttl": columns.span[slot] if expires and columns.span[slot] >= 0.0 else None,
             "idle": columns.idle[slot] if columns.has_idle and columns.idle[slot] > 0.0 else None,
             "deadline": columns.deadline[slot] if expires else float("inf"),
+            "hard": self.hard_deadline(slot),
             "priority": columns.priority[slot] if columns.has_priority else 1.0,
             "cost": columns.cost[slot] if columns.has_cost else 0.0,
             "version": columns.version[slot] if columns.has_version else 0,
             "tags": frozenset() if self.labels is None else self.labels.of(slot),
             "dependencies": [] if node is None else [other.key for other in node.needs],
         }
+
+    def hard_deadline(self, slot: int) -> float:
+        """Return when the entry in `slot` expires however often it is read, or infinity."""
+        columns = self.columns
+        if columns.has_idle and columns.idle[slot] > 0.0:
+            return columns.hard[slot]
+        return columns.deadline[slot] if columns.has_deadline else float("inf")
 
     def item_at(self, slot: int, now: float) -> tuple[Any, Any] | None:
         """Return key and value of the live entry in `slot`, or None."""

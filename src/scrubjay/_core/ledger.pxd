@@ -19,6 +19,8 @@ cdef int CLEARED
 cdef int DROPPED
 cdef int GIVEN_UP
 cdef int EVICTED
+cdef int EVICTED_USED
+cdef unsigned int COUNT
 cdef int EXPIRED
 
 cdef class Ledger(Table):
@@ -42,6 +44,7 @@ cdef class Ledger(Table):
     cdef long long[::1] removed
     cdef readonly double origin
     cdef double last
+    cdef public bint demoting
     cdef public double grace
     cdef bint uncompiled
     cdef unsigned int tick
@@ -70,7 +73,7 @@ cdef class Ledger(Table):
     cdef object exchange_accesses(self, list keys, object marks, int size)
     @cython.locals(paused=bint)
     cdef int provide_prefetched(self, long long room, long long byte_room, long long lifetime) except -1
-    @cython.locals(cause=int)
+    @cython.locals(cause=int, used=bint)
     cdef int take_out(self, int slot, double now, long long stamp) noexcept
     cdef int due(self, double now, bint exactly) noexcept
     @cython.locals(before=int, slots=int, paused=bint)
@@ -80,6 +83,8 @@ cdef class Ledger(Table):
     @cython.locals(slot=int)
     cdef int collect_garbage(self, object slots, int cause, object garbage) except -1
     cdef int watch(self) except -1
+    @cython.locals(paused=bint)
+    cpdef object ranked(self)
     cpdef int reconsider(self) except -1
     @cython.locals(paused=bint)
     cpdef object gather(self, bint go_on)

@@ -18,9 +18,11 @@ from scrubjay._core.claims import Claims
 from scrubjay._core.columns import Columns
 from scrubjay._core.constants import (
     CLEARED,
+    COUNT,
     DROPPED,
     EMPTY,
     EVICTED,
+    EVICTED_USED,
     EXPIRED,
     GIVEN_UP,
     LAST_MOMENT,
@@ -66,6 +68,7 @@ class Ledger(Table):
         self.graph: Graph | None = None
         self.flights = Claims()  # the loads under way, by key
         self.wheel: Wheel | None = None
+        self.demoting = False  # whether it is told apart what was read before it was evicted
         self.grace = 0.0  # seconds for which expired entries stay; set before there is one
         self.origin = self.now()
         self.last = self.origin  # when something was stored last
@@ -270,9 +273,10 @@ class Ledger(Table):
             cause = EXPIRED
         elif self.accesses.size > 0 and not self.prefetched.holds(slot):
             self.accesses.append(self.cells[2 * slot], GIVEN_UP, 0)
+        used = self.demoting and cause == EVICTED and self.columns.hits[slot] & COUNT > 0
         self.take(slot)
         self.removed[cause] += 1
-        return cause
+        return EVICTED_USED if used else cause
 
     def collect_garbage(self, slots: Iterable[int], cause: int, garbage: list[Any]) -> int:
         """Take several entries out; append key, value and cause of each to `garbage`."""
@@ -405,6 +409,15 @@ class Ledger(Table):
         self.watch()
         return 0
 
+    def ranked(self) -> Any:
+        """Return the slots as the policy would give them up, the first first; or None."""
+        paused = self.pause()
+        try:
+            found = array("i")
+            return found if self.policy.rank(found) else None
+        finally:
+            self.resume(paused)
+
     def reconsider(self) -> int:
         """Let the policy change what the traffic so far asks to be changed."""
         return self.policy.reconsider()
@@ -456,6 +469,7 @@ indivisible(
     "overdue",
     "provide",
     "provide_prefetched",
+    "ranked",
     "reconsider",
     "reserve",
     "take_if",

@@ -13,6 +13,10 @@ cdef class Links:
     cdef int add_list(self) except -1
     @cython.locals(last=int)
     cdef void append(self, int line, int slot) noexcept
+    @cython.locals(first=int)
+    cdef void prepend(self, int line, int slot) noexcept
+    @cython.locals(slot=int)
+    cdef int collect(self, int line, object found) except -1
     @cython.locals(before=int, after=int)
     cdef void unlink(self, int line, int slot) noexcept
     @cython.locals(line=int)

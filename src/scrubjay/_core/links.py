@@ -7,6 +7,7 @@ operations are O(1). An entry costs eight bytes.
 from __future__ import annotations
 
 from array import array
+from typing import Any
 
 from scrubjay._core.columns import resized
 from scrubjay._core.constants import NONE
@@ -54,6 +55,26 @@ class Links:
             self.link[2 * last + 1] = slot
         self.tail[line] = slot
         self.length[line] += 1
+
+    def prepend(self, line: int, slot: int) -> None:
+        """Make `slot` the oldest of list `line`."""
+        first = self.head[line]
+        self.link[2 * slot] = NONE
+        self.link[2 * slot + 1] = first
+        if first == NONE:
+            self.tail[line] = slot
+        else:
+            self.link[2 * first] = slot
+        self.head[line] = slot
+        self.length[line] += 1
+
+    def collect(self, line: int, found: Any) -> int:
+        """Append the members of list `line` to an array, the oldest first."""
+        slot = self.head[line]
+        while slot != NONE:
+            found.append(slot)
+            slot = self.link[2 * slot + 1]
+        return 0
 
     def unlink(self, line: int, slot: int) -> None:
         """Take `slot` out of list `line`, which must hold it."""

@@ -103,7 +103,7 @@ class Operations(Removal):
                 status = self.enter(key, h, value, size, terms, None, (), -1)
             else:
                 status = self.enter_dependent(key, h, value, size, terms)
-        if status == REFUSED and not terms.ahead:
+        if status == REFUSED and not terms.ahead and terms.uses < 0:
             self.rejected += 1
             self.remove(key, REJECTED)
         if self.flights.count > 0 and terms.fence is None:
@@ -193,6 +193,8 @@ class Operations(Removal):
                     continue
                 if size > self.value_limit:
                     return REFUSED
+                if terms.uses >= 0 and self.crowded(slot, size):
+                    return REFUSED
                 if (
                     self.weighted
                     and slot == NONE
@@ -200,7 +202,7 @@ class Operations(Removal):
                     and self.declined(h, size, terms, now)
                 ):
                     return REFUSED
-                if (terms is IF_ABSENT or terms.ahead) and slot != NONE:
+                if (terms is IF_ABSENT or terms.ahead or terms.uses >= 0) and slot != NONE:
                     if self.contains(key):
                         return PRESENT
                     if self.stamp != stamp:

@@ -12,6 +12,7 @@ cdef class Policy:
     cdef void bound(self, long long entries, long long size) noexcept
     cdef bint declines(self, unsigned int h, long long size, double priority, double cost, long long lacking) noexcept
     cdef void insert(self, int slot) noexcept
+    cdef void restore(self, int slot, int uses) noexcept
     cdef void hit(self, int slot) noexcept
     cdef int heed_sessions(self) except -1
     cdef void asked(self, int slot, unsigned int session) noexcept
@@ -20,6 +21,7 @@ cdef class Policy:
     cdef int victim(self) noexcept
     @cython.locals(slot=int)
     cdef int victim_but(self, int keep) noexcept
+    cdef bint rank(self, object found) except -1
     cdef void clear(self) noexcept
     cdef int reconsider(self) except -1
     cdef int settle(self) except -1

@@ -58,6 +58,15 @@ class Policy:
     def insert(self, slot: int) -> None:
         """A new entry is there, its columns filled."""
 
+    def restore(self, slot: int, uses: int) -> None:
+        """An entry is there again from before, and all that were restored so far were hotter.
+
+        Args:
+            slot: the entry. Its hit counter will be raised by its uses.
+            uses: how often it was read.
+        """
+        self.insert(slot)
+
     def hit(self, slot: int) -> None:
         """The entry was read; its hit counter has been raised."""
 
@@ -85,6 +94,14 @@ class Policy:
         slot = self.victim()
         self.insert(keep)
         return slot
+
+    def rank(self, found: Any) -> bool:
+        """Append all slots to an array, what would go first first; part of a step.
+
+        Returns:
+            Whether this policy has such an order. It may be about right only.
+        """
+        return False
 
     def clear(self) -> None:
         """All entries are gone."""

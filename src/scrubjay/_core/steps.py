@@ -219,7 +219,11 @@ class Steps(Ledger):
             self.prefetched.enter(slot, self.requests, size)
         elif fresh or held:
             columns.hits[slot] = 0
-            self.policy.insert(slot)
+            if terms.uses < 0:
+                self.policy.insert(slot)
+            else:
+                self.policy.restore(slot, terms.uses)
+                columns.hits[slot] += terms.uses
         else:
             self.policy.replaced(slot)
         return STORED

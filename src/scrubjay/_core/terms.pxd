@@ -8,3 +8,4 @@ cdef class Terms:
     cdef readonly tuple dependencies
     cdef readonly object fence
     cdef public bint ahead
+    cdef public int uses

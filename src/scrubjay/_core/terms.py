@@ -17,6 +17,9 @@ class Terms:
         dependencies: keys that it was made from.
         fence: an object whose attribute ``void`` forbids the store once it is true.
         ahead: whether nobody has asked for the value yet.
+        uses: how often an entry was read that is restored from before: it is stored only
+            where there is room and nothing of the key is, and goes before its equals.
+            Negative for one that is new.
     """
 
     def __init__(
@@ -29,6 +32,7 @@ class Terms:
         dependencies: tuple[Any, ...] = (),
         fence: Any = None,
         ahead: bool = False,
+        uses: int = -1,
     ) -> None:
         self.ttl = ttl
         self.idle = idle
@@ -38,6 +42,7 @@ class Terms:
         self.dependencies = dependencies
         self.fence = fence
         self.ahead = ahead
+        self.uses = uses
         self.plain = (
             ttl < 0.0
             and idle < 0.0

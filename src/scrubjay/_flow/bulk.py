@@ -43,6 +43,7 @@ def read_many(
     terms: Terms,
     function: Callable[..., Any] | None,
     demand: Demand | None = None,
+    uses: Mapping[Any, int] | None = None,
 ) -> Flow:
     """Return a completed flight with a dict of the keys that are there by now.
 
@@ -54,6 +55,7 @@ def read_many(
         terms: under which loaded values are stored.
         function: called with a list of keys to load; None to load none.
         demand: how fresh the missing ones must be, where memory alone cannot tell.
+        uses: how often each key was read, if they are restored: see `Terms`.
     """
     began = monotonic()
     found: dict[Any, Any] = {}
@@ -71,6 +73,9 @@ def read_many(
         whole = Flight(cache, _SEVERAL, terms, loader)
         flights = _claim(cache, whole, rest)
         parts = _parts(whole, flights)
+        if uses is not None:
+            for part in parts:
+                part.uses = uses.get(part.key, -1)
         others = [flight for flight in flights if not _is_part(whole, flight)]
         try:
             for flight in [whole, *others] if parts else others:

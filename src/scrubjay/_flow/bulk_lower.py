@@ -39,13 +39,17 @@ class Written(NamedTuple):
         key: its key.
         name: its key as bytes.
         item: what is to be stored.
-        records: one for each level; None where it cannot carry its labels.
+        records: one for each level; None where it cannot carry its labels, or is not to.
+        meta: its conditions.
+        counters: of its labels and of its key, where they are to be remembered.
     """
 
     key: Any
     name: bytes
     item: Item
     records: list[TierRecord | None]
+    meta: Meta
+    counters: Counters
 
 
 class Fill(NamedTuple):
@@ -90,14 +94,24 @@ class BulkLower(Lower):
         names = [self._encode(flight.key) for flight in sought]
         rest = list(zip(sought, names, strict=True))
         found: dict[Flight, tuple[Found, Counters]] = {}
+        before: dict[Level, dict[bytes, int]] = {}
         for level in self.levels:
             if not rest:
                 break
+            if level.demotes:
+                owns = {one for _, name in rest for one in self._own(name)}
+                before[level] = dict((yield from self._counters(level, sorted(owns))) or {})
             here = yield from self._look_in_many(level, rest)
             for flight, one in here.items():
                 prepare(flight, one.meta)
             confirmed = yield from self._confirm_many(level, here)
             for flight, counters in confirmed.items():
+                if before:
+                    own = self._own(here[flight].name)
+                    known: Counters = {
+                        near: _only(numbers, own) for near, numbers in before.items()
+                    }
+                    self.join(counters, known, here[flight])
                 found[flight] = here[flight], counters
             rest = [pair for pair in rest if pair[0] not in found]
         return found
@@ -174,7 +188,7 @@ class BulkLower(Lower):
                 try:
                     record = self.record(level, name, value, meta, tags, counters)
                 except EncodeError as error:
-                    self._refused(level, error)
+                    self.refused(level, error)
                     rest.remove(fill)
                 else:
                     if record is not None:
@@ -184,8 +198,15 @@ class BulkLower(Lower):
             try:
                 if records:
                     yield from level.put(records)
+                if changed and level.demoted:
+                    gone = [fill.name for fill in rest if fill.changed]
+                    yield from level.ask("delete_many", gone)
                 if changed:
-                    yield from level.ask("bump", changed)
+                    numbers = yield from level.bump(changed)
+                    moved = dict(zip(changed, numbers, strict=bool(numbers)))
+                    for fill in rest if numbers else ():
+                        own = [moved[name] for name in fill.changed]
+                        self.moved_on(fill.counters, level, fill.changed, own)
             except TierError:
                 level.owe(names, changed)  # they may be there, and nobody would know
             except BaseException:
@@ -201,17 +222,31 @@ class BulkLower(Lower):
         """
         names = [self._encode(item.key) for item in items]
         counters = yield from self.counters(items[0].terms)
-        return [
-            Written(item.key, name, item, self._records(item, name, counters))
-            for item, name in zip(items, names, strict=True)
-        ]
+        written = []
+        for item, name in zip(items, names, strict=True):
+            meta = self.meta_of(item.terms)
+            records = [
+                self.record(level, name, item.value, meta, item.terms.tags, counters)
+                for level in self.levels
+            ]
+            written.append(Written(item.key, name, item, records, meta, dict(counters)))
+        return written
 
-    def _records(self, item: Item, name: bytes, counters: Counters) -> list[TierRecord | None]:
-        meta = self.meta_of(item.terms)
-        return [
-            self.record(level, name, item.value, meta, item.terms.tags, counters)
-            for level in self.levels
-        ]
+    def counters_of_each(
+        self, terms: Terms, keys: Sequence[Any]
+    ) -> Generator[Effect, Any, list[Counters]]:
+        """Return the counters for entries whose values are about to be made, for each key."""
+        shared = yield from self.counters(terms)
+        each: list[Counters] = [dict(shared) for _ in keys]
+        for level in self.levels:
+            if level.demotes:
+                names = [self.names.of_key(key) for key in keys]
+                own = yield from self._counters(level, names)
+                known = shared[level]
+                for counters, name in zip(each, names, strict=True):
+                    lost = own is None or known is None
+                    counters[level] = None if lost else {**(known or {}), name: (own or {})[name]}
+        return each
 
     def write_many(self, batch: Sequence[Written]) -> Generator[Effect, Any, list[bool]]:
         """Store values in every tier, the farthest first; tell of each whether one kept it."""
@@ -232,9 +267,13 @@ class BulkLower(Lower):
                             before or (record is not None and next(stored))
                             for before, record in zip(kept, given, strict=True)
                         ]
-                    yield from level.ask("bump", changed)
+                    numbers = yield from level.bump(changed)
+                    for one, own, number in zip(batch, changed, numbers, strict=bool(numbers)):
+                        self.moved_on(one.counters, level, (own,), (number,))
                 except TierError:
                     level.owe(names, changed)
+                    for one in batch:
+                        one.counters[level] = None
         except BaseException:
             for one in batch:
                 self.disown(one.key)
@@ -250,3 +289,10 @@ def _part_of(counters: Counters, names: Mapping[bytes, int]) -> Counters:
         level: None if known is None else {name: known[name] for name in names}
         for level, known in counters.items()
     }
+
+
+def _only(numbers: Mapping[bytes, int], names: Sequence[bytes]) -> dict[bytes, int] | None:
+    """Return the numbers of some names; None if one is not known."""
+    if not all(name in numbers for name in names):
+        return None
+    return {name: numbers[name] for name in names}

@@ -11,7 +11,6 @@ from scrubjay._core.terms import Terms
 from scrubjay._flow.bulk_lower import BulkLower, Fill, Item, Written
 from scrubjay._flow.effects import Effect, Flow
 from scrubjay._flow.flight import Flight, Part
-from scrubjay._flow.labels import Named
 from scrubjay._flow.level import Level
 from scrubjay._flow.stack import Loads, Ready, Stack
 from scrubjay.codecs import Meta
@@ -77,7 +76,7 @@ class BulkStack(Stack):
         def prepare(part: Flight, meta: Meta) -> None:
             if part.void:
                 return
-            named[part] = names = tuple(map(Named, meta.dependencies))
+            named[part] = names = lower.needs_of(meta, lower.name_of(part.key))
             part.terms = lower.terms_of(meta, names, part)
             if names:
                 self._loads.pin(part, names)
@@ -99,6 +98,7 @@ class BulkStack(Stack):
             except Exception as error:
                 failed[part] = error
                 continue
+            self._note(part.key, name, value, meta, frozenset(meta.tags), counters, level)
             if EventKind.PROMOTE in lower.events.wanted:
                 lower.events.publish(Event(EventKind.PROMOTE, part.key, tier=level.name))
             fill = Fill(
@@ -129,8 +129,9 @@ class BulkStack(Stack):
         Returns:
             None for a key that somebody else is loading, elsewhere.
         """
-        ready = Ready(counters=(yield from self.lower.counters(parts[0].terms)))
-        return dict.fromkeys(parts, ready)
+        keys = [part.key for part in parts]
+        counters = yield from self.bulk.counters_of_each(parts[0].terms, keys)
+        return {part: Ready(counters=own) for part, own in zip(parts, counters, strict=True)}
 
     def dismiss_many(self, absent: Sequence[tuple[Part, Ready]]) -> Generator[Effect, Any, None]:
         """Note that nothing was loaded for some keys."""
@@ -172,6 +173,10 @@ class BulkStack(Stack):
                 )
         work = partial(lower.fill_many, levels=lower.levels)
         yield from self._turns.within_many(fills, work, whole)
+        for fill in fills:
+            if self.demotion is not None and fill.valid():
+                key, name, value, meta, tags, counters, _, _ = fill
+                self._note(key, name, value, meta, tags, counters)
         return failed
 
     # Changing
@@ -196,9 +201,11 @@ class BulkStack(Stack):
             self._store.overtake(one.key)
         kept = yield from self.bulk.write_many(batch)
         total = 0
-        for (key, _, item, _), below in zip(batch, kept, strict=True):
+        for one, below in zip(batch, kept, strict=True):
+            key, name, item = one.key, one.name, one.item
             try:
                 stored = item.keep(self.lower.in_memory(item.terms))
+                self._note(key, name, item.value, one.meta, item.terms.tags, one.counters)
                 self._remove_dependents(key)
                 total += stored or below
             except BaseException as error:  # the others must not be left as they were, too

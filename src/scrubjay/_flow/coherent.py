@@ -143,6 +143,7 @@ class Coherent(CoherentReading):
         if flight.owner.keep(flight, value, self.lower.in_memory(terms)):
             copy = Copy(filled.version, filled.watch, labels)
             self._copies.hold(name, Holding(flight.key, copy, watches))
+            self._note(flight.key, name, value, meta, frozenset(), {})
         if self.lower.levels:
             work = self.lower.fill(
                 name, value, meta, (), {}, self.lower.levels, (), self._validity(flight)
@@ -198,6 +199,8 @@ class Coherent(CoherentReading):
             elif self.lower.levels:
                 yield from self.lower.forget((name,), ())
             stored = self._put_in_memory(key, name, terms, keep, written, labels, began)
+            if written is not None and written.value is not None:
+                self._note(key, name, value, meta, frozenset(), {})
             self._remove_dependents(key)
         except BaseException:
             self.disown(key)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from scrubjay._core.constants import MISSING
 from scrubjay._core.store import Store
 from scrubjay._core.terms import Terms
 from scrubjay._flow.copies import Copies, Holding
+from scrubjay._flow.demotion import Origin
 from scrubjay._flow.effects import Effect
 from scrubjay._flow.flight import Flight
 from scrubjay._flow.labels import Named
@@ -71,6 +72,8 @@ class CoherentReading(Stack):
         self._owner = os.urandom(8)
         self._leases = itertools.count()
         self._copies.listen(shared.tier)
+        if self.demotion is not None:
+            self.demotion.still = self._still_live
         forks.watch(self)
 
     def given_up(self, key: Any) -> None:
@@ -81,6 +84,18 @@ class CoherentReading(Stack):
         """Return the version of which changes would be told; None if there is no copy."""
         held = self._copies.of(name)
         return held.copy.version if held is not None and held.live else None
+
+    def _still_live(
+        self, level: Level, origins: Sequence[Origin]
+    ) -> Generator[Effect, Any, list[Origin]]:
+        """Return those of some entries that are copies of what is still the last version."""
+        yield from ()
+        live = []
+        for one in origins:
+            held = self._copies.of(one.name)
+            if held is not None and held.live and held.copy.version == one.meta.version:
+                live.append(one)
+        return live
 
     def look_after(self, now: float) -> None:
         """Give up the copies of which nobody would have told for too long.
@@ -93,6 +108,8 @@ class CoherentReading(Stack):
     def after_fork(self) -> None:
         """Begin anew: nobody tells a child of changes to what its parent has read."""
         self._copies.after_fork()
+        if self.demotion is not None:
+            self.demotion.begin_anew()
         self._owner = os.urandom(8)
 
     def find(self, flight: Flight) -> Generator[Effect, Any, Any]:
@@ -120,6 +137,7 @@ class CoherentReading(Stack):
                 self._loads.pin(flight, named)
             self._store.put_under(flight.key, found.value, _waiting(flight))
             self._copies.hold(name, held)
+            self._note(flight.key, name, found.value, found.meta, frozenset(), {}, level)
             return found.value
         return MISSING
 
@@ -225,6 +243,7 @@ class CoherentReading(Stack):
         if self._store.put_under(flight.key, found.value, _waiting(flight)):
             copy = Copy(record.version, record.watch, labels)
             self._copies.hold(name, Holding(flight.key, copy, watches))
+            self._note(flight.key, name, found.value, meta, frozenset(), {})
         if self.lower.levels:
             work = self.lower.fill(
                 name, found.value, meta, (), {}, self.lower.levels, (), self._validity(flight)
@@ -331,4 +350,6 @@ class CoherentReading(Stack):
 def _waiting(flight: Flight) -> Terms:
     """Return the conditions of what was found: if nobody has asked for it yet, they say so."""
     flight.terms.ahead = flight.unasked
+    if not flight.joined:
+        flight.terms.uses = flight.uses
     return flight.terms

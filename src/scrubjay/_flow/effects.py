@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from scrubjay._flow.flight import Flight
-from scrubjay.tiers.protocol import Tier
 
 
 class Call(NamedTuple):
@@ -39,13 +38,19 @@ class Wait(NamedTuple):
     seconds: float | None = None
 
 
+class Askable(Protocol):
+    """A tier, or whatever else may have to wait for a device."""
+
+    blocking: bool
+
+
 class Ask(NamedTuple):
     """Call a method of a tier; send back what it returns.
 
     Who wants to know is told the seconds that it took, and what it raised.
     """
 
-    tier: Tier
+    tier: Askable
     method: str
     arguments: tuple[Any, ...]
     named: Mapping[str, Any] = MappingProxyType({})

@@ -101,6 +101,7 @@ class Flight:
     value: Any = MISSING
     error: BaseException | None = None
     ahead = False  # nobody has asked for it: it is loaded ahead
+    uses = -1  # how often it was read, if it is restored; see `Terms`
     joined = False  # somebody who did not begin it waits for it
     seconds = 0.0  # that the loader took
     began: float | None = None  # when that was prepared, if it matters

@@ -53,6 +53,8 @@ class Names:
     def __init__(self, encode: Callable[[Any], bytes], prefix: bytes) -> None:
         self.encode = encode
         self._prefix = prefix
+        #: the counter that moves on when a tier is cleared
+        self.everything = b"a" + prefix
 
     def of_key(self, key: Any) -> bytes:
         """Return the counter that moves on when a key changes."""

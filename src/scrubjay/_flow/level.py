@@ -28,7 +28,9 @@ class LevelCounts:
     errors = 0  # calls that failed
     skipped = 0  # calls that were not made, as the breaker was open
     writes = 0
+    demoted = 0  # of these, what memory had evicted
     undecodable = 0
+    lost = 0  # writes that waited, and were given up
 
 
 class Level:
@@ -41,6 +43,8 @@ class Level:
         ttl_seconds: how long a record lives there at most; None for as long as the entry.
         owned: whether it is closed with the cache.
         versioned: whether its records have versions: a `SharedTier` used as one.
+        demotes: whether it takes what memory evicts.
+        demoted: whether it takes nothing else.
     """
 
     def __init__(
@@ -51,12 +55,16 @@ class Level:
         ttl_seconds: float | None = None,
         owned: bool = False,
         versioned: bool = False,
+        demotes: bool = False,
+        demoted: bool = False,
     ) -> None:
         self.tier = tier
         self.name = tier.name
         self.ttl = math.inf if ttl_seconds is None else ttl_seconds
         self.owned = owned
         self.versioned = versioned
+        self.demotes = demotes or demoted
+        self.demoted = demoted
         self._delete = "delete" if versioned else "delete_many"
         self.counts = LevelCounts()
         self.debts = Debts()
@@ -117,6 +125,26 @@ class Level:
         kept: list[bool] = yield from self.ask("put_many", records)
         self.counts.writes += sum(kept)
         return kept
+
+    def bump(self, names: Sequence[bytes]) -> Generator[Effect, Any, Sequence[int]]:
+        """Have the counters of keys move on with what was stored under them; return them."""
+        numbers: list[int] = yield from self.ask("bump", names)
+        return numbers
+
+    @property
+    def queued(self) -> int:
+        """How many writes wait."""
+        return 0
+
+    @property
+    def oldest(self) -> float:
+        """For how many seconds the oldest of them has been waiting."""
+        return 0.0
+
+    def flush(self, until: float | None, last: bool = False) -> Generator[Effect, Any, bool]:
+        """Write what waits: nothing does."""
+        yield from ()
+        return True
 
     def owe(self, keys: Sequence[bytes], names: Sequence[bytes]) -> None:
         """Note that records and counters there may be of the past."""

@@ -8,10 +8,12 @@ from typing import Any
 
 from scrubjay._core.claims import Claims
 from scrubjay._core.constants import MISSING, STORED
+from scrubjay._core.section import undisturbed
 from scrubjay._core.store import Store
 from scrubjay._core.terms import Terms
 from scrubjay._flow.failures import Failures
 from scrubjay._flow.flight import Flight
+from scrubjay._flow.overtaken import Overtaken
 from scrubjay._flow.resilience import Resilience, Stale
 from scrubjay._flow.stack import Stack
 from scrubjay.events import Event, EventKind, Events
@@ -60,6 +62,7 @@ class Loading:
         self._events = events
         self.stack: Stack | None = None
         self._flights: Claims = store.flights
+        self._restorations: tuple[Overtaken, ...] = ()
         store.attentive = failures is not None
 
     # What a flow asks for
@@ -138,6 +141,8 @@ class Loading:
             return False
         if self._failures is not None:
             self._failures.forget(flight.key)
+        for one in self._restorations:
+            one.note_key(flight.key)  # what was saved of it is older
         self._stored(flight.key)
         return True
 
@@ -216,8 +221,24 @@ class Loading:
 
     # What overtakes loads
 
+    def begin_restoring(self, one: Overtaken) -> None:
+        """Have it noted, from now on, what changes."""
+        undisturbed(self._set_restorations, (one, True))
+
+    def end_restoring(self, one: Overtaken) -> None:
+        """Note no more there."""
+        undisturbed(self._set_restorations, (one, False))
+
+    def _set_restorations(self, change: tuple[Overtaken, bool]) -> None:
+        own, begins = change
+        others = tuple(one for one in self._restorations if one is not own)
+        self._restorations = (*others, own) if begins else others
+        self._store.attentive = self._failures is not None or bool(self._restorations)
+
     def overtake(self, key: Any) -> None:
         """Void what is being loaded for `key` and for what depends on it."""
+        for one in self._restorations:
+            one.note_key(key)
         if self._flights.count:
             self.replace(key)
         self.overtake_dependents(key)
@@ -233,6 +254,8 @@ class Loading:
 
     def overtake_tags(self, tags: frozenset[str]) -> None:
         """Void what is being loaded with one of the tags, or from what carries one."""
+        for one in self._restorations:
+            one.note_tags(tags)
         for flight in self._flights.values() if self._flights.count else ():
             if flight.terms.tags & tags:
                 self._void(flight)
@@ -243,6 +266,8 @@ class Loading:
 
     def overtake_all(self) -> None:
         """Void every load under way and forget every failure."""
+        for one in self._restorations:
+            one.note_all()
         for flight in self._flights.values():
             self._void(flight)
         if self._failures is not None:
@@ -256,6 +281,9 @@ class Loading:
     def _overtake_nodes(self, nodes: list[Any]) -> None:
         if not nodes:
             return
+        for one in self._restorations:
+            for node in nodes:
+                one.note_key(node.key)
         if self._failures is not None:
             for node in nodes:
                 self._failures.forget(node.key)

@@ -7,7 +7,7 @@ promotions of one key follow one another; see `in_turn`.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from scrubjay._core.terms import Terms
 from scrubjay._flow.effects import Effect
@@ -17,6 +17,20 @@ from scrubjay._flow.records import BROKEN, Counters, Found, Records
 from scrubjay._flow.resilience import Stale
 from scrubjay.codecs import Meta, Undecodable
 from scrubjay.errors import EncodeError, TierError
+
+
+class Wrote(NamedTuple):
+    """What came of storing a value.
+
+    Attributes:
+        kept: whether a tier has kept it.
+        meta: its conditions.
+        counters: of its labels and of its key, where they are to be remembered.
+    """
+
+    kept: bool
+    meta: Meta
+    counters: Counters
 
 
 class Lower(Records):
@@ -41,13 +55,17 @@ class Lower(Records):
             flight: on whose behalf it is looked for.
         """
         name = self._encode(key)
+        before: Counters = {}
         for level in self.levels:
+            if level.demotes:
+                before[level] = yield from self._counters(level, self._own(name))
             found = yield from self.look_in(level, key, name, flight)
             if found is not None:
                 prepare(found.meta)
                 counters = yield from self._confirm(key, found, flight)
                 if counters is None:
                     continue
+                self.join(counters, before, found)
                 age = self.age(found.meta)
                 if age < 0.0:
                     return found, counters
@@ -95,17 +113,54 @@ class Lower(Records):
             self.count_miss(found.level, key, flight)
         return counters
 
-    def counters(self, terms: Terms) -> Generator[Effect, Any, Counters]:
-        """Return the counters for an entry whose value is about to be made."""
+    def join(self, counters: Counters, before: Counters, found: Found) -> None:
+        """Add to the counters of nearer tiers those of a key itself, where entries are demoted."""
+        for level, own in before.items():
+            known = counters.get(level, {})
+            if level is found.level:
+                known = self.labels_of(found.meta)
+            counters[level] = None if own is None or known is None else {**known, **own}
+
+    def counters(
+        self, terms: Terms, key: Any = None, own: bool = False
+    ) -> Generator[Effect, Any, Counters]:
+        """Return the counters for an entry whose value is about to be made.
+
+        Args:
+            terms: its conditions.
+            key: its key.
+            own: whether the counter of the key is of interest, where entries are demoted.
+        """
         counters: Counters = {}
+        names = []
         if terms.tags or terms.dependencies:
             names = list(self.names.of_entry(terms, self._store))
-            for level in self.levels:
-                counters[level] = yield from self._counters(level, names)
+        for level in self.levels:
+            further = []
+            if level.demotes:
+                further = [self.names.of_key(key)] if own else []
+                further.append(self.names.everything)
+            if names or further:
+                asked = list(dict.fromkeys((*names, *further)))
+                counters[level] = yield from self._counters(level, asked)
         return counters
 
+    def unchanged(self, level: Level, origins: Sequence[Any]) -> Generator[Effect, Any, list[Any]]:
+        """Return those of some `Origin`s of which no counter has moved on."""
+        known = [(one, one.counters.get(level)) for one in origins]
+        names = {name for _, counters in known for name in counters or ()}
+        if not names:
+            return []
+        numbers = yield from level.ask("counters", sorted(names))
+        now = dict(zip(sorted(names), numbers, strict=True))
+        return [
+            one
+            for one, counters in known
+            if counters and all(now[name] == count for name, count in counters.items())
+        ]
+
     def _counters(
-        self, level: Level, names: list[bytes]
+        self, level: Level, names: Sequence[bytes]
     ) -> Generator[Effect, Any, Mapping[bytes, int] | None]:
         try:
             numbers = yield from level.ask("counters", names)
@@ -145,10 +200,13 @@ class Lower(Records):
                 record = self.record(level, name, value, meta, tags, counters)
                 if record is not None:
                     yield from level.put([record])
+                elif changed and level.demoted:
+                    yield from level.ask("delete_many", (name,))
                 if changed:
-                    yield from level.ask("bump", changed)
+                    numbers = yield from level.bump(changed)
+                    self.moved_on(counters, level, changed, numbers)
             except EncodeError as error:
-                self._refused(level, error)
+                self.refused(level, error)
                 return
             except TierError:
                 level.owe((name,), changed)  # it may be there, and nobody would know
@@ -156,12 +214,21 @@ class Lower(Records):
                 level.owe((name,), changed)
                 raise
 
+    @staticmethod
+    def moved_on(
+        counters: Counters, level: Level, names: Sequence[bytes], numbers: Sequence[int]
+    ) -> None:
+        """Note that the counters of keys have moved on with what is stored under them."""
+        known = counters.get(level)
+        if level.demotes and known is not None:
+            counters[level] = {**known, **dict(zip(names, numbers, strict=True))}
+
     def overwrite(self, name: bytes, value: Any, meta: Meta) -> Generator[Effect, Any, None]:
         """Store a value in every tier, in turn."""
         yield from self.fill(name, value, meta, (), {}, self.levels, (), lambda: True)
 
-    def write(self, key: Any, value: Any, terms: Terms) -> Generator[Effect, Any, bool]:
-        """Store a value in every tier, the farthest first; tell whether one has kept it.
+    def write(self, key: Any, value: Any, terms: Terms) -> Generator[Effect, Any, Wrote]:
+        """Store a value in every tier, the farthest first.
 
         Raises:
             EncodeError: the value cannot be written as bytes; nothing has changed.
@@ -182,13 +249,15 @@ class Lower(Records):
                     else:
                         (stored,) = yield from level.put([record])
                         kept = kept or stored
-                    yield from level.ask("bump", changed)
+                    numbers = yield from level.bump(changed)
+                    self.moved_on(counters, level, changed, numbers)
                 except TierError:
                     level.owe((name,), changed)
+                    counters[level] = None
         except BaseException:
             self.disown(key)
             raise
-        return kept
+        return Wrote(kept, meta, counters)
 
     def renew(self, key: Any, ttl: float, idle: float) -> Generator[Effect, Any, None]:
         """Give the records of a key another time to live, and leave what they are void by.
@@ -249,8 +318,22 @@ class Lower(Records):
             try:
                 yield from level.ask("clear")
             except TierError:
-                level.debts.add_all()
+                self.owe_all(level)
+                continue
             except BaseException:
                 for untold in self.levels[: position + 1]:
-                    untold.debts.add_all()
+                    self.owe_all(untold)
                 raise
+            try:
+                yield from level.ask("bump", (self.names.everything,))
+            except TierError:
+                level.owe((), (self.names.everything,))
+            except BaseException:
+                for untold in self.levels[: position + 1]:
+                    self.owe_all(untold)
+                raise
+
+    def owe_all(self, level: Level) -> None:
+        """Note that all records of a level must go."""
+        level.debts.add_all()
+        level.owe((), (self.names.everything,))

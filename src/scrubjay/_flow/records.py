@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 from scrubjay._core.store import Store
 from scrubjay._core.terms import Terms
 from scrubjay._flow.flight import Flight
-from scrubjay._flow.labels import Names
+from scrubjay._flow.labels import Named, Names
 from scrubjay._flow.level import Level
 from scrubjay.clock import Clock
 from scrubjay.codecs import KeyEncoder, Meta, Reason, Serializer, Undecodable
@@ -87,6 +87,11 @@ class Records:
         self._store = store
         self._refusals = 0
 
+    @property
+    def longest(self) -> float:
+        """For how many seconds an entry is in memory at most; infinity for any number."""
+        return self._memory_ttl
+
     def name_of(self, key: Any) -> bytes:
         """Return a key as bytes.
 
@@ -133,6 +138,31 @@ class Records:
     def memory_left(self, created: float) -> float:
         """Return for how many seconds memory may still show what was stored at a time."""
         return created + self._memory_ttl - self._store.now_seconds()
+
+    def _own(self, name: bytes) -> tuple[bytes, bytes]:
+        """Return the counters of a key itself, and of all keys."""
+        return self.names.of_name(name), self.names.everything
+
+    def needs_of(self, meta: Meta, name: bytes) -> tuple[Any, ...]:
+        """Return what a record depends on, as keys in memory, but for itself."""
+        own = self._own(name)
+        return tuple(Named(need) for need in meta.dependencies if need not in own)
+
+    def demoted(self, level: Level, origin: Any) -> TierRecord:
+        """Return a record for what memory has evicted: it goes with its own key, too.
+
+        Args:
+            level: where it goes.
+            origin: an `Origin`.
+
+        Raises:
+            EncodeError: the value cannot be written as bytes.
+        """
+        known = origin.counters.get(level)
+        meta = origin.meta
+        if known is not None:
+            meta = self.labelled(meta, origin.tags, known)
+        return self.sealed(level, origin.name, origin.value, meta)
 
     def labels_of(self, meta: Meta) -> dict[bytes, int]:
         """Return the counters that a record carries."""
@@ -203,17 +233,19 @@ class Records:
         tags: Iterable[str],
         counters: Counters,
     ) -> TierRecord | None:
-        """Return a record for a level, or None if it cannot carry its labels there.
+        """Return a record for a level; None if it cannot carry its labels there, or is not to.
 
         Raises:
             EncodeError: the value cannot be written as bytes.
         """
+        if level.demoted:
+            return None
         if level in counters:
             known = counters[level]
             if known is None:
                 return None
-            itself = self.names.of_name(name)  # nothing goes with what it is itself
-            known = {label: count for label, count in known.items() if label != itself}
+            own = self._own(name)  # nothing goes with what it is itself
+            known = {label: count for label, count in known.items() if label not in own}
             meta = self.labelled(meta, tags, known)
         return self.sealed(level, name, value, meta)
 
@@ -234,7 +266,7 @@ class Records:
         try:
             return self.sealed(level, name, value, meta)
         except EncodeError as error:
-            self._refused(level, error)
+            self.refused(level, error)
             return None
 
     def renewed(self, meta: Meta, ttl: float, idle: float) -> Meta:
@@ -263,7 +295,8 @@ class Records:
             level.counts.misses += 1
         self._tell(EventKind.TIER_MISS, key, level)
 
-    def _refused(self, level: Level, error: EncodeError) -> None:
+    def refused(self, level: Level, error: EncodeError) -> None:
+        """Tell that a value has no bytes."""
         if EventKind.REJECT in self.events.wanted:
             self.events.publish(Event(EventKind.REJECT, tier=level.name, detail=str(error)))
         elif not self._refusals:

@@ -7,16 +7,19 @@ the farthest first, and memory last: until then everyone here reads what was the
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
+from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
 from scrubjay._core.constants import DEPENDENCY, MISSING
 from scrubjay._core.store import Store
 from scrubjay._core.terms import Terms
+from scrubjay._flow.demotion import Demotion, Origin
 from scrubjay._flow.effects import Effect, Flow
 from scrubjay._flow.flight import Flight
 from scrubjay._flow.labels import Named
 from scrubjay._flow.level import Level
 from scrubjay._flow.lower import Lower
+from scrubjay._flow.records import Counters
 from scrubjay._flow.resilience import Stale
 from scrubjay._flow.turns import ALL_KEYS, Turns
 from scrubjay.codecs import Meta
@@ -65,6 +68,10 @@ class Stack:
         self._loads = loads
         self._turns = Turns()
         self._clearing = 0
+        #: what memory evicts goes there; None if nothing does
+        self.demotion: Demotion | None = None
+        if any(level.demotes for level in lower.levels):
+            self.demotion = Demotion(store, lower, self._turns)
 
     # Reading
 
@@ -75,7 +82,7 @@ class Stack:
 
         def prepare(meta: Meta) -> None:
             nonlocal named
-            named = tuple(map(Named, meta.dependencies))
+            named = lower.needs_of(meta, lower.name_of(key))
             flight.terms = lower.terms_of(meta, named, flight)
             if named:
                 self._loads.pin(flight, named)
@@ -92,6 +99,8 @@ class Stack:
         own = lower.terms_of(meta, named, flight)
         own.ahead = flight.unasked
         self._store.put_under(key, value, own)
+        if not flight.void:
+            self._note(key, name, value, meta, frozenset(meta.tags), counters, level)
         nearer = lower.levels[: lower.levels.index(level)]
         if EventKind.PROMOTE in lower.events.wanted:
             lower.events.publish(Event(EventKind.PROMOTE, key, tier=level.name))
@@ -126,7 +135,7 @@ class Stack:
 
     def prepare(self, flight: Flight, anew: bool) -> Generator[Effect, Any, Ready]:
         """Return what must be known before the loader of a flight is called."""
-        return Ready(counters=(yield from self.lower.counters(flight.terms)))
+        return Ready(counters=(yield from self.lower.counters(flight.terms, flight.key, True)))
 
     def release(self, key: Any, ready: Ready) -> Generator[Effect, Any, None]:
         """Let others load a key for which a loader has failed."""
@@ -149,10 +158,11 @@ class Stack:
         if flight.void:
             return
         changed = (lower.names.of_key(flight.key),) if anew else ()
+        name, meta = lower.name_of(flight.key), lower.meta_of(terms)
         work = lower.fill(
-            lower.name_of(flight.key),
+            name,
             value,
-            lower.meta_of(terms),
+            meta,
             terms.tags,
             ready.counters,
             lower.levels,
@@ -160,8 +170,29 @@ class Stack:
             self._validity(flight),
         )
         yield from self._turns.within(flight.key, work, flight)
+        if not flight.void:
+            self._note(flight.key, name, value, meta, terms.tags, ready.counters)
         if anew:
             self._remove_dependents(flight.key)
+
+    def _note(
+        self,
+        key: Any,
+        name: bytes,
+        value: Any,
+        meta: Meta,
+        tags: frozenset[str],
+        counters: Counters,
+        level: Level | None = None,
+    ) -> None:
+        """Remember what was stored in memory, where it may go down when it is evicted."""
+        if self.demotion is not None:
+            self.demotion.note(Origin(key, name, value, meta, tags, counters, level))
+
+    def gone(self, key: Any, value: Any, evicted: int | None) -> None:
+        """Note that an entry has left memory: for want of room, if there is a cause."""
+        if self.demotion is not None:
+            self.demotion.gone(self.lower.name_of(key), value, evicted)
 
     def _validity(self, flight: Flight) -> Callable[[], bool]:
         return lambda: not flight.void and not self._clearing
@@ -200,15 +231,17 @@ class Stack:
         session: Session | None,
     ) -> Flow:
         self._store.overtake(key)
-        kept = yield from self.lower.write(key, value, terms)
+        wrote = yield from self.lower.write(key, value, terms)
         try:
             stored = keep(self.lower.in_memory(terms))
+            name = self.lower.name_of(key)
+            self._note(key, name, value, wrote.meta, terms.tags, wrote.counters)
             self._remove_dependents(key)
         except BaseException:
             self.lower.disown(key)
             self._store.remove(key)
             raise
-        return stored or kept
+        return stored or wrote.kept
 
     def forget(self, key: Any, session: Session | None = None) -> Flow:
         """Remove a key everywhere; its flight has how many entries are gone."""
@@ -247,6 +280,8 @@ class Stack:
         try:
             self._store.overtake_all()
             yield from self._turns.others()
+            if self.demotion is not None:
+                self.demotion.forget()
             try:
                 yield from self.lower.forget_all()
             finally:  # as above
@@ -266,6 +301,8 @@ class Stack:
             own = max(0.0, min(ttl, self.left(key, facts)))
         there = self._store.renewed(key, own, idle)
         if there:
+            if self.demotion is not None:
+                self.demotion.renew(self.lower.name_of(key), ttl, idle)
             yield from self.lower.renew(key, ttl, idle)
         return there
 
@@ -285,6 +322,21 @@ class Stack:
         node = graph.find(key)
         for dependent in () if node is None else tuple(node.dependents):
             self._store.remove(dependent.key, DEPENDENCY)
+
+    def flush(self, seconds: float | None, last: bool) -> Generator[Effect, Any, bool]:
+        """Write what waits to be; return whether all was.
+
+        Args:
+            seconds: how long that may take; None for any time.
+            last: whether what is left then is given up.
+        """
+        until = None if seconds is None else monotonic() + seconds
+        if self.demotion is not None:
+            yield from self.demotion.flush()
+        done = True
+        for level in self.levels:
+            done = (yield from level.flush(until, last)) and done
+        return done
 
     @property
     def levels(self) -> tuple[Level, ...]:

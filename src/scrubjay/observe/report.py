@@ -150,4 +150,8 @@ def _memory(cache: Any, numbers: CacheStatistics) -> TierGroup:
         "skipped": 0,
         "undecodable": 0,
         "owed": 0,
+        "demoted": 0,
+        "queued": 0,
+        "oldest_seconds": 0.0,
+        "lost": 0,
     }

@@ -91,9 +91,13 @@ class TierGroup(TypedDict):
     capacity_bytes: int | None  # None: no bound
     state: str  # "ok", or what is wrong with it
     writes: int  # records that it has kept
+    demoted: int  # of these, what memory had evicted
     errors: int  # calls that failed
     skipped: int  # calls that were not made, as it had failed before
     undecodable: int  # records that could not be read
+    queued: int  # writes that wait
+    oldest_seconds: float  # for how long the oldest of them has
+    lost: int  # writes that waited, and were given up
     owed: int  # removals that it has not been told of yet
 
 

@@ -235,6 +235,11 @@ class Adaptive(Policy):
             self.way = self.trials.way
             self.live.adopt(self.way)
 
+    def rank(self, found: Any) -> bool:
+        """What the segments or the values would give up first, as far as can be told."""
+        self.live.rank(found)
+        return True
+
     def clear(self) -> None:
         """Forget the entries, not the keys' popularity."""
         self.columns.noted = 0

@@ -13,5 +13,9 @@ cdef class LFU(Policy):
     cdef unsigned int age
     @cython.locals(key=cython.uint)
     cdef void place(self, int slot) noexcept
+    @cython.locals(key=cython.uint)
+    cdef void restore(self, int slot, int uses) noexcept
+    @cython.locals(step=cython.uint)
+    cdef bint rank(self, object found) except -1
     @cython.locals(uses=cython.uint)
     cdef void hit(self, int slot) noexcept

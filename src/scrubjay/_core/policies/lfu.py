@@ -52,6 +52,15 @@ class LFU(Policy):
         self.uses[slot] = 0
         self.place(slot)
 
+    def restore(self, slot: int, uses: int) -> None:
+        """Enter the entry at the old end of the rank that its uses give it."""
+        if uses > MOST:
+            uses = MOST
+        self.uses[slot] = uses
+        key = self.age + self.uses[slot]
+        self.key[slot] = key
+        self.rings.prepend(key % RING, slot)
+
     def hit(self, slot: int) -> None:
         """One more use, counted from the present age."""
         self.rings.unlink(self.key[slot] % RING, slot)
@@ -80,6 +89,12 @@ class LFU(Policy):
         slot = self.victim()
         self.place(keep)
         return slot
+
+    def rank(self, found: Any) -> bool:
+        """The lowest rank first."""
+        for step in range(RING):
+            self.rings.collect((self.age + step) % RING, found)
+        return True
 
     def clear(self) -> None:
         """Forget everything."""

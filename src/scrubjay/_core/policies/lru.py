@@ -25,6 +25,10 @@ class LRU(Policy):
         """The newest entry is the most recent one."""
         self.order.append(0, slot)
 
+    def restore(self, slot: int, uses: int) -> None:
+        """The entry is older than all that are there."""
+        self.order.prepend(0, slot)
+
     def hit(self, slot: int) -> None:
         """Move the entry to the recent end."""
         if self.order.tail[0] != slot:
@@ -38,6 +42,11 @@ class LRU(Policy):
     def victim(self) -> int:
         """Return the least recently used entry."""
         return self.order.head[0]
+
+    def rank(self, found: Any) -> bool:
+        """The least recently used first."""
+        self.order.collect(0, found)
+        return True
 
     def clear(self) -> None:
         """Forget everything."""

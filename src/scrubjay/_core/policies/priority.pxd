@@ -15,6 +15,8 @@ cdef class Priority(Policy):
     @cython.locals(number=int)
     cdef void insert(self, int slot) noexcept
     @cython.locals(number=int)
+    cdef void restore(self, int slot, int uses) noexcept
+    @cython.locals(number=int)
     cdef void hit(self, int slot) noexcept
     @cython.locals(number=int)
     cdef int victim(self) noexcept

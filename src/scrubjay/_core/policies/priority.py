@@ -60,6 +60,12 @@ class Priority(Policy):
         self.level[slot] = number
         self.levels.append(number, slot)
 
+    def restore(self, slot: int, uses: int) -> None:
+        """Enter the entry as the oldest of its priority."""
+        number = self.number_of(self.columns.priority[slot])
+        self.level[slot] = number
+        self.levels.prepend(number, slot)
+
     def hit(self, slot: int) -> None:
         """Move the entry to the recent end of its priority."""
         number = self.level[slot]
@@ -85,6 +91,12 @@ class Priority(Policy):
             del self.numbers[heappop(self.queue)]
             self.spare.append(number)
         return NONE
+
+    def rank(self, found: Any) -> bool:
+        """The lowest priority first, within it the least recently used."""
+        for priority in sorted(self.numbers):
+            self.levels.collect(self.numbers[priority], found)
+        return True
 
     def clear(self) -> None:
         """Forget everything."""

@@ -12,6 +12,7 @@ cdef class TTL(Policy):
     cdef long long[::1] order
     cdef readonly int expiring
     cdef long long turn
+    cdef void enter(self, int slot, long long order) noexcept
     cdef bint sooner(self, int one, int other) noexcept
     @cython.locals(above=int)
     cdef void rise(self, int slot, int at) noexcept

@@ -72,15 +72,27 @@ class TTL(Policy):
         self.place[slot] = at
 
     def insert(self, slot: int) -> None:
-        """Enter the entry by its deadline."""
+        """A new entry is the youngest of its equals."""
         self.turn += 1
-        self.order[slot] = self.turn
+        self.enter(slot, self.turn)
+
+    def enter(self, slot: int, order: int) -> None:
+        """Enter the entry by its deadline, among equals by its order."""
+        self.order[slot] = order
         if not self.columns.has_deadline or self.columns.deadline[slot] == NEVER:
             self.place[slot] = NONE
             self.lasting.append(0, slot)
         else:
             self.expiring += 1
             self.rise(slot, self.expiring - 1)
+
+    def restore(self, slot: int, uses: int) -> None:
+        """Enter the entry by its deadline, as the oldest of its equals."""
+        self.turn += 1
+        self.enter(slot, -self.turn)
+        if self.place[slot] == NONE:
+            self.lasting.unlink(0, slot)
+            self.lasting.prepend(0, slot)
 
     def hit(self, slot: int) -> None:
         """Renew a lasting entry; one with an idle time has a later deadline by now."""
@@ -113,6 +125,18 @@ class TTL(Policy):
         if self.expiring > 0:
             return self.heap[0]
         return self.lasting.head[0]
+
+    def rank(self, found: Any) -> bool:
+        """What expires soonest first, then the lasting."""
+        rows = [
+            (self.columns.deadline[slot], self.order[slot], slot)
+            for slot in self.heap[: self.expiring]
+        ]
+        rows.sort()
+        for _, _, slot in rows:
+            found.append(slot)
+        self.lasting.collect(0, found)
+        return True
 
     def clear(self) -> None:
         """Forget everything."""

@@ -49,6 +49,8 @@ _COUNTED = frozenset(  # what no statistics tell, and what does not happen all t
         EventKind.QUARANTINE,
         EventKind.DISCARD,
         EventKind.FULL,
+        EventKind.SAVE,
+        EventKind.RESTORE,
         EventKind.TUNE,
     }
 )
@@ -131,6 +133,10 @@ _TEXTS = {
     "tier_bytes": "Bytes in a tier",
     "tier_limit_bytes": "Bound on the bytes of a tier",
     "tier_owed": "Removals that a tier has not been told of yet",
+    "tier_queued": "Writes that wait",
+    "tier_oldest_seconds": "For how long the oldest write that waits has",
+    "tier_demoted": "Records that a tier has kept as memory had evicted them",
+    "tier_lost": "Writes that waited, and were given up",
     "tier_writes": "Records that a tier has kept",
     "tier_errors": "Calls of a tier that failed",
     "tier_skipped": "Calls of a tier that were not made, as it had failed before",
@@ -186,6 +192,10 @@ class _Families:
         self._gauge("tier_bytes", cache, group["bytes"], tier=tier)
         self._gauge("tier_limit_bytes", cache, group["capacity_bytes"], tier=tier)
         self._gauge("tier_owed", cache, group["owed"], tier=tier)
+        self._gauge("tier_queued", cache, group["queued"], tier=tier)
+        self._gauge("tier_oldest_seconds", cache, group["oldest_seconds"], tier=tier)
+        self._count("tier_demoted", cache, group["demoted"], tier=tier)
+        self._count("tier_lost", cache, group["lost"], tier=tier)
         self._count("tier_writes", cache, group["writes"], tier=tier)
         self._count("tier_errors", cache, group["errors"], tier=tier)
         self._count("tier_skipped", cache, group["skipped"], tier=tier)

@@ -1,0 +1,345 @@
+"""A tier that is written behind: who stores waits for memory, and a thread writes later.
+
+What waits is one record a key, the last one, so that what is stored again and again is written
+once ("coalescing"). Who looks through this cache finds what waits before he asks the tier. Removals
+do not wait: they take out what does, let what is being written come to its end, and then go to
+the tier. So nothing comes back; what a crash loses are stores of the last seconds, in place of which
+the tier has what it had before. See `docs/decisions/0030-write-behind.md`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from asyncio import CancelledError
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, NamedTuple
+
+from scrubjay._core.section import undisturbed
+from scrubjay._core.terms import Terms
+from scrubjay._flow import drivers
+from scrubjay._flow.effects import Effect, Flow, Start, Wait
+from scrubjay._flow.flight import Flight
+from scrubjay._flow.level import Level
+from scrubjay._flow.workers import Workers
+from scrubjay.errors import TierError
+from scrubjay.events import Event, EventKind
+from scrubjay.tiers.protocol import TierRecord
+
+_BATCH = 64  # records that are written in one go
+_NONE = Terms()
+
+_workers = Workers(4)
+
+
+class Waiting(NamedTuple):
+    """A record that is to be written.
+
+    Attributes:
+        record: the record.
+        since: the monotonic time from which on its key has had something to be written.
+    """
+
+    record: TierRecord
+    since: float
+
+
+class BehindLevel(Level):
+    """A lower tier of one cache that is written behind.
+
+    Args:
+        seconds: how long a record waits at most, while the tier answers.
+        entries: how many wait at most; beyond, they are written through.
+        now: tells the monotonic time.
+        alone: whether a thread writes by itself; not where time does not go on by itself.
+        *given, **named: as for `Level`.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        entries: int,
+        now: Callable[[], float],
+        alone: bool,
+        *given: Any,
+        **named: Any,
+    ) -> None:
+        super().__init__(*given, **named)
+        self._seconds = seconds
+        self._entries = entries
+        self._now = now
+        self._alone = alone
+        self._due = threading.Event()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._queue: dict[bytes, Waiting] = {}  # the oldest first
+        self._changed: dict[bytes, None] = {}  # counters that are to be bumped
+        self._writing: dict[bytes, tuple[TierRecord, Flight]] = {}
+        self._disowned: set[bytes] = set()  # of these, what must go when it is written
+        self._called = False  # whether a thread will come
+        self._full = False
+
+    def waited(self, seconds: float) -> None:
+        """Forget how long somebody waited."""
+
+    def after_fork(self) -> None:
+        """Leave what waits to the parent, who writes it."""
+        super().after_fork()
+        self._due = threading.Event()
+        self._begin()
+
+    @property
+    def queued(self) -> int:
+        """How many records wait, or are being written."""
+        return len(self._queue) + len(self._writing)
+
+    @property
+    def oldest(self) -> float:
+        """For how many seconds the oldest record has been waiting."""
+        since = [one.since for one in undisturbed(list, self._queue.values())[:1]]
+        return max(0.0, self._now() - since[0]) if since else 0.0
+
+    # Asking
+
+    def get(self, names: Sequence[bytes]) -> Generator[Effect, Any, list[bytes | None]]:
+        """Return the blobs of records, first of those that wait."""
+        found: dict[bytes, bytes | None] = {
+            name: blob for name in names if (blob := self._waiting(name)) is not None
+        }
+        rest = [name for name in names if name not in found]
+        if rest:
+            blobs = yield from super().get(rest)
+            found.update((name, blob) for name, blob in zip(rest, blobs, strict=True))
+        return [found.get(name) for name in names]
+
+    def _waiting(self, name: bytes) -> bytes | None:
+        writing = self._writing.get(name)  # first: it goes from the queue to there
+        waiting = self._queue.get(name)
+        if waiting is not None:
+            return waiting.record.value
+        if writing is not None:
+            return writing[0].value
+        written = self._writing.get(name)
+        return None if written is None else written[0].value
+
+    def put(self, records: list[TierRecord]) -> Generator[Effect, Any, list[bool]]:
+        """Let records wait; those for which there is no room are written now."""
+        beyond: list[TierRecord] = undisturbed(self._enter, records)
+        kept: dict[bytes, bool] = {}
+        if beyond:
+            if not self._full:
+                self._full = True
+                self._tell(EventKind.FULL, f"{len(self._queue)} writes wait: it is written through")
+            names = [record.key for record in beyond]
+            yield from self._let_end(names)
+            stored = yield from super().put(beyond)
+            kept = dict(zip(names, stored, strict=True))
+        else:
+            self._full = False
+        self._call()
+        return [kept.get(record.key, True) for record in records]
+
+    def bump(self, names: Sequence[bytes]) -> Generator[Effect, Any, Sequence[int]]:
+        """Let counters move on with the records that wait; who asks for one has it move first."""
+        undisturbed(self._changed.update, dict.fromkeys(names))
+        self._call()
+        yield from ()
+        return ()
+
+    def ask(self, method: str, *given: Any, **named: Any) -> Generator[Effect, Any, Any]:
+        """Call a method of the tier; what waits and is concerned comes first, or goes."""
+        if method == "delete_many":
+            undisturbed(self._drop, given[0])
+            yield from self._let_end(given[0])
+        elif method == "clear":
+            undisturbed(self._drop_all, None)
+            yield from self._let_end(undisturbed(list, self._writing))
+        elif method == "counters":
+            late = [name for name in given[0] if name in self._changed]
+            if late:
+                yield from super().ask("bump", late)
+                undisturbed(self._bumped, late)
+        return (yield from super().ask(method, *given, **named))
+
+    def owe(self, keys: Sequence[bytes], names: Sequence[bytes]) -> None:
+        """Note that records and counters there may be of the past: nothing waits of them."""
+        undisturbed(self._drop, keys)
+        undisturbed(self._disown, keys)
+        super().owe(keys, names)
+
+    def _let_end(self, names: Sequence[bytes]) -> Generator[Effect, Any, None]:
+        """Wait until nothing is being written under some names."""
+        for name in names:
+            writing = self._writing.get(name)
+            if writing is not None:
+                writing[1].refuse_circle()
+                yield Wait(writing[1], False)
+
+    # Done undisturbed
+
+    def _enter(self, records: list[TierRecord]) -> list[TierRecord]:
+        """Let records wait; return those for which there is no room."""
+        beyond = []
+        for record in records:
+            before = self._queue.get(record.key)
+            if before is None and self.queued >= self._entries:
+                beyond.append(record)
+            else:
+                since = self._now() if before is None else before.since
+                self._queue[record.key] = Waiting(record, since)
+        return beyond
+
+    def _drop(self, names: Sequence[bytes]) -> list[Waiting | None]:
+        return [self._queue.pop(name, None) for name in names]
+
+    def _drop_all(self, _: None) -> dict[bytes, Waiting]:
+        before, self._queue = self._queue, {}
+        return before
+
+    def _disown(self, names: Sequence[bytes]) -> None:
+        self._disowned.update(name for name in names if name in self._writing)
+
+    def _bumped(self, names: Sequence[bytes]) -> None:
+        for name in names:
+            self._changed.pop(name, None)
+
+    def _take(self, flight: Flight) -> list[TierRecord]:
+        """Begin to write the oldest records: they are under way in the flight now."""
+        names = [name for name in self._queue if name not in self._writing][:_BATCH]
+        records = [self._queue[name].record for name in names]
+        for name, record in zip(names, records, strict=True):
+            self._writing[name] = record, flight
+            del self._queue[name]
+        return records
+
+    def _end(self, records: Sequence[TierRecord]) -> list[bytes]:
+        """End to write records; return the names of those that must go."""
+        disowned = [record.key for record in records if record.key in self._disowned]
+        self._disowned.difference_update(disowned)
+        for record in records:
+            self._writing.pop(record.key, None)
+        return disowned
+
+    # Writing
+
+    def write(self) -> Generator[Effect, Any, Flight | None]:
+        """Begin to write the oldest records, apart; return the flight, or None if none waits."""
+        flight = Flight(self, "what is written behind", _NONE, None)
+        records = undisturbed(self._take, flight)
+        changed = undisturbed(list, self._changed)
+        if not records and not changed:
+            return None
+        work = self._write(flight, records, changed)
+        try:
+            yield Start(work, flight, lambda _: self._give_up(flight, records), apart=True)
+        except RuntimeError:  # there is no room for a thread
+            yield from work
+        except BaseException:
+            if not flight.done:
+                work.close()
+                self._give_up(flight, records)
+            raise
+        return flight
+
+    def _write(self, flight: Flight, records: list[TierRecord], changed: list[bytes]) -> Flow:
+        try:
+            try:
+                if records:
+                    yield from super().put(records)
+                if changed:
+                    yield from super().ask("bump", changed)
+                    undisturbed(self._bumped, changed)
+            except TierError:  # it was told
+                self._lose(records, changed)
+        except BaseException:
+            self._lose(records, changed)
+            raise
+        finally:
+            self._conclude(flight, records)
+
+    def _conclude(self, flight: Flight, records: Sequence[TierRecord]) -> None:
+        disowned = undisturbed(self._end, records)
+        if disowned:
+            super().owe(disowned, ())
+        flight.complete(None)
+
+    def _give_up(self, flight: Flight, records: Sequence[TierRecord]) -> None:
+        """Owe what nobody writes any more."""
+        self._lose(records, ())
+        undisturbed(self._end, records)
+        flight.complete(error=CancelledError())
+
+    def _lose(self, records: Sequence[TierRecord], changed: Sequence[bytes]) -> None:
+        """Have the tier forget what it was not given: its keys must not have what was before."""
+        super().owe([record.key for record in records], changed)
+        undisturbed(self._bumped, changed)
+        if records:
+            self.counts.lost += len(records)
+            if EventKind.OVERFLOW in self._events.wanted:
+                detail = "what waited to be written is lost"
+                self._events.publish(
+                    Event(EventKind.OVERFLOW, tier=self.name, amount=len(records), detail=detail)
+                )
+
+    def flush(self, until: float | None, last: bool = False) -> Generator[Effect, Any, bool]:
+        """Write what waits; return whether all was.
+
+        Args:
+            until: the monotonic time of the system at which to end; None for none.
+            last: whether what is left then is given up.
+        """
+        self._due.set()
+        while True:
+            flight = yield from self.write()
+            under_way = [flight] if flight is not None else []
+            under_way += [one for _, one in undisturbed(list, self._writing.values())]
+            if not under_way:
+                return True
+            for one in under_way:
+                left = None if until is None else until - time.monotonic()
+                if not one.done and (left is None or left > 0.0):
+                    one.refuse_circle()
+                    yield Wait(one, False, left)
+                if not one.done:
+                    if last:
+                        left_over = undisturbed(self._drop_all, None)
+                        self._lose([waiting.record for waiting in left_over.values()], ())
+                    return False
+
+    # By itself
+
+    def _call(self) -> None:
+        """Have a thread come, if there is something to be written and none will."""
+        if not self._alone:
+            return
+        if 2 * len(self._queue) >= self._entries:
+            self._due.set()
+        if not undisturbed(self._set_called, True):
+            try:
+                _workers.submit(self._work)
+            except RuntimeError:  # there is no room for a thread: the next one that stores tries
+                self._called = False
+
+    def _set_called(self, called: bool) -> bool:
+        before, self._called = self._called, called
+        return before
+
+    def _work(self) -> None:
+        """Write what waits when it is due, until nothing does."""
+        try:
+            while self._queue or self._changed:
+                self._due.wait(max(0.0, self._seconds - self.oldest))
+                self._due.clear()
+                drivers.run(self._write_all())
+        finally:
+            self._called = False
+            if self._queue or self._changed:
+                self._call()
+
+    def _write_all(self) -> Flow:
+        own = Flight(self, "all that waits", _NONE, None)
+        yield from self.flush(None)
+        self._due.clear()
+        own.complete(None)
+        return own
