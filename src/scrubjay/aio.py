@@ -269,6 +269,10 @@ class AdaptiveCache(Generic[K, V]):
             if context is None:
                 return own.get(key, default)
             return own.get(key, default, context=context, consistency_check=consistency_check)
+        if consistency_check:
+            value = own.fetch_at_once(key, context, consistency_level)
+            if value is not MISSING:
+                return value
         demand = own.demand(context, consistency_level) if consistency_check else None
         if demand is not None:
             value = own.request_at(key, context, demand)
@@ -332,11 +336,14 @@ class AdaptiveCache(Generic[K, V]):
         A load runs as a task of its own: who is cancelled while waiting for it disturbs
         neither it nor others. See `Cache.get_or_load`.
         """
-        demand = self._sync.demand(context, consistency_level)
-        if demand is None:
-            value = self._sync.request_in_context(key, context)
-        else:
-            value = self._sync.request_at(key, context, demand)
+        demand = None
+        value = self._sync.fetch_at_once(key, context, consistency_level)
+        if value is MISSING:
+            demand = self._sync.demand(context, consistency_level)
+            if demand is None:
+                value = self._sync.request_in_context(key, context)
+            else:
+                value = self._sync.request_at(key, context, demand)
         if value is MISSING or value is REFUSED:
             terms = self._sync.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
             flow = self._sync.reading(key, loader, terms, context, demand)

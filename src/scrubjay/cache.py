@@ -13,6 +13,7 @@ from scrubjay import arguments, decorators, settings
 from scrubjay._core.adopt import adopt
 from scrubjay._core.constants import MISSING
 from scrubjay._flow import drivers
+from scrubjay._flow.load import Demand
 from scrubjay.errors import (
     InvalidArgumentError,
     InvalidArgumentTypeError,
@@ -296,17 +297,20 @@ class Cache(Foundation[K, V]):
             ReentrantLoadError: the loader needs, directly or not, the key that it loads.
             Exception: whatever the loader raises.
         """
-        demand = self.demand(context, consistency_level)
-        value: V
-        if demand is None:
-            value = self.request_in_context(key, context)
-        else:
-            value = self.request_at(key, context, demand)
+        demand: Demand | None = None
+        value: Any = self.fetch_at_once(key, context, consistency_level)
+        if value is MISSING:
+            demand = self.demand(context, consistency_level)
+            if demand is None:
+                value = self.request_in_context(key, context)
+            else:
+                value = self.request_at(key, context, demand)
         if value is not MISSING and value is not REFUSED:
             if self.eager and self.is_due(key):
                 terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
                 drivers.run(self.renewing(key, loader, terms))
-            return value
+            found: V = value
+            return found
         terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
         loaded: V = drivers.run(self.reading(key, loader, terms, context, demand))
         if context is not None:

@@ -395,9 +395,14 @@ class Foundation(Layered[K, V]):
 
     def request_at(self, key: Any, context: Any, demand: Demand) -> Any:
         """Count a request, and answer it if memory alone can tell; else MISSING."""
-        self.request_in_context(key, context, False)
         if demand.session is None or demand.level is CacheConsistencyLevel.STRONG:
+            self.request_in_context(key, context, False)
             return MISSING
+        monotonic = demand.level is CacheConsistencyLevel.MONOTONIC
+        value = self.fetch_permitted(key, demand.session, monotonic)
+        if value is not MISSING:
+            return value
+        self.request_in_context(key, context, False)
         assert self._shared is not None
         return self._shared.at_once(key, demand.level, demand.session)
 

@@ -1,5 +1,7 @@
 cimport cython
 from scrubjay._core.columns cimport Columns
+from scrubjay._core.evidence cimport Evidence
+from scrubjay._core.floors cimport SessionFloors
 from scrubjay._core.graph cimport Node
 from scrubjay._core.ledger cimport Ledger
 from scrubjay._core.terms cimport Terms
@@ -20,6 +22,14 @@ cdef int DEPENDENCY
 cdef int TAG
 
 cdef class Steps(Ledger):
+    cdef list evidence
+    cdef double silence
+    @cython.locals(evidence=Evidence, paused=bint)
+    cdef object attest(self, int slot, Evidence evidence, long long stamp)
+    @cython.final
+    @cython.locals(evidence=Evidence)
+    cdef inline bint permitted(self, int slot, SessionFloors session, bint monotonic, double now) except -1
+    cdef int judge(self, int slot, SessionFloors session, bint monotonic, double now, long long stamp) except -5
     @cython.locals(columns=Columns, hits=cython.uint)
     cdef object read(self, int slot, long long stamp, double now)
     cdef void prove(self, int slot) noexcept

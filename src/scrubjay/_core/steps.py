@@ -23,15 +23,68 @@ from scrubjay._core.constants import (
     STORED,
     TAG,
 )
+from scrubjay._core.evidence import Evidence
+from scrubjay._core.floors import SessionFloors
 from scrubjay._core.ledger import Ledger
 from scrubjay._core.section import indivisible
+from scrubjay._core.policy import Policy
 from scrubjay._core.terms import Terms
 
 CERTAIN = 1.0  # seconds before a deadline from which on the coarse clock is not trusted
 
 
 class Steps(Ledger):
-    """What an operation does to the ledger once it has looked up all it needs."""
+    """What an operation does to the ledger once it has looked up all it needs.
+
+    The arguments are those of `Ledger`.
+    """
+
+    def __init__(self, policy: Policy, clock: Any, weighted: bool) -> None:
+        # Why entries may be shown, by slot, where they are copies of what others may change.
+        self.evidence: list[Evidence | None] = []
+        self.silence = 0.0  # seconds for which who tells of that may have told nothing
+        Ledger.__init__(self, policy, clock, weighted)
+
+    def attest(self, slot: int, evidence: Evidence, stamp: int) -> Any:
+        """Say why an entry may be shown, until another value is stored there.
+
+        What was said before is returned, as it must not be let go in the midst of a step;
+        MOVED_ON if the table has changed since `stamp`.
+        """
+        if self.stamp != stamp:
+            return MOVED_ON
+        if not self.columns.has_version:
+            return None
+        if slot >= len(self.evidence):
+            paused = self.pause()
+            self.evidence.extend([None] * (self.slots - len(self.evidence)))
+            self.resume(paused)
+        before = self.evidence[slot]
+        evidence.write = self.columns.version[slot]
+        self.evidence[slot] = evidence
+        return before
+
+    def permitted(self, slot: int, session: SessionFloors, monotonic: bool, now: float) -> bool:
+        """Tell whether an entry may be shown to a session as things stand. Part of a step."""
+        if slot >= len(self.evidence):
+            return False
+        evidence = self.evidence[slot]
+        if evidence is None or evidence.write != self.columns.version[slot]:
+            return False
+        if self.clock is None:
+            # As for deadlines: the coarse clock is some milliseconds behind.
+            now = self.ticks.coarse() + CERTAIN
+            if now - evidence.watch.feed.confirmed > self.silence:
+                now = self.ticks.exact()
+        return evidence.permits(session, monotonic, now, self.silence)
+
+    def judge(
+        self, slot: int, session: SessionFloors, monotonic: bool, now: float, stamp: int
+    ) -> int:
+        """Tell whether an entry may be shown to a session; AGAIN if the table has changed."""
+        if self.stamp != stamp:
+            return AGAIN
+        return STORED if self.permitted(slot, session, monotonic, now) else FENCED
 
     def read(self, slot: int, stamp: int, now: float) -> Any:
         """Return the value in `slot` and count the hit; else a marker why not."""
@@ -332,9 +385,11 @@ class Steps(Ledger):
 
 indivisible(
     Steps,
+    "attest",
     "bind",
     "commit",
     "dependents",
+    "judge",
     "link",
     "note_session",
     "read",

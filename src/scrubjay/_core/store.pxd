@@ -1,5 +1,7 @@
 cimport cython
 from scrubjay._core.ahead cimport Ahead
+from scrubjay._core.evidence cimport Evidence
+from scrubjay._core.floors cimport SessionFloors
 from scrubjay._core.streams cimport here
 from scrubjay._core.terms cimport Terms
 
@@ -9,6 +11,11 @@ cdef int INVALIDATED
 cdef int HIT
 cdef int MISS
 cdef int FIRST_HIT
+cdef int AGAIN
+cdef int FENCED
+cdef object BY_SESSION
+cdef object MONOTONICALLY
+cdef dict BY_NAME
 cdef object MISSING
 cdef object MISSING_PAIR
 cdef object EXPIRED_VALUE
@@ -24,8 +31,22 @@ cdef class Store(Ahead):
     cdef readonly object latency
     cdef public bint layered
     cdef public bint strict
+    cdef public dict sessions
+    cdef public int demanded
     @cython.final
-    @cython.locals(slot=int, stamp=cython.longlong, hits=cython.uint)
+    @cython.locals(session=SessionFloors, demanded=int, given=dict)
+    cdef object fetch_by_session(self, object key, object context, object level)
+    @cython.locals(slot=int, stamp=cython.longlong, proven=cython.longlong, status=int, now=double, outcome=int, asker=cython.uint, due=cython.bint)
+    cpdef object fetch_permitted(self, object key, SessionFloors session, bint monotonic)
+    cpdef object fetch_at_once(self, object key, object context, object level)
+    @cython.final
+    @cython.locals(slot=int, stamp=cython.longlong)
+    cdef object attest_key(self, object key, Evidence evidence)
+    @cython.final
+    @cython.locals(hits=cython.uint)
+    cdef inline object count_hit(self, int slot)
+    @cython.final
+    @cython.locals(slot=int, stamp=cython.longlong)
     cdef inline object lookup(self, object key, object default)
     @cython.final
     cdef inline object fetch(self, object key, object default)

@@ -218,12 +218,17 @@ class CoherentReading(Stack):
             return
         if self._store.put_under(flight.key, found.value, _waiting(flight)):
             copy = Copy(record.version, record.watch, labels)
-            self._copies.hold(name, Holding(flight.key, copy, watches))
+            self._hold(flight.key, name, copy, watches)
         if self.lower.levels:
             work = self.lower.fill(
                 name, found.value, meta, (), {}, self.lower.levels, (), self._validity(flight)
             )
             yield from self._turns.within(flight.key, work, flight)
+
+    def _hold(self, key: Any, name: bytes, copy: Copy, watches: tuple[Watch, ...]) -> None:
+        """Remember that what was just stored is a copy."""
+        evidence = self.replica.evidence(name, copy)
+        self._copies.hold(name, Holding(key, copy, watches, evidence))
 
     def _watches(
         self, watch: Watch | None, labels: Mapping[bytes, int]
