@@ -418,6 +418,8 @@ class Foundation(Layered[K, V]):
         if consistency_check and self._is_too_old(key, session):
             self.count_conflict()
             return REFUSED
+        if session is not None and self._shared is not None:
+            self._sessions.of(session, None)  # whom the core answers by itself the next time
         asker = arguments.asker(context)
         value = self.fetch_in_session(key, MISSING, session, asker)
         self.ascribe(key, asker)

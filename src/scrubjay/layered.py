@@ -38,7 +38,12 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-_DEMANDED = {CacheConsistencyLevel.SESSION: 1, CacheConsistencyLevel.MONOTONIC: 2}
+_DEMANDED = {
+    CacheConsistencyLevel.EVENTUAL: 0,
+    CacheConsistencyLevel.SESSION: 1,
+    CacheConsistencyLevel.MONOTONIC: 2,
+    CacheConsistencyLevel.STRONG: -1,
+}
 
 
 class Layered(StoreMapping[K, V]):
@@ -92,8 +97,7 @@ class Layered(StoreMapping[K, V]):
             self._stack = self._shared = BulkCoherent(
                 self, below, shared, self._loads, time, silence, lease, forgiving
             )
-            demanded = _DEMANDED.get(level, 0)
-            self.serve_sessions(self._sessions.known, demanded, silence)
+            self.serve_sessions(self._sessions.known, _DEMANDED[level], silence)
             if clock is None:  # a clock of one's own does not go on by itself
                 keeper.watch(self._shared, silence / 4.0)
             self.listening = True  # of what memory gives up, too

@@ -15,6 +15,7 @@ cdef int AGAIN
 cdef int FENCED
 cdef object BY_SESSION
 cdef object MONOTONICALLY
+cdef object UNASKED
 cdef dict BY_NAME
 cdef object MISSING
 cdef object MISSING_PAIR
@@ -36,7 +37,9 @@ cdef class Store(Ahead):
     @cython.final
     @cython.locals(session=SessionFloors, demanded=int, given=dict)
     cdef object fetch_by_session(self, object key, object context, object level)
+    @cython.final
     @cython.locals(slot=int, stamp=cython.longlong, proven=cython.longlong, status=int, now=double, outcome=int, asker=cython.uint, due=cython.bint)
+    cdef object fetch_vouched(self, object key, SessionFloors session, int demanded)
     cpdef object fetch_permitted(self, object key, SessionFloors session, bint monotonic)
     cpdef object fetch_at_once(self, object key, object context, object level)
     @cython.final

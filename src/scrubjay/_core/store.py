@@ -39,7 +39,8 @@ SAMPLING = 1023  # one request in 1,024 is timed
 MISSING_PAIR: Any = object()
 BY_SESSION: Any = CacheConsistencyLevel.SESSION
 MONOTONICALLY: Any = CacheConsistencyLevel.MONOTONIC
-BY_NAME = {BY_SESSION.value: 1, MONOTONICALLY.value: 2}
+UNASKED: Any = CacheConsistencyLevel.EVENTUAL
+BY_NAME = {UNASKED.value: 0, BY_SESSION.value: 1, MONOTONICALLY.value: 2}
 
 
 class Store(Ahead):
@@ -72,7 +73,7 @@ class Store(Ahead):
         self.strict = False  # whether these are asked for what is here, too
         # The sessions by name, where entries are copies of what others may change.
         self.sessions: dict[str, Any] | None = None
-        self.demanded = 0  # of who has a session: 1 for SESSION, 2 for MONOTONIC
+        self.demanded = 0  # of who has a session: 1 for SESSION, 2 for MONOTONIC, -1 for more
 
     # Reading
 
@@ -112,7 +113,7 @@ class Store(Ahead):
         return self.fetch(key, default)
 
     def fetch_by_session(self, key: Any, context: Any, level: Any) -> Any:
-        """Answer one request at SESSION or MONOTONIC if that takes no look elsewhere.
+        """Answer one request of a session, below STRONG, if that takes no look elsewhere.
 
         Args:
             key: the key.
@@ -129,9 +130,11 @@ class Store(Ahead):
             demanded = 1
         elif level is MONOTONICALLY:
             demanded = 2
+        elif level is UNASKED:
+            demanded = 0
         else:
-            demanded = BY_NAME.get(level, 0) if type(level) is str else 0
-        if demanded == 0 or type(context) is not dict:
+            demanded = BY_NAME.get(level, -1) if type(level) is str else -1
+        if demanded < 0 or type(context) is not dict:
             return MISSING
         given = context
         name = given.get("session_id")
@@ -141,7 +144,7 @@ class Store(Ahead):
         if session is None:
             return MISSING
         session.wanted = True
-        return self.fetch_permitted(key, session, demanded == 2)
+        return self.fetch_vouched(key, session, demanded)
 
     def fetch_at_once(self, key: Any, context: Any, level: Any) -> Any:
         """See `fetch_by_session`; for those outside the core."""
@@ -150,12 +153,16 @@ class Store(Ahead):
         return self.fetch_by_session(key, context, level)
 
     def fetch_permitted(self, key: Any, session: SessionFloors, monotonic: bool) -> Any:
+        """See `fetch_vouched`; for those outside the core."""
+        return self.fetch_vouched(key, session, 2 if monotonic else 1)
+
+    def fetch_vouched(self, key: Any, session: SessionFloors, demanded: int) -> Any:
         """Answer one request with a copy that a session may be shown as things stand.
 
         Args:
             key: the key.
             session: who asks.
-            monotonic: whether nothing older may be shown to it afterwards.
+            demanded: 0 for whatever is there, 1 for SESSION, 2 for MONOTONIC.
 
         Returns:
             The value; MISSING, with nothing counted, if there is none that surely may.
@@ -170,15 +177,16 @@ class Store(Ahead):
                 return MISSING
             proven = self.prefetched.proven
             if not self.watchful:
-                if not self.permitted(slot, session, monotonic, now):
+                if demanded != 0 and not self.permitted(slot, session, demanded == 2, now):
                     return MISSING
                 value = self.count_hit(slot)
                 break
-            status = self.judge(slot, session, monotonic, now, stamp)
-            if status == AGAIN:
-                continue
-            if status == FENCED:
-                return MISSING
+            if demanded != 0:
+                status = self.judge(slot, session, demanded == 2, now, stamp)
+                if status == AGAIN:
+                    continue
+                if status == FENCED:
+                    return MISSING
             value = self.read(slot, stamp, now)
             if value is MOVED_ON:
                 continue
@@ -219,7 +227,8 @@ class Store(Ahead):
 
         Args:
             sessions: by name.
-            demanded: of who says nothing: 1 for SESSION, 2 for MONOTONIC, 0 for less.
+            demanded: of who says nothing: 0 for EVENTUAL, 1 for SESSION, 2 for MONOTONIC, -1 for
+                STRONG.
             silence: the seconds for which who tells of changes may have told nothing.
         """
         self.keep_versions()
