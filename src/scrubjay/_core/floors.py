@@ -36,7 +36,7 @@ class SessionFloors:
         #: the number by which policies know who asks; 0 for nobody
         self.asker = 0
         #: whether it was asked for since somebody looked
-        self.wanted = True
+        self.wanted = False
 
     def lift_floor(self, place: bytes, version: int) -> None:
         """Let nothing below a version be shown from now on."""

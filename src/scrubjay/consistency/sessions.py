@@ -35,17 +35,22 @@ class Sessions:
         """
         session = self.known.get(name)
         if session is None:
-            with self._lock:
-                session = self.known.get(name)
-                if session is None:
-                    session = Session()
-                    session.asker = arguments.asker({"session_id": name})
-                    self.known[name] = session
-                    if len(self.known) > _MOST:
-                        self._forget()
-        session.wanted = True
+            session = self._enter(name)
+        else:
+            session.wanted = True
         if token is not None:
             session.merge(Session.from_token(token))
+        return session
+
+    def _enter(self, name: str) -> Session:
+        with self._lock:
+            session = self.known.get(name)
+            if session is None:
+                if len(self.known) >= _MOST:
+                    self._forget()
+                session = Session()
+                session.asker = arguments.asker({"session_id": name})
+                self.known[name] = session
         return session
 
     def _forget(self) -> None:
