@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AdaptiveCache"]
 
+_STRONG = CacheConsistencyLevel.STRONG
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 T = TypeVar("T")
@@ -270,12 +272,19 @@ class AdaptiveCache(Generic[K, V]):
                 return own.get(key, default)
             return own.get(key, default, context=context, consistency_check=consistency_check)
         if consistency_check:
-            value = own.fetch_at_once(key, context, consistency_level)
+            if context is not None:
+                value = own.fetch_at_once(key, context, consistency_level)
+            elif own.strict if consistency_level is None else consistency_level is _STRONG:
+                value = MISSING
+                if own.confirmable(key, None):
+                    value = own.fetch_confirmed(key, None, await own.calling())
+            else:
+                value = MISSING
             if value is not MISSING:
                 return value
         demand = own.demand(context, consistency_level) if consistency_check else None
         if demand is not None:
-            value = own.request_at(key, context, demand)
+            value = await own.arequested(key, context, demand)
             if value is MISSING:
                 value = await drivers.arun(own.reading_at(key, demand))
             return default if value is MISSING else value
@@ -343,7 +352,7 @@ class AdaptiveCache(Generic[K, V]):
             if demand is None:
                 value = self._sync.request_in_context(key, context)
             else:
-                value = self._sync.request_at(key, context, demand)
+                value = await self._sync.arequested(key, context, demand)
         if value is MISSING or value is REFUSED:
             terms = self._sync.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
             flow = self._sync.reading(key, loader, terms, context, demand)

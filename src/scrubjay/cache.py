@@ -304,7 +304,7 @@ class Cache(Foundation[K, V]):
             if demand is None:
                 value = self.request_in_context(key, context)
             else:
-                value = self.request_at(key, context, demand)
+                value = self.requested(key, context, demand)
         if value is not MISSING and value is not REFUSED:
             if self.eager and self.is_due(key):
                 terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)

@@ -388,10 +388,26 @@ class Foundation(Layered[K, V]):
 
     def fetch_at(self, key: Any, default: Any, context: Any, demand: Demand) -> Any:
         """Read at a level that a shared tier keeps."""
-        value = self.request_at(key, context, demand)
+        value = self.requested(key, context, demand)
         if value is MISSING:
             value = drivers.run(self.reading_at(key, demand))
         return default if value is MISSING else value
+
+    def requested(self, key: Any, context: Any, demand: Demand) -> Any:
+        """Count a request, and answer it if no more than a barrier is needed; else MISSING."""
+        if demand.level is CacheConsistencyLevel.STRONG:
+            value = self.confirmed(key, demand.session)
+            if value is not MISSING:
+                return value
+        return self.request_at(key, context, demand)
+
+    async def arequested(self, key: Any, context: Any, demand: Demand) -> Any:
+        """See `requested`; awaits the barrier."""
+        if demand.level is CacheConsistencyLevel.STRONG:
+            value = await self.aconfirmed(key, demand.session)
+            if value is not MISSING:
+                return value
+        return self.request_at(key, context, demand)
 
     def request_at(self, key: Any, context: Any, demand: Demand) -> Any:
         """Count a request, and answer it if memory alone can tell; else MISSING."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import suppress
+from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +18,7 @@ from scrubjay._flow.bulk_coherent import BulkCoherent
 from scrubjay._flow.bulk_lower import BulkLower, Item
 from scrubjay._flow.bulk_stack import BulkStack
 from scrubjay._flow.effects import Flow
+from scrubjay._flow.gathered import Gathered
 from scrubjay._flow.keeper import keeper
 from scrubjay._flow.level import LevelCounts
 from scrubjay._flow.load import Demand
@@ -30,6 +33,7 @@ from scrubjay.mapping import StoreMapping
 from scrubjay.observe.statistics import TierGroup
 from scrubjay.tiers.protocol import Tier
 from scrubjay.types import CacheConsistencyLevel
+from scrubjay.versions import Feed
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -65,6 +69,7 @@ class Layered(StoreMapping[K, V]):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self._sessions = Sessions()
+        self._gathered: dict[asyncio.AbstractEventLoop, Gathered] = {}
 
     def lay(
         self,
@@ -232,10 +237,49 @@ class Layered(StoreMapping[K, V]):
         """Return the flow that reads at a level; its flight has the value or MISSING."""
         return load.read_at(self._loads, key, demand)
 
+    def confirmed(self, key: Any, session: Session | None) -> Any:
+        """Answer a request at STRONG with a copy and a barrier, if that is all it takes.
+
+        Returns:
+            The value; MISSING, with nothing counted, if more is to be asked.
+
+        Raises:
+            ConsistencyUnavailableError: the tier cannot promise it.
+            TierError: the shared tier cannot be asked.
+        """
+        if self._shared is None or not self.confirmable(key, session):
+            return MISSING
+        began = perf_counter()
+        feed = drivers.ask(self._shared.shared.ask("barrier"))
+        value = self.fetch_confirmed(key, session, feed)
+        self._loads.waited(perf_counter() - began)
+        return value
+
+    async def aconfirmed(self, key: Any, session: Session | None) -> Any:
+        """See `confirmed`; awaits the barrier."""
+        if self._shared is None or not self.confirmable(key, session):
+            return MISSING
+        return self.fetch_confirmed(key, session, await self.calling())
+
+    def calling(self) -> Awaitable[Feed]:
+        """Return what is to be awaited, now, for a barrier on the running event loop."""
+        loop = asyncio.get_running_loop()
+        gathered = self._gathered.get(loop)
+        if gathered is None:
+            assert self._shared is not None
+            for other in [one for one in self._gathered if one.is_closed()]:
+                self._gathered.pop(other, None)
+            made = Gathered(self._shared.shared, self._loads.waited)
+            gathered = self._gathered.setdefault(loop, made)
+        return gathered.feed()
+
     # What the store asks of its door, blocking
 
     def fetch_strictly(self, key: Any, default: Any) -> Any:
         """Read at the level of the cache, which is STRONG."""
+        value = self.confirmed(key, None)
+        if value is not MISSING:
+            return value
         self.request(key, MISSING)
         demand = Demand(CacheConsistencyLevel.STRONG, None)
         value = drivers.run(self.reading_at(key, demand))

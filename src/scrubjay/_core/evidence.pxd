@@ -29,5 +29,11 @@ cdef class Evidence:
     @cython.locals(bond=Bond, watch=Watch)
     cdef bint permits(self, SessionFloors session, bint monotonic, double now, double silence) except -1
     @cython.final
+    @cython.locals(bond=Bond, watch=Watch)
+    cdef bint confirms(self, SessionFloors session, Link feed) except -1
+    @cython.final
+    @cython.locals(bond=Bond)
+    cdef inline bint allowed(self, SessionFloors session, bint monotonic) except -1
+    @cython.final
     @cython.locals(bond=Bond, floor=Floor, other=Floor, epoch=bytes, risen=cython.longlong, exact=bint)
     cdef bint compare(self, SessionFloors session) except -1

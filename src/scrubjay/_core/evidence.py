@@ -8,7 +8,7 @@ whoever asks then goes the long way. See `docs/decisions/0027-session-hits-in-th
 from __future__ import annotations
 
 from scrubjay._core.floors import Floor, SessionFloors
-from scrubjay._core.watches import Watch
+from scrubjay._core.watches import Link, Watch
 
 
 class Generation:
@@ -90,6 +90,27 @@ class Evidence:
                 return False
             if watch.feed is not self.watch.feed and now - watch.feed.confirmed > silence:
                 return False
+        return self.allowed(session, monotonic)
+
+    def confirms(self, session: SessionFloors | None, feed: Link) -> bool:
+        """Tell whether the copy is the last there was before a barrier was called for.
+
+        Args:
+            session: whose floors count as at MONOTONIC; None for nobody's.
+            feed: of the connection that has come through the barrier.
+        """
+        if not self.current or not self.watch.live or self.watch.feed is not feed:
+            return False
+        for bond in self.bonds:
+            watch = bond.generation.watch
+            if watch is None or not watch.live or bond.generation.value != bond.value:
+                return False
+            if watch.feed is not feed:
+                return False
+        return True if session is None else self.allowed(session, True)
+
+    def allowed(self, session: SessionFloors, monotonic: bool) -> bool:
+        """Tell whether the floors of a session allow the copy; see `permits`."""
         if self.session != session.number or self.risen != session.risen:
             if not self.compare(session):
                 return False

@@ -5,6 +5,7 @@ from scrubjay._core.floors cimport SessionFloors
 from scrubjay._core.graph cimport Node
 from scrubjay._core.ledger cimport Ledger
 from scrubjay._core.terms cimport Terms
+from scrubjay._core.watches cimport Link
 
 cdef unsigned int COUNT
 cdef int NONE
@@ -28,8 +29,10 @@ cdef class Steps(Ledger):
     cdef object attest(self, int slot, Evidence evidence, long long stamp)
     @cython.final
     @cython.locals(evidence=Evidence)
-    cdef inline bint permitted(self, int slot, SessionFloors session, bint monotonic, double now) except -1
-    cdef int judge(self, int slot, SessionFloors session, bint monotonic, double now, long long stamp) except -5
+    cdef inline bint permitted(self, int slot, SessionFloors session, int demanded, double now, Link feed) except -1
+    @cython.locals(evidence=Evidence)
+    cdef bint is_confirmable(self, int slot, SessionFloors session, long long stamp) except -1
+    cdef int judge(self, int slot, SessionFloors session, int demanded, double now, Link feed, long long stamp) except -5
     @cython.locals(columns=Columns, hits=cython.uint)
     cdef object read(self, int slot, long long stamp, double now)
     cdef void prove(self, int slot) noexcept

@@ -29,6 +29,7 @@ from scrubjay._core.ledger import Ledger
 from scrubjay._core.section import indivisible
 from scrubjay._core.policy import Policy
 from scrubjay._core.terms import Terms
+from scrubjay._core.watches import Link
 
 CERTAIN = 1.0  # seconds before a deadline from which on the coarse clock is not trusted
 
@@ -64,27 +65,54 @@ class Steps(Ledger):
         self.evidence[slot] = evidence
         return before
 
-    def permitted(self, slot: int, session: SessionFloors, monotonic: bool, now: float) -> bool:
-        """Tell whether an entry may be shown to a session as things stand. Part of a step."""
+    def permitted(
+        self, slot: int, session: SessionFloors | None, demanded: int, now: float, feed: Link | None
+    ) -> bool:
+        """Tell whether an entry may be shown as things stand. Part of a step.
+
+        Args:
+            slot: of the entry.
+            session: who asks; None for nobody in particular, which is for STRONG alone.
+            demanded: 1 for SESSION, 2 for MONOTONIC, 3 for STRONG.
+            now: monotonic time, of a clock of one's own.
+            feed: of the connection that has come through a barrier, for STRONG.
+        """
         if slot >= len(self.evidence):
             return False
         evidence = self.evidence[slot]
         if evidence is None or evidence.write != self.columns.version[slot]:
             return False
+        if demanded == 3:
+            return evidence.confirms(session, feed)
         if self.clock is None:
             # As for deadlines: the coarse clock is some milliseconds behind.
             now = self.ticks.coarse() + CERTAIN
             if now - evidence.watch.feed.confirmed > self.silence:
                 now = self.ticks.exact()
-        return evidence.permits(session, monotonic, now, self.silence)
+        return evidence.permits(session, demanded == 2, now, self.silence)
 
     def judge(
-        self, slot: int, session: SessionFloors, monotonic: bool, now: float, stamp: int
+        self,
+        slot: int,
+        session: SessionFloors | None,
+        demanded: int,
+        now: float,
+        feed: Link | None,
+        stamp: int,
     ) -> int:
-        """Tell whether an entry may be shown to a session; AGAIN if the table has changed."""
+        """Tell whether an entry may be shown; AGAIN if the table has changed since `stamp`."""
         if self.stamp != stamp:
             return AGAIN
-        return STORED if self.permitted(slot, session, monotonic, now) else FENCED
+        return STORED if self.permitted(slot, session, demanded, now, feed) else FENCED
+
+    def is_confirmable(self, slot: int, session: SessionFloors | None, stamp: int) -> bool:
+        """Tell whether a barrier may be all that is lacking to show an entry at STRONG."""
+        if self.stamp != stamp or slot >= len(self.evidence):
+            return False
+        evidence = self.evidence[slot]
+        if evidence is None or evidence.write != self.columns.version[slot]:
+            return False
+        return evidence.confirms(session, evidence.watch.feed)
 
     def read(self, slot: int, stamp: int, now: float) -> Any:
         """Return the value in `slot` and count the hit; else a marker why not."""
@@ -389,6 +417,7 @@ indivisible(
     "bind",
     "commit",
     "dependents",
+    "is_confirmable",
     "judge",
     "link",
     "note_session",

@@ -4,6 +4,7 @@ from scrubjay._core.evidence cimport Evidence
 from scrubjay._core.floors cimport SessionFloors
 from scrubjay._core.streams cimport here
 from scrubjay._core.terms cimport Terms
+from scrubjay._core.watches cimport Link
 
 cdef int NONE
 cdef unsigned int COUNT
@@ -39,8 +40,11 @@ cdef class Store(Ahead):
     cdef object fetch_by_session(self, object key, object context, object level)
     @cython.final
     @cython.locals(slot=int, stamp=cython.longlong, proven=cython.longlong, status=int, now=double, outcome=int, asker=cython.uint, due=cython.bint)
-    cdef object fetch_vouched(self, object key, SessionFloors session, int demanded)
+    cdef object fetch_vouched(self, object key, SessionFloors session, int demanded, Link feed)
     cpdef object fetch_permitted(self, object key, SessionFloors session, bint monotonic)
+    cpdef object fetch_confirmed(self, object key, SessionFloors session, Link feed)
+    @cython.locals(slot=int, stamp=cython.longlong)
+    cpdef bint confirmable(self, object key, SessionFloors session) except *
     cpdef object fetch_at_once(self, object key, object context, object level)
     @cython.final
     @cython.locals(slot=int, stamp=cython.longlong)

@@ -25,6 +25,7 @@ from scrubjay._core.floors import SessionFloors
 from scrubjay._core.operations import IF_ABSENT, PLAIN
 from scrubjay._core.policy import Policy
 from scrubjay._core.terms import Terms
+from scrubjay._core.watches import Link
 from scrubjay.types import CacheConsistencyLevel
 
 try:
@@ -144,7 +145,7 @@ class Store(Ahead):
         if session is None:
             return MISSING
         session.wanted = True
-        return self.fetch_vouched(key, session, demanded)
+        return self.fetch_vouched(key, session, demanded, None)
 
     def fetch_at_once(self, key: Any, context: Any, level: Any) -> Any:
         """See `fetch_by_session`; for those outside the core."""
@@ -154,15 +155,28 @@ class Store(Ahead):
 
     def fetch_permitted(self, key: Any, session: SessionFloors, monotonic: bool) -> Any:
         """See `fetch_vouched`; for those outside the core."""
-        return self.fetch_vouched(key, session, 2 if monotonic else 1)
+        return self.fetch_vouched(key, session, 2 if monotonic else 1, None)
 
-    def fetch_vouched(self, key: Any, session: SessionFloors, demanded: int) -> Any:
-        """Answer one request with a copy that a session may be shown as things stand.
+    def confirmable(self, key: Any, session: SessionFloors | None) -> bool:
+        """Tell whether there is a copy for which STRONG takes no more than a barrier."""
+        stamp = self.stamp
+        slot = self.locate(key)
+        return slot != NONE and self.is_confirmable(slot, session, stamp)
+
+    def fetch_confirmed(self, key: Any, session: SessionFloors | None, feed: Link) -> Any:
+        """Answer one request at STRONG after a barrier; see `fetch_vouched`."""
+        return self.fetch_vouched(key, session, 3, feed)
+
+    def fetch_vouched(
+        self, key: Any, session: SessionFloors | None, demanded: int, feed: Link | None
+    ) -> Any:
+        """Answer one request with a copy that may be shown as things stand.
 
         Args:
             key: the key.
-            session: who asks.
-            demanded: 0 for whatever is there, 1 for SESSION, 2 for MONOTONIC.
+            session: who asks; None for nobody in particular, which is for STRONG alone.
+            demanded: 0 for whatever is there, 1 for SESSION, 2 for MONOTONIC, 3 for STRONG.
+            feed: of the connection that has come through a barrier, for STRONG.
 
         Returns:
             The value; MISSING, with nothing counted, if there is none that surely may.
@@ -177,12 +191,12 @@ class Store(Ahead):
                 return MISSING
             proven = self.prefetched.proven
             if not self.watchful:
-                if demanded != 0 and not self.permitted(slot, session, demanded == 2, now):
+                if demanded != 0 and not self.permitted(slot, session, demanded, now, feed):
                     return MISSING
                 value = self.count_hit(slot)
                 break
             if demanded != 0:
-                status = self.judge(slot, session, demanded == 2, now, stamp)
+                status = self.judge(slot, session, demanded, now, feed, stamp)
                 if status == AGAIN:
                     continue
                 if status == FENCED:
@@ -195,14 +209,14 @@ class Store(Ahead):
             self.policy.settle()
             break
         self.requests += 1
-        if session.asker != 0 and self.policy.social:
+        asker = 0 if session is None else session.asker
+        if asker != 0 and self.policy.social:
             if not self.columns.has_session:
                 self.heed_sessions()
-            self.note_session(slot, session.asker, stamp)
+            self.note_session(slot, asker, stamp)
         if self.accesses.size > 0:
             outcome = HIT if self.prefetched.proven == proven else FIRST_HIT
-            asker = session.asker if session.asker != 0 else here()
-            due = self.note_access(key, outcome, asker)
+            due = self.note_access(key, outcome, asker if asker != 0 else here())
             if due or outcome != HIT:
                 self.wake_learner(outcome != HIT)
         return value
