@@ -1,7 +1,7 @@
 """What each consistency level costs a hit, and how soon others hear of a change.
 
 STRONG is set beside fetching the value each time, by the same kind of connection and with
-nothing made of its bytes. An invalidation is timed from its call in one process to the end of
+nothing made of its bytes, and beside a cache that finds nothing in memory. An invalidation is timed from its call in one process to the end of
 the copy in another; beside it a plain one: a deletion and a message by pub/sub, in one write,
 as caches with a backplane do.
 """
@@ -29,6 +29,7 @@ OF_SESSION = f"{SCRUBJAY} over a server, EVENTUAL, for a session"
 SESSION = f"{SCRUBJAY} over a server, SESSION"
 MONOTONIC = f"{SCRUBJAY} over a server, MONOTONIC"
 EACH_TIME = f"{SCRUBJAY}, GET each time"
+UNKEPT = f"{SCRUBJAY}, a cache that keeps nothing"
 PUB_SUB = "pub/sub"
 P99 = "p99, us"
 ROUNDS = 15
@@ -39,6 +40,7 @@ SIZE = 1 << 10
 NAMESPACE = "bench"
 CHANNEL = b"bench-invalidations"
 _PATIENCE = 10.0
+_IDLE = 0.01  # seconds for which who has the copy does nothing, as between two requests
 
 
 def hit(scale: Scale) -> Outcome:
@@ -96,6 +98,7 @@ def _strong(scale: Scale, tasks: int) -> Outcome:
         value = random.Random(SEED).randbytes(SIZE)
         keys = make_keys(STRONG_KEYS)
         cache = scrubjay.AdaptiveCache(consistency_level="strong", tiers=[scrubjay.Redis(url)])
+        unkept = scrubjay.AdaptiveCache(max_entries=1, tiers=[scrubjay.Redis(url)])
         tier = tiers.RedisTier(url, namespace=NAMESPACE)
 
         async def fill() -> None:
@@ -124,10 +127,12 @@ def _strong(scale: Scale, tasks: int) -> Outcome:
             [
                 Subject(SCRUBJAY, lambda: awaited(cache.get, wanted)),
                 Subject(EACH_TIME, lambda: awaited(lambda key: tier.aget_many([key]), names)),
+                Subject(UNKEPT, lambda: awaited(unkept.get, wanted)),
             ],
             scale.of(ROUNDS, 1),
         )
         loop.run_until_complete(cache.close())
+        loop.run_until_complete(unkept.close())
         loop.run_until_complete(tier.aclose())
         loop.close()
         return outcome
@@ -200,7 +205,7 @@ def _copies(url: str, pipe: Any) -> None:
                 over.set()
 
         held.copy.watch.on_end(end)
-        sleep(0.001)  # nobody reads for some time, as between two requests
+        sleep(_IDLE)
         pipe.send(None)
         over.wait(_PATIENCE)
         pipe.send(ended[0])
@@ -225,7 +230,7 @@ def _subscribed(url: str, pipe: Any) -> None:
     messages.get_message(timeout=1.0)
     while True:
         pipe.recv()
-        sleep(0.001)
+        sleep(_IDLE)
         pipe.send(None)
         while messages.get_message(timeout=_PATIENCE) is None:
             pass

@@ -57,20 +57,21 @@ class Gathered:
         self._busy = True
         began = perf_counter()
         try:
-            return await self._barrier()
+            if self._abarrier is None or not self._level.quiet:
+                return await self._barrier()
+            try:
+                return await self._abarrier()
+            except Exception as error:
+                raise self._level.failed("barrier", error) from error
         finally:
             self._waited(perf_counter() - began, 1)
-            self._end()
+            self._busy = False
+            if self._waiting:
+                self._begin()
 
     async def _barrier(self) -> Feed:
-        barrier = self._abarrier if self._level.quiet else None
-        if barrier is None:
-            feed: Feed = await drivers.aask(self._level.ask("barrier"))
-            return feed
-        try:
-            return await barrier()
-        except Exception as error:
-            raise self._level.failed("barrier", error) from error
+        feed: Feed = await drivers.aask(self._level.ask("barrier"))
+        return feed
 
     def _begin(self) -> None:
         """Send one for all who wait; who comes later waits for the next."""

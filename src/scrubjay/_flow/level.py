@@ -110,11 +110,12 @@ class Level:
     @property
     def quiet(self) -> bool:
         """Whether `ask` would do nothing besides the call, if that goes well."""
+        wanted = self._events.wanted
         return (
-            not self.debts
+            self._breaker.untroubled
+            and not (wanted and EventKind.TIER_CALL in wanted)
+            and not self.debts
             and not self._settling.locked()
-            and self._breaker.untroubled
-            and EventKind.TIER_CALL not in self._events.wanted
         )
 
     def failed(self, method: str, error: Exception) -> Exception:
