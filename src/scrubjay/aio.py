@@ -115,6 +115,7 @@ class AdaptiveCache(Generic[K, V]):
         soft_timeout_seconds: float | None = None,
         hard_timeout_seconds: float | None = None,
         early_refresh: float = 0.0,
+        consistency_check_share: float = 0.0,
         copy: Literal["deep"] | Callable[[Any], Any] | None = None,
     ) -> None:
         self._sync: Cache[K, V] = Cache(
@@ -149,6 +150,7 @@ class AdaptiveCache(Generic[K, V]):
             soft_timeout_seconds=soft_timeout_seconds,
             hard_timeout_seconds=hard_timeout_seconds,
             early_refresh=early_refresh,
+            consistency_check_share=consistency_check_share,
             copy=copy,
         )
         if copy is not None:

@@ -110,6 +110,10 @@ class Cache(Foundation[K, V]):
         early_refresh: how eagerly `get_or_load` has an entry loaded before it expires: by
             chance, the likelier the nearer that is and the longer the load took; 1.0 is the
             usual, 0.0 never.
+        consistency_check_share: which part of hits is looked at again in the background, where
+            nodes share a tier: a copy that is not the last there is, and was not told of, is
+            let go, counted in `consistency_conflicts` and told as `EventKind.CONFLICT`. One in
+            1,024 at most, as each is a read of the shared tier; 0.0 for none.
         copy: "deep", or a function that copies a value: what is stored is a copy then, and
             each value that is returned. None to keep and return the very objects.
 

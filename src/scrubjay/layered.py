@@ -23,6 +23,7 @@ from scrubjay._flow.keeper import keeper
 from scrubjay._flow.level import LevelCounts
 from scrubjay._flow.load import Demand
 from scrubjay._flow.loading import Loading
+from scrubjay._flow.sampler import TIMED, Sampler
 from scrubjay.clock import Clock, SystemClock
 from scrubjay.codecs import KeyEncoder, Serializer
 from scrubjay.consistency import ConsistencyManager, Session
@@ -65,6 +66,7 @@ class Layered(StoreMapping[K, V]):
     consistency_manager: ConsistencyManager
     _stack: BulkStack | None = None
     _shared: BulkCoherent | None = None
+    _check_share = 0.0
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
@@ -103,6 +105,8 @@ class Layered(StoreMapping[K, V]):
                 self, below, shared, self._loads, time, silence, lease, forgiving
             )
             self.serve_sessions(self._sessions.known, _DEMANDED[level], silence)
+            if self._check_share > 0.0:
+                self.checker = Sampler(self._shared, self._check_share, self._conflicted)
             if clock is None:  # a clock of one's own does not go on by itself
                 keeper.watch(self._shared, silence / 4.0)
             self.listening = True  # of what memory gives up, too
@@ -273,6 +277,19 @@ class Layered(StoreMapping[K, V]):
             gathered = self._gathered.setdefault(loop, made)
         return gathered.feed()
 
+    def request_strongly(self, key: Any, context: Any) -> None:
+        """Count a request at STRONG, which what is here does not answer unasked."""
+        due = self.checker is not None and self.requests % TIMED == 0
+        if context is None:
+            self.request_untimed(key)
+        else:
+            session = arguments.session(context)
+            asker = arguments.asker(context)
+            self.fetch_in_session(key, MISSING, session, asker)
+            self.ascribe(key, asker)
+        if due:
+            self.checker.hit(key, CacheConsistencyLevel.STRONG)
+
     # What the store asks of its door, blocking
 
     def fetch_strictly(self, key: Any, default: Any) -> Any:
@@ -280,8 +297,8 @@ class Layered(StoreMapping[K, V]):
         value = self.confirmed(key, None)
         if value is not MISSING:
             return value
-        self.request(key, MISSING)
         demand = Demand(CacheConsistencyLevel.STRONG, None)
+        self.request_strongly(key, None)
         value = drivers.run(self.reading_at(key, demand))
         return default if value is MISSING else value
 
@@ -342,6 +359,18 @@ class Layered(StoreMapping[K, V]):
         """Begin to count anew what the tiers are asked."""
         for level in () if self._stack is None else self._stack.levels:
             level.counts = LevelCounts()
+
+    def _conflicted(self, key: Any, level: CacheConsistencyLevel) -> None:
+        if EventKind.CONFLICT in self.events.wanted:
+            detail = f"a copy shown at {level.value} was not the last there was"
+            self.events.publish(Event(EventKind.CONFLICT, key, detail=detail))
+
+    def checks(self) -> tuple[int, dict[str, int]]:
+        """Return how many hits were checked, and at which levels copies were not the last."""
+        if self._shared is None:
+            return 0, {}
+        replica = self._shared.replica
+        return replica.rechecked, {level.value: n for level, n in replica.conflicts.items()}
 
     def close(self) -> None:
         """Close the tiers that the cache has opened. Entries in memory stay.

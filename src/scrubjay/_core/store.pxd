@@ -35,6 +35,8 @@ cdef class Store(Ahead):
     cdef public bint strict
     cdef public dict sessions
     cdef public int demanded
+    cdef public object checker
+    cpdef object request_untimed(self, object key)
     @cython.final
     @cython.locals(session=SessionFloors, demanded=int, given=dict)
     cdef object fetch_by_session(self, object key, object context, object level)

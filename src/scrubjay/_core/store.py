@@ -18,6 +18,7 @@ from scrubjay._core.constants import (
     MOVED_ON,
     NONE,
     PRESENT,
+    SAMPLING,
     STORED,
 )
 from scrubjay._core.evidence import Evidence
@@ -36,7 +37,6 @@ except ModuleNotFoundError:
 if not cython.compiled:
     from scrubjay._core.streams import here
 
-SAMPLING = 1023  # one request in 1,024 is timed
 MISSING_PAIR: Any = object()
 BY_SESSION: Any = CacheConsistencyLevel.SESSION
 MONOTONICALLY: Any = CacheConsistencyLevel.MONOTONIC
@@ -74,6 +74,7 @@ class Store(Ahead):
         self.strict = False  # whether these are asked for what is here, too
         # The sessions by name, where entries are copies of what others may change.
         self.sessions: dict[str, Any] | None = None
+        self.checker: Any = None  # told of some hits, to look whether they were in order
         self.demanded = 0  # of who has a session: 1 for SESSION, 2 for MONOTONIC, -1 for more
 
     # Reading
@@ -302,6 +303,9 @@ class Store(Ahead):
             self.latency.record(end - start, SAMPLING + 1)
             if self.clock is None:
                 self.tick = self.moment(end)
+            # Of those who have a session the door knows more.
+            if self.checker is not None and session is None and value is not MISSING:
+                self.checker.hit(key, None)
         observer = self.observer
         if observer is not None and self.is_sampled(self.spread(key)):
             observer.requested(key, value is not MISSING, session)
@@ -366,6 +370,12 @@ class Store(Ahead):
             self.columns.note(slot)
         self.columns.accessed[slot] = self.tick
         return self.cells[2 * slot + 1]
+
+    def request_untimed(self, key: Any) -> Any:
+        """Count one request of those that wait for something else; return what is here."""
+        if self.sampled != 0:
+            return self.fetch(key, MISSING)
+        return self.fetch_noted(key, MISSING, 0)
 
     def lookup(self, key: Any, default: Any) -> Any:
         """Answer a request; count a miss."""

@@ -316,6 +316,27 @@ class CoherentReading(Stack):
         steps.close()
         return MISSING
 
+    def recheck(
+        self, key: Any, level: CacheConsistencyLevel
+    ) -> Generator[Effect, Any, bool]:
+        """Tell whether a copy is shown that is not the last there is; let it go then.
+
+        Args:
+            key: the key.
+            level: at which it was shown.
+
+        Raises:
+            TierError: the shared tier cannot be asked.
+        """
+        name = self.lower.name_of(key)
+        held = self._copies.of(name)
+        if held is None or not held.live:
+            return False
+        wrong: bool = yield from self._consult(self.replica.recheck(name, held.copy, level))
+        if wrong:
+            self._copies.let_go(name, held)
+        return wrong
+
     def own_tiers(self) -> list[Any]:
         """Return the tiers that are to be closed with the cache."""
         own = super().own_tiers()

@@ -95,6 +95,10 @@ class Copies:
         """Remember a copy no more."""
         undisturbed(self._drop, name)
 
+    def let_go(self, name: bytes, holding: Holding) -> None:
+        """Remove a copy, unless there is another by now."""
+        self._remove(name, holding)
+
     def forget_labelled(self, labels: Iterable[bytes]) -> None:
         """Remove the copies that depend on one of the names."""
         for name in undisturbed(self._names_of, labels):

@@ -360,6 +360,10 @@ class Replica:
         self.rechecked += 1
         # What has expired may be gone without a word.
         wrong = record is not None and record.version != copy.version
+        for name, count in zip(names, fetched.counts, strict=True):
+            known = self.count(name)
+            if known is not None and _usable(known, fetched.feed) and known.value != count.value:
+                wrong = wrong or known.value == copy.labels[name]
         if wrong:
             self.conflicts[level] += 1
         return wrong
