@@ -46,14 +46,18 @@ def jobs(monkeypatch):
 def node(memory, clock, local=False, **options):
     tier = SharedMemoryTier(memory)
     near = [MemoryTier(name="near", clock=clock)] if local else []
-    cache = Cache(max_entries=4, eviction_strategy="lru", clock=clock, tiers=[*near, tier], **options)
+    cache = Cache(
+        max_entries=4, eviction_strategy="lru", clock=clock, tiers=[*near, tier], **options
+    )
     return cache, tier
 
 
 def floors_of(session):
-    return session.epoch, session.overflown, {
-        place: floor.version for place, floor in session.floors.items()
-    }
+    return (
+        session.epoch,
+        session.overflown,
+        {place: floor.version for place, floor in session.floors.items()},
+    )
 
 
 def by_flow(cache, key, level, session):
@@ -106,7 +110,9 @@ def test_the_core_decides_as_the_flow_does(jobs, local):
                 elif kind < 0.16:
                     cache.invalidate(key, context=chance.choice([None, context]))
                 elif kind < 0.19:
-                    cache.invalidate_by_tags({chance.choice(TAGS)}, context=chance.choice([None, context]))
+                    cache.invalidate_by_tags(
+                        {chance.choice(TAGS)}, context=chance.choice([None, context])
+                    )
                 elif kind < 0.24:
                     chance.choice(nodes)[1].deliver()
                 elif kind < 0.28:

@@ -32,7 +32,7 @@ cdef class Evidence:
     @cython.locals(bond=Bond, watch=Watch)
     cdef bint confirms(self, SessionFloors session, Link feed) except -1
     @cython.final
-    @cython.locals(bond=Bond)
+    @cython.locals(bond=Bond, known=cython.bint)
     cdef inline bint allowed(self, SessionFloors session, bint monotonic) except -1
     @cython.final
     @cython.locals(bond=Bond, floor=Floor, other=Floor, epoch=bytes, risen=cython.longlong, exact=bint)

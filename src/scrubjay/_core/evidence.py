@@ -68,9 +68,7 @@ class Evidence:
         self.exact = False  # whether they are what the copy has, not only no higher
         self.floor: Floor | None = None
 
-    def permits(
-        self, session: SessionFloors, monotonic: bool, now: float, silence: float
-    ) -> bool:
+    def permits(self, session: SessionFloors, monotonic: bool, now: float, silence: float) -> bool:
         """Tell whether the copy may be shown to a session as things stand.
 
         Args:
@@ -111,9 +109,9 @@ class Evidence:
 
     def allowed(self, session: SessionFloors, monotonic: bool) -> bool:
         """Tell whether the floors of a session allow the copy; see `permits`."""
-        if self.session != session.number or self.risen != session.risen:
-            if not self.compare(session):
-                return False
+        known = self.session == session.number and self.risen == session.risen
+        if not known and not self.compare(session):
+            return False
         if not monotonic:
             return True
         if not self.exact:

@@ -26,8 +26,8 @@ from scrubjay._core.constants import (
 from scrubjay._core.evidence import Evidence
 from scrubjay._core.floors import SessionFloors
 from scrubjay._core.ledger import Ledger
-from scrubjay._core.section import indivisible
 from scrubjay._core.policy import Policy
+from scrubjay._core.section import indivisible
 from scrubjay._core.terms import Terms
 from scrubjay._core.watches import Link
 
@@ -83,13 +83,13 @@ class Steps(Ledger):
         if evidence is None or evidence.write != self.columns.version[slot]:
             return False
         if demanded == 3:
-            return evidence.confirms(session, feed)
+            return evidence.confirms(session, feed)  # type: ignore[arg-type]
         if self.clock is None:
             # As for deadlines: the coarse clock is some milliseconds behind.
             now = self.ticks.coarse() + CERTAIN
             if now - evidence.watch.feed.confirmed > self.silence:
                 now = self.ticks.exact()
-        return evidence.permits(session, demanded == 2, now, self.silence)
+        return evidence.permits(session, demanded == 2, now, self.silence)  # type: ignore[arg-type]
 
     def judge(
         self,

@@ -156,6 +156,8 @@ class Store(Ahead):
 
     def fetch_permitted(self, key: Any, session: SessionFloors, monotonic: bool) -> Any:
         """See `fetch_vouched`; for those outside the core."""
+        if session is None:
+            return MISSING
         return self.fetch_vouched(key, session, 2 if monotonic else 1, None)
 
     def confirmable(self, key: Any, session: SessionFloors | None) -> bool:

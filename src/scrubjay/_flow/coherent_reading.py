@@ -316,9 +316,7 @@ class CoherentReading(Stack):
         steps.close()
         return MISSING
 
-    def recheck(
-        self, key: Any, level: CacheConsistencyLevel
-    ) -> Generator[Effect, Any, bool]:
+    def recheck(self, key: Any, level: CacheConsistencyLevel) -> Generator[Effect, Any, bool]:
         """Tell whether a copy is shown that is not the last there is; let it go then.
 
         Args:

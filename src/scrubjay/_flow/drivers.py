@@ -13,7 +13,7 @@ from math import inf
 from time import monotonic, perf_counter
 from typing import Any
 
-from scrubjay._flow.effects import Ask, Call, Flow, Start, Wait
+from scrubjay._flow.effects import Ask, Call, Effect, Flow, Start, Wait
 from scrubjay._flow.flight import Flight, Loader, blocked, enter, leave, under_way
 from scrubjay._flow.workers import Workers
 from scrubjay.errors import InvalidArgumentTypeError
@@ -215,6 +215,7 @@ async def arun(flow: Flow) -> Any:
 
 def ask(asking: Generator[Effect, Any, Any]) -> Any:
     """Do what only asks tiers, in this thread; return what it returns."""
+    effect: Any = None
     answer: Any = None
     failure: BaseException | None = None
     try:
@@ -232,11 +233,12 @@ def ask(asking: Generator[Effect, Any, Any]) -> Any:
             if effect.took is not None:
                 effect.took(perf_counter() - start, failure)
     finally:
-        del answer, failure
+        del effect, answer, failure
 
 
 async def aask(asking: Generator[Effect, Any, Any]) -> Any:
     """Do what only asks tiers, on this event loop; return what it returns."""
+    effect: Any = None
     answer: Any = None
     failure: BaseException | None = None
     try:
@@ -251,7 +253,7 @@ async def aask(asking: Generator[Effect, Any, Any]) -> Any:
             except BaseException as error:
                 failure = error
     finally:
-        del answer, failure
+        del effect, answer, failure
 
 
 async def _drive(flow: Flow, flight: Flight | None = None) -> Any:

@@ -81,9 +81,7 @@ class Sampler:
         """Wait for nothing that the parent has begun."""
         self._under_way = set()
 
-    def _check(
-        self, key: Any, level: CacheConsistencyLevel
-    ) -> Generator[Effect, Any, None]:
+    def _check(self, key: Any, level: CacheConsistencyLevel) -> Generator[Effect, Any, None]:
         if (yield from self._stack.recheck(key, level)):
             self._found(key, level)
 

@@ -77,7 +77,7 @@ class CacheWorker(Worker):
         _steps(flow, self._do)
 
     def _do(self, call: Call | Burst) -> Any:
-        if type(call) is Call:
+        if isinstance(call, Call):
             return _called(self._cache.sync, call)
         noted, get, names, now = visits.get(), self._cache.sync.get, self._keys, time.monotonic
         absent = set()
@@ -92,7 +92,7 @@ class CacheWorker(Worker):
         return None
 
     async def _ado(self, call: Call | Burst) -> Any:
-        if type(call) is Call:
+        if isinstance(call, Call):
             return await _called(self._cache, call)
         noted, get, names, now = visits.get(), self._cache.get, self._keys, time.monotonic
         absent = set()
