@@ -10,7 +10,8 @@ import pytest
 from scrubjay import AdaptiveCache, Cache, CacheConsistencyLevel, ManualClock
 from scrubjay._core.constants import MISSING
 from scrubjay._core.evidence import Bond, Evidence, Generation
-from scrubjay._flow import copies
+from scrubjay._flow import copies, drivers
+from scrubjay._flow.load import Demand
 from scrubjay.consistency import Session
 from scrubjay.consistency import sessions as known_sessions
 from scrubjay.consistency.sessions import Sessions
@@ -21,6 +22,7 @@ from scrubjay.versions import Feed, Watch
 from tests.models import scaled
 
 SESSION, MONOTONIC = CacheConsistencyLevel.SESSION, CacheConsistencyLevel.MONOTONIC
+STRONG = CacheConsistencyLevel.STRONG
 KEYS = [f"key {number}" for number in range(6)]
 TAGS = ["odd", "even", "all"]
 NAMES = ["ann", "bob"]
@@ -87,9 +89,22 @@ def compare(cache, key, level, session):
     return mine is not MISSING
 
 
+def compare_strong(cache, tier, key, session):
+    """See that what the core shows at STRONG is what the flow shows; return whether it did."""
+    if cache.requests & 1023 == 0:
+        cache.request(key, MISSING)
+    mine = MISSING
+    if cache.confirmable(key, session):
+        mine = cache.fetch_confirmed(key, session, tier.barrier())
+    flows = drivers.run(cache.reading_at(key, Demand(STRONG, session)))
+    if mine is not MISSING:
+        assert flows == mine
+    return mine is not MISSING
+
+
 @pytest.mark.parametrize("local", [False, True])
 def test_the_core_decides_as_the_flow_does(jobs, local):
-    answered = {SESSION: 0, MONOTONIC: 0}
+    answered = {SESSION: 0, MONOTONIC: 0, STRONG: 0}
     refused = 0
     for seed in range(scaled(150, 20)):
         chance = random.Random(seed)
@@ -132,6 +147,9 @@ def test_the_core_decides_as_the_flow_does(jobs, local):
                 elif kind < 0.6:
                     level = chance.choice(["session", "monotonic", "eventual", "strong"])
                     cache.get(key, context=context, consistency_level=level)
+                elif kind < 0.7:
+                    session = chance.choice([None, cache.session(name)])
+                    answered[STRONG] += compare_strong(cache, tier, key, session)
                 else:
                     level = chance.choice([SESSION, MONOTONIC])
                     if compare(cache, key, level, cache.session(name)):

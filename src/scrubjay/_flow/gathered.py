@@ -75,13 +75,14 @@ class Gathered:
 
     def _begin(self) -> None:
         """Send one for all who wait; who comes later waits for the next."""
-        if self._busy or not self._waiting:
+        loop = asyncio._get_running_loop()
+        if self._busy or not self._waiting or loop is None:  # which is closed then
             return
         waiting, self._waiting = self._waiting, []
         self._busy = True
         self._alone = len(waiting) == 1
         carrying = self._carry_out(waiting, self._since)
-        self._task = asyncio.get_running_loop().create_task(carrying)
+        self._task = loop.create_task(carrying)
 
     async def _carry_out(self, waiting: list[asyncio.Future[Feed]], since: float) -> None:
         try:
