@@ -24,7 +24,7 @@ SOURCES := $(shell find src -type f \( -name '*.py' -o -name '*.pxd' -o -name py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-pure test-compiled test-all page lint format types docs bench clean server FORCE
+.PHONY: help demo test test-pure test-compiled test-all page lint format types docs verify bench clean server FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ types: $(DEV)/.ready ## check the types, strictly
 
 docs: $(VENV)/.extra-test | server ## run every Python snippet of the documentation
 	$(VENV)/bin/python -m pytest tests/test_docs.py $(ARGS)
+
+verify: $(VENV)/.extra-test | server ## try for a minute to break the consistency levels on a server
+	$(VENV)/bin/scrubjay verify --seconds 60 $(ARGS)
 
 bench: $(VENV)/.extra-bench | server ## compare with other caches (the compiled build, if possible)
 	$(VENV)/bin/python -m benchmarks.run $(ARGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from benchmarks.cases.consistency import EACH_TIME, EVENTUAL, MONOTONIC, OF_SESSION, SESSION
 from benchmarks.cases.disk import DISKCACHE
 from benchmarks.cases.layered import SHARED
 from benchmarks.cases.memoize import PLAIN_AWAIT
@@ -140,6 +141,21 @@ GOALS = (
     Goal("on disk, put over, 100 KB / diskcache", "disk-put-100k", 0.1, _ratio(DISKCACHE)),
     Goal("on disk, get, 1 KB, 4 processes / diskcache", "disk-get-4", 1 / 3, _ratio(DISKCACHE)),
     Goal("on disk, put over, 1 KB, 4 processes / diskcache", "disk-put-4", 0.1, _ratio(DISKCACHE)),
+    Goal("get, hit, over a server / one tier", "consistency-hit", 1.05, _ratio(SCRUBJAY, EVENTUAL)),
+    Goal(
+        "get, hit, SESSION / EVENTUAL for a session",
+        "consistency-hit",
+        1.5,
+        _ratio(OF_SESSION, SESSION),
+    ),
+    Goal(
+        "get, hit, MONOTONIC / EVENTUAL for a session",
+        "consistency-hit",
+        1.5,
+        _ratio(OF_SESSION, MONOTONIC),
+    ),
+    Goal("at STRONG, hit, 1 KB / GET each time", "strong-1", 1.0, _ratio(EACH_TIME)),
+    Goal("at STRONG, hit, 1 KB, 64 tasks / GET each time", "strong-64", 1 / 1.5, _ratio(EACH_TIME)),
     Goal("on a server, get, 64 tasks / bare loop", "redis-get-64", 1 / 0.9, _ratio(BARE)),
     Goal(
         "on a server, get, 64 tasks / redis-py asyncio",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.cases import (
     codecs,
+    consistency,
     disk,
     eviction,
     layered,
@@ -22,6 +23,7 @@ from benchmarks.peers import DICT, LRU_CACHE, SCRUBJAY
 from benchmarks.timing import Outcome, Scale
 
 BY_DISK = (disk.DISKCACHE, disk.SQLITE)
+BY_GET = (consistency.EACH_TIME,)
 BY_SERVER = (redis.BARE, redis.REDIS_PY_ASYNC)
 
 
@@ -55,6 +57,12 @@ CASES = {
         Case("hit", "Get, hit, same key objects", lookup.hit),
         Case("hit-observed", "Get, hit, with all who may watch", observed.hit, (DICT, SCRUBJAY)),
         Case("hit-tiers", "Get, hit, with tiers below", layered.hit, (DICT, SCRUBJAY)),
+        Case(
+            "consistency-hit",
+            "Get, hit, at each level that asks nobody",
+            consistency.hit,
+            (consistency.ONE_TIER, consistency.OF_SESSION),
+        ),
         Case("hit-fresh", "Get, hit, equal keys made anew", lookup.hit_fresh),
         Case("miss", "Get, miss, key objects whose hash is known", lookup.miss),
         Case("miss-fresh", "Get, miss, keys made anew", lookup.miss_fresh),
@@ -105,6 +113,19 @@ CASES = {
                 ("redis-get-16", "On a server: get, 1 KB, 16 tasks", redis.get_16),
                 ("redis-get-64", "On a server: get, 1 KB, 64 tasks", redis.get_64),
                 ("redis-get-many", "On a server: get, 50 of 1 KB at a time", redis.get_many),
+            )
+        ),
+        *(
+            Case(name, title, run, references, processes=1, pinned=False)
+            for name, title, run, references in (
+                ("strong-1", "At STRONG, hit, 1 KB", consistency.strong_1, BY_GET),
+                ("strong-64", "At STRONG, hit, 1 KB, 64 tasks", consistency.strong_64, BY_GET),
+                (
+                    "heard",
+                    "From an invalidation to the end of a copy in another process",
+                    consistency.heard,
+                    (consistency.PUB_SUB,),
+                ),
             )
         ),
     )

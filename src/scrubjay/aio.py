@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AdaptiveCache"]
 
+_STRONG = CacheConsistencyLevel.STRONG
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 T = TypeVar("T")
@@ -116,6 +118,7 @@ class AdaptiveCache(Generic[K, V]):
         soft_timeout_seconds: float | None = None,
         hard_timeout_seconds: float | None = None,
         early_refresh: float = 0.0,
+        consistency_check_share: float = 0.0,
         copy: Literal["deep"] | Callable[[Any], Any] | None = None,
         warm_file: str | os.PathLike[str] | None = None,
         warm_rate: float | None = None,
@@ -152,6 +155,7 @@ class AdaptiveCache(Generic[K, V]):
             soft_timeout_seconds=soft_timeout_seconds,
             hard_timeout_seconds=hard_timeout_seconds,
             early_refresh=early_refresh,
+            consistency_check_share=consistency_check_share,
             copy=copy,
             warm_file=warm_file,
             warm_rate=warm_rate,
@@ -281,9 +285,20 @@ class AdaptiveCache(Generic[K, V]):
             if context is None:
                 return own.get(key, default)
             return own.get(key, default, context=context, consistency_check=consistency_check)
+        if consistency_check:
+            if context is not None:
+                value = own.fetch_at_once(key, context, consistency_level)
+            elif own.strict if consistency_level is None else consistency_level is _STRONG:
+                value = MISSING
+                if own.confirmable(key, None):
+                    value = own.fetch_confirmed(key, None, await own.calling())
+            else:
+                value = MISSING
+            if value is not MISSING:
+                return value
         demand = own.demand(context, consistency_level) if consistency_check else None
         if demand is not None:
-            value = own.request_at(key, context, demand)
+            value = await own.arequested(key, context, demand)
             if value is MISSING:
                 value = await drivers.arun(own.reading_at(key, demand))
             return default if value is MISSING else value
@@ -344,11 +359,14 @@ class AdaptiveCache(Generic[K, V]):
         A load runs as a task of its own: who is cancelled while waiting for it disturbs
         neither it nor others. See `Cache.get_or_load`.
         """
-        demand = self._sync.demand(context, consistency_level)
-        if demand is None:
-            value = self._sync.request_in_context(key, context)
-        else:
-            value = self._sync.request_at(key, context, demand)
+        demand = None
+        value = self._sync.fetch_at_once(key, context, consistency_level)
+        if value is MISSING:
+            demand = self._sync.demand(context, consistency_level)
+            if demand is None:
+                value = self._sync.request_in_context(key, context)
+            else:
+                value = await self._sync.arequested(key, context, demand)
         if value is MISSING or value is REFUSED:
             terms = self._sync.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
             flow = self._sync.reading(key, loader, terms, context, demand)

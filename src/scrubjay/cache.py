@@ -13,6 +13,7 @@ from scrubjay import arguments, decorators, settings
 from scrubjay._core.adopt import adopt
 from scrubjay._core.constants import MISSING
 from scrubjay._flow import drivers
+from scrubjay._flow.load import Demand
 from scrubjay.errors import (
     InvalidArgumentError,
     InvalidArgumentTypeError,
@@ -112,6 +113,10 @@ class Cache(Foundation[K, V]):
         early_refresh: how eagerly `get_or_load` has an entry loaded before it expires: by
             chance, the likelier the nearer that is and the longer the load took; 1.0 is the
             usual, 0.0 never.
+        consistency_check_share: which part of hits is looked at again in the background, where
+            nodes share a tier: a copy that is not the last there is, and was not told of, is
+            let go, counted in `consistency_conflicts` and told as `EventKind.CONFLICT`. One in
+            1,024 at most, as each is a read of the shared tier; 0.0 for none.
         copy: "deep", or a function that copies a value: what is stored is a copy then, and
             each value that is returned. None to keep and return the very objects.
         warm_file: a file that `close` saves memory to, and from which it is restored, in the
@@ -302,17 +307,20 @@ class Cache(Foundation[K, V]):
             ReentrantLoadError: the loader needs, directly or not, the key that it loads.
             Exception: whatever the loader raises.
         """
-        demand = self.demand(context, consistency_level)
-        value: V
-        if demand is None:
-            value = self.request_in_context(key, context)
-        else:
-            value = self.request_at(key, context, demand)
+        demand: Demand | None = None
+        value: Any = self.fetch_at_once(key, context, consistency_level)
+        if value is MISSING:
+            demand = self.demand(context, consistency_level)
+            if demand is None:
+                value = self.request_in_context(key, context)
+            else:
+                value = self.requested(key, context, demand)
         if value is not MISSING and value is not REFUSED:
             if self.eager and self.is_due(key):
                 terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
                 drivers.run(self.renewing(key, loader, terms))
-            return value
+            found: V = value
+            return found
         terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
         loaded: V = drivers.run(self.reading(key, loader, terms, context, demand))
         if context is not None:

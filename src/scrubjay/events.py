@@ -36,7 +36,7 @@ class EventKind(Enum):
     TIER_HIT = "tier_hit"  # tier; a lower tier had it
     TIER_MISS = "tier_miss"  # tier
     STALE_SERVED = "stale_served"  # an old value was better than none; detail says why
-    CONFLICT = "conflict"  # a value was there, and too old for who asked
+    CONFLICT = "conflict"  # a value was there, and too old for who asked, or for its level
 
     # Loads; all have the number of the load, and a key, or an amount of keys if of several
     LOAD_START = "load_start"  # in the context that the loader is called in

@@ -19,6 +19,7 @@ from scrubjay._flow.failures import Failures
 from scrubjay._flow.flight import Loader
 from scrubjay._flow.load import Demand
 from scrubjay._flow.loading import Loading
+from scrubjay._flow.sampler import TIMED
 from scrubjay._flow.sweeper import sweeper
 from scrubjay.clock import Clock, SystemClock
 from scrubjay.codecs import Serializer
@@ -101,6 +102,7 @@ class Foundation(Restartable[K, V]):
         soft_timeout_seconds: float | None = None,
         hard_timeout_seconds: float | None = None,
         early_refresh: float = 0.0,
+        consistency_check_share: float = 0.0,
         copy: Literal["deep"] | Callable[[Any], Any] | None = None,
         warm_file: PathLike | None = None,
         warm_rate: float | None = None,
@@ -127,6 +129,7 @@ class Foundation(Restartable[K, V]):
         cost_ratio = arguments.number("prefetch_cost_ratio", prefetch_cost_ratio)
         if cost_ratio < 1.0:
             raise InvalidArgumentError(f"prefetch_cost_ratio: {cost_ratio!r} is below one")
+        self._check_share = settings.check_share(consistency_check_share, TIMED)
         self._conditions = settings.Defaults(ttl_seconds, idle_seconds, ttl_jitter)
         self._wall: Clock = settings.clock(clock) or SystemClock()
         remembered = arguments.positive_or_none("negative_ttl_seconds", negative_ttl_seconds)
@@ -395,21 +398,54 @@ class Foundation(Restartable[K, V]):
 
     def fetch_at(self, key: Any, default: Any, context: Any, demand: Demand) -> Any:
         """Read at a level that a shared tier keeps."""
-        value = self.request_at(key, context, demand)
+        value = self.requested(key, context, demand)
         if value is MISSING:
             value = drivers.run(self.reading_at(key, demand))
         return default if value is MISSING else value
 
+    def requested(self, key: Any, context: Any, demand: Demand) -> Any:
+        """Count a request, and answer it if no more than a barrier is needed; else MISSING."""
+        if demand.level is CacheConsistencyLevel.STRONG:
+            value = self.confirmed(key, demand.session)
+            if value is not MISSING:
+                return value
+        return self.request_at(key, context, demand)
+
+    async def arequested(self, key: Any, context: Any, demand: Demand) -> Any:
+        """See `requested`; awaits the barrier."""
+        if demand.level is CacheConsistencyLevel.STRONG:
+            value = await self.aconfirmed(key, demand.session)
+            if value is not MISSING:
+                return value
+        return self.request_at(key, context, demand)
+
     def request_at(self, key: Any, context: Any, demand: Demand) -> Any:
         """Count a request, and answer it if memory alone can tell; else MISSING."""
-        self.request_in_context(key, context, False)
         if demand.session is None or demand.level is CacheConsistencyLevel.STRONG:
+            self.request_strongly(key, context)
             return MISSING
+        monotonic = demand.level is CacheConsistencyLevel.MONOTONIC
+        value = self.fetch_permitted(key, demand.session, monotonic)
+        if value is not MISSING:
+            return value
+        self.request_in_context(key, context, False, demand.level)
         assert self._shared is not None
         return self._shared.at_once(key, demand.level, demand.session)
 
-    def request_in_context(self, key: Any, context: Any, consistency_check: bool = True) -> Any:
+    def request_in_context(
+        self,
+        key: Any,
+        context: Any,
+        consistency_check: bool = True,
+        level: CacheConsistencyLevel | None = None,
+    ) -> Any:
         """Answer a request from memory alone and count it.
+
+        Args:
+            key: the key.
+            context: who asks.
+            consistency_check: whether the level is to be kept.
+            level: at which it is asked for, for who checks; None for EVENTUAL.
 
         Returns:
             The value; MISSING if it is not there, REFUSED if it is too old for the session.
@@ -420,9 +456,14 @@ class Foundation(Restartable[K, V]):
         if consistency_check and self._is_too_old(key, session):
             self.count_conflict()
             return REFUSED
+        if session is not None and self._shared is not None:
+            self._sessions.of(session, None)  # whom the core answers by itself the next time
         asker = arguments.asker(context)
+        due = self.checker is not None and session is not None and self.requests % TIMED == 0
         value = self.fetch_in_session(key, MISSING, session, asker)
         self.ascribe(key, asker)
+        if due and value is not MISSING:
+            self.checker.hit(key, level)
         return value
 
     def _is_too_old(self, key: Any, session: str | None) -> bool:

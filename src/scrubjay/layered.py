@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import suppress
+from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,11 +20,13 @@ from scrubjay._flow.bulk_lower import BulkLower, Item
 from scrubjay._flow.bulk_stack import BulkStack
 from scrubjay._flow.effects import Flow
 from scrubjay._flow.flight import Flight
+from scrubjay._flow.gathered import Gathered
 from scrubjay._flow.keeper import keeper
 from scrubjay._flow.level import LevelCounts
 from scrubjay._flow.load import Demand
 from scrubjay._flow.loading import Loading
 from scrubjay._flow.probing import probe
+from scrubjay._flow.sampler import TIMED, Sampler
 from scrubjay.clock import Clock, SystemClock
 from scrubjay.codecs import KeyEncoder, Serializer
 from scrubjay.consistency import ConsistencyManager, Session
@@ -33,6 +37,7 @@ from scrubjay.mapping import StoreMapping
 from scrubjay.observe.statistics import TierGroup
 from scrubjay.tiers.protocol import Tier
 from scrubjay.types import CacheConsistencyLevel
+from scrubjay.versions import Feed
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -46,6 +51,12 @@ V = TypeVar("V")
 CLOSING = 5.0  # seconds for which closing waits for what is to be written
 _NONE = Terms()
 _EVICTIONS = frozenset({EVICTED, EVICTED_USED})
+_DEMANDED = {
+    CacheConsistencyLevel.EVENTUAL: 0,
+    CacheConsistencyLevel.SESSION: 1,
+    CacheConsistencyLevel.MONOTONIC: 2,
+    CacheConsistencyLevel.STRONG: -1,
+}
 
 
 class Layered(StoreMapping[K, V]):
@@ -63,10 +74,12 @@ class Layered(StoreMapping[K, V]):
     consistency_manager: ConsistencyManager
     _stack: BulkStack | None = None
     _shared: BulkCoherent | None = None
+    _check_share = 0.0
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self._sessions = Sessions()
+        self._gathered: dict[asyncio.AbstractEventLoop, Gathered] = {}
 
     def lay(
         self,
@@ -100,6 +113,9 @@ class Layered(StoreMapping[K, V]):
             self._stack = self._shared = BulkCoherent(
                 self, below, shared, self._loads, time, silence, lease, forgiving
             )
+            self.serve_sessions(self._sessions.known, _DEMANDED[level], silence)
+            if self._check_share > 0.0:
+                self.checker = Sampler(self._shared, self._check_share, self._conflicted)
             if clock is None:  # a clock of one's own does not go on by itself
                 keeper.watch(self._shared, silence / 4.0)
             self.strict = level is CacheConsistencyLevel.STRONG
@@ -256,12 +272,64 @@ class Layered(StoreMapping[K, V]):
         """Return the flow that reads at a level; its flight has the value or MISSING."""
         return load.read_at(self._loads, key, demand)
 
+    def confirmed(self, key: Any, session: Session | None) -> Any:
+        """Answer a request at STRONG with a copy and a barrier, if that is all it takes.
+
+        Returns:
+            The value; MISSING, with nothing counted, if more is to be asked.
+
+        Raises:
+            ConsistencyUnavailableError: the tier cannot promise it.
+            TierError: the shared tier cannot be asked.
+        """
+        if self._shared is None or not self.confirmable(key, session):
+            return MISSING
+        began = perf_counter()
+        feed = drivers.ask(self._shared.shared.ask("barrier"))
+        value = self.fetch_confirmed(key, session, feed)
+        self._loads.waited(perf_counter() - began)
+        return value
+
+    async def aconfirmed(self, key: Any, session: Session | None) -> Any:
+        """See `confirmed`; awaits the barrier."""
+        if self._shared is None or not self.confirmable(key, session):
+            return MISSING
+        return self.fetch_confirmed(key, session, await self.calling())
+
+    def calling(self) -> Awaitable[Feed]:
+        """Return what is to be awaited, now, for a barrier on the running event loop."""
+        loop = asyncio.get_running_loop()
+        gathered = self._gathered.get(loop)
+        if gathered is None:
+            assert self._shared is not None
+            for other in [one for one in self._gathered if one.is_closed()]:
+                self._gathered.pop(other, None)
+            made = Gathered(self._shared.shared, self._loads.waited)
+            gathered = self._gathered.setdefault(loop, made)
+        return gathered.feed()
+
+    def request_strongly(self, key: Any, context: Any) -> None:
+        """Count a request at STRONG, which what is here does not answer unasked."""
+        due = self.checker is not None and self.requests % TIMED == 0
+        if context is None:
+            self.request_untimed(key)
+        else:
+            session = arguments.session(context)
+            asker = arguments.asker(context)
+            self.fetch_in_session(key, MISSING, session, asker)
+            self.ascribe(key, asker)
+        if due:
+            self.checker.hit(key, CacheConsistencyLevel.STRONG)
+
     # What the store asks of its door, blocking
 
     def fetch_strictly(self, key: Any, default: Any) -> Any:
         """Read at the level of the cache, which is STRONG."""
-        self.request(key, MISSING)
+        value = self.confirmed(key, None)
+        if value is not MISSING:
+            return value
         demand = Demand(CacheConsistencyLevel.STRONG, None)
+        self.request_strongly(key, None)
         value = drivers.run(self.reading_at(key, demand))
         return default if value is MISSING else value
 
@@ -341,6 +409,18 @@ class Layered(StoreMapping[K, V]):
             done = yield from self._stack.flush(seconds, last)
         own.complete(done)
         return own
+
+    def _conflicted(self, key: Any, level: CacheConsistencyLevel) -> None:
+        if EventKind.CONFLICT in self.events.wanted:
+            detail = f"a copy shown at {level.value} was not the last there was"
+            self.events.publish(Event(EventKind.CONFLICT, key, detail=detail))
+
+    def checks(self) -> tuple[int, dict[str, int]]:
+        """Return how many hits were checked, and at which levels copies were not the last."""
+        if self._shared is None:
+            return 0, {}
+        replica = self._shared.replica
+        return replica.rechecked, {level.value: n for level, n in replica.conflicts.items()}
 
     def close(self) -> None:
         """Close the tiers that the cache has opened. Entries in memory stay.

@@ -169,3 +169,21 @@ class Defaults:
             terms.dependencies,
             fence,
         )
+
+
+def check_share(share: Any, rarest: int) -> float:
+    """Return the part of hits that is checked.
+
+    Args:
+        share: the part.
+        rarest: one in so many is the most that can be.
+
+    Raises:
+        InvalidArgumentError: it is no such part.
+    """
+    checked = arguments.not_negative("consistency_check_share", share)
+    if checked > 1.0 / rarest:
+        raise InvalidArgumentError(
+            f"consistency_check_share: {share!r} is above one in {rarest}, {1.0 / rarest!r}"
+        )
+    return checked

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
+from scrubjay._core.watches import Link, Watch
 from scrubjay.errors import ConsistencyUnavailableError
 
 __all__ = ["Changes", "Count", "Feed", "Fetched", "Lease", "Token", "Versioned", "Watch"]
@@ -35,39 +36,7 @@ class Changes(NamedTuple):
 OnChanges = Callable[["Changes | None"], object]
 
 
-class Watch:
-    """A promise of a connection to tell when something changes, until it has.
-
-    Args:
-        feed: of the connection.
-    """
-
-    __slots__ = ("__weakref__", "_wakes", "feed", "live")
-
-    def __init__(self, feed: Feed) -> None:
-        self.feed = feed
-        #: whether nothing has changed, as far as the connection has been read
-        self.live = True
-        self._wakes: list[Callable[[], object]] = []
-
-    def on_end(self, wake: Callable[[], object]) -> None:
-        """Have a function called when the watch ends, or now; perhaps more than once.
-
-        It is called in the thread that reads the connection and must not wait.
-        """
-        self._wakes.append(wake)
-        if not self.live:
-            wake()
-
-    def end(self) -> None:
-        """Note that what is watched has changed, or that nobody would tell."""
-        self.live = False
-        wakes, self._wakes = self._wakes, []
-        for wake in wakes:
-            wake()
-
-
-class Feed:
+class Feed(Link):
     """What one connection tells of changes. It is used by one thread at a time.
 
     Args:
@@ -88,15 +57,13 @@ class Feed:
         primary: bool = True,
         failover: bool = False,
     ) -> None:
-        self.epoch = epoch
+        super().__init__(epoch, now)
         self.primary = primary
         self.failover = failover
         #: whether strong reads are wanted nevertheless, until that happens
         self.until_failover = False
         #: whether the connection is of use
         self.live = True
-        #: a monotonic time up to which all changes have been told
-        self.confirmed = now
         self._tell = tell
         self._watches: WeakValueDictionary[bytes, Watch] = WeakValueDictionary()
 

@@ -28,4 +28,5 @@ SHARED = 2  # likewise: several sessions have asked for it
 OUTCOMES = 3  # bits that tell what came of a request
 HIT, MISS, FIRST_HIT, JOINED = range(4)  # as in `scrubjay.prefetch.constants`
 DROPPED, GIVEN_UP = 4, 5  # no request: an entry went that nobody, or somebody, had asked for
+SAMPLING = 1023  # one request in 1,024 is timed
 LOOKS = 32  # entries looked at, of which the one worth least goes

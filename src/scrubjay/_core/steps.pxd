@@ -1,8 +1,11 @@
 cimport cython
 from scrubjay._core.columns cimport Columns
+from scrubjay._core.evidence cimport Evidence
+from scrubjay._core.floors cimport SessionFloors
 from scrubjay._core.graph cimport Node
 from scrubjay._core.ledger cimport Ledger
 from scrubjay._core.terms cimport Terms
+from scrubjay._core.watches cimport Link
 
 cdef unsigned int COUNT
 cdef int NONE
@@ -20,6 +23,16 @@ cdef int DEPENDENCY
 cdef int TAG
 
 cdef class Steps(Ledger):
+    cdef list evidence
+    cdef double silence
+    @cython.locals(evidence=Evidence, paused=bint)
+    cdef object attest(self, int slot, Evidence evidence, long long stamp)
+    @cython.final
+    @cython.locals(evidence=Evidence)
+    cdef inline bint permitted(self, int slot, SessionFloors session, int demanded, double now, Link feed) except -1
+    @cython.locals(evidence=Evidence)
+    cdef bint is_confirmable(self, int slot, SessionFloors session, long long stamp) except -1
+    cdef int judge(self, int slot, SessionFloors session, int demanded, double now, Link feed, long long stamp) except -5
     @cython.locals(columns=Columns, hits=cython.uint)
     cdef object read(self, int slot, long long stamp, double now)
     cdef void prove(self, int slot) noexcept

@@ -6,8 +6,10 @@ from typing import Any
 
 from scrubjay._core.ahead import Ahead
 from scrubjay._core.constants import (
+    AGAIN,
     COUNT,
     EXPIRED_VALUE,
+    FENCED,
     FIRST_HIT,
     HIT,
     INVALIDATED,
@@ -16,11 +18,16 @@ from scrubjay._core.constants import (
     MOVED_ON,
     NONE,
     PRESENT,
+    SAMPLING,
     STORED,
 )
+from scrubjay._core.evidence import Evidence
+from scrubjay._core.floors import SessionFloors
 from scrubjay._core.operations import IF_ABSENT, PLAIN
 from scrubjay._core.policy import Policy
 from scrubjay._core.terms import Terms
+from scrubjay._core.watches import Link
+from scrubjay.types import CacheConsistencyLevel
 
 try:
     import cython
@@ -30,8 +37,11 @@ except ModuleNotFoundError:
 if not cython.compiled:
     from scrubjay._core.streams import here
 
-SAMPLING = 1023  # one request in 1,024 is timed
 MISSING_PAIR: Any = object()
+BY_SESSION: Any = CacheConsistencyLevel.SESSION
+MONOTONICALLY: Any = CacheConsistencyLevel.MONOTONIC
+UNASKED: Any = CacheConsistencyLevel.EVENTUAL
+BY_NAME = {UNASKED.value: 0, BY_SESSION.value: 1, MONOTONICALLY.value: 2}
 
 
 class Store(Ahead):
@@ -62,6 +72,10 @@ class Store(Ahead):
         self.misses = 0
         self.layered = False  # whether there are tiers below
         self.strict = False  # whether these are asked for what is here, too
+        # The sessions by name, where entries are copies of what others may change.
+        self.sessions: dict[str, Any] | None = None
+        self.checker: Any = None  # told of some hits, to look whether they were in order
+        self.demanded = 0  # of who has a session: 1 for SESSION, 2 for MONOTONIC, -1 for more
 
     # Reading
 
@@ -90,11 +104,154 @@ class Store(Ahead):
             TierError: the level needs the shared tier, and that cannot be asked.
         """
         if context is not None or consistency_level is not None:
+            if self.sessions is not None and consistency_check:
+                value = self.fetch_by_session(key, context, consistency_level)
+                if value is not MISSING:
+                    return value
             level = consistency_level if consistency_check else "eventual"
             return self.get_in_context(key, default, context, consistency_check, level)
         if self.layered:
             return self.fetch_layered(key, default)
         return self.fetch(key, default)
+
+    def fetch_by_session(self, key: Any, context: Any, level: Any) -> Any:
+        """Answer one request of a session, below STRONG, if that takes no look elsewhere.
+
+        Args:
+            key: the key.
+            context: who asks.
+            level: None for that of the cache.
+
+        Returns:
+            The value; MISSING, with nothing counted, where it has to be found out whether
+            there is one that may be shown.
+        """
+        if level is None:
+            demanded = self.demanded
+        elif level is BY_SESSION:
+            demanded = 1
+        elif level is MONOTONICALLY:
+            demanded = 2
+        elif level is UNASKED:
+            demanded = 0
+        else:
+            demanded = BY_NAME.get(level, -1) if type(level) is str else -1
+        if demanded < 0 or type(context) is not dict:
+            return MISSING
+        given = context
+        name = given.get("session_id")
+        if type(name) is not str:
+            return MISSING
+        session = self.sessions.get(name)  # type: ignore[union-attr]
+        if session is None:
+            return MISSING
+        session.wanted = True
+        return self.fetch_vouched(key, session, demanded, None)
+
+    def fetch_at_once(self, key: Any, context: Any, level: Any) -> Any:
+        """See `fetch_by_session`; for those outside the core."""
+        if self.sessions is None or context is None:
+            return MISSING
+        return self.fetch_by_session(key, context, level)
+
+    def fetch_permitted(self, key: Any, session: SessionFloors, monotonic: bool) -> Any:
+        """See `fetch_vouched`; for those outside the core."""
+        if session is None:
+            return MISSING
+        return self.fetch_vouched(key, session, 2 if monotonic else 1, None)
+
+    def confirmable(self, key: Any, session: SessionFloors | None) -> bool:
+        """Tell whether there is a copy for which STRONG takes no more than a barrier."""
+        stamp = self.stamp
+        slot = self.locate(key)
+        return slot != NONE and self.is_confirmable(slot, session, stamp)
+
+    def fetch_confirmed(self, key: Any, session: SessionFloors | None, feed: Link) -> Any:
+        """Answer one request at STRONG after a barrier; see `fetch_vouched`."""
+        return self.fetch_vouched(key, session, 3, feed)
+
+    def fetch_vouched(
+        self, key: Any, session: SessionFloors | None, demanded: int, feed: Link | None
+    ) -> Any:
+        """Answer one request with a copy that may be shown as things stand.
+
+        Args:
+            key: the key.
+            session: who asks; None for nobody in particular, which is for STRONG alone.
+            demanded: 0 for whatever is there, 1 for SESSION, 2 for MONOTONIC, 3 for STRONG.
+            feed: of the connection that has come through a barrier, for STRONG.
+
+        Returns:
+            The value; MISSING, with nothing counted, if there is none that surely may.
+        """
+        if (self.requests & SAMPLING) == 0 or self.sampled != 0:
+            return MISSING  # to be timed or told of
+        while True:
+            now = 0.0 if self.clock is None else self.now()
+            stamp = self.stamp
+            slot = self.locate(key)
+            if slot == NONE:
+                return MISSING
+            proven = self.prefetched.proven
+            if not self.watchful:
+                if demanded != 0 and not self.permitted(slot, session, demanded, now, feed):
+                    return MISSING
+                value = self.count_hit(slot)
+                break
+            if demanded != 0:
+                status = self.judge(slot, session, demanded, now, feed, stamp)
+                if status == AGAIN:
+                    continue
+                if status == FENCED:
+                    return MISSING
+            value = self.read(slot, stamp, now)
+            if value is MOVED_ON:
+                continue
+            if value is EXPIRED_VALUE:
+                return MISSING
+            self.policy.settle()
+            break
+        self.requests += 1
+        asker = 0 if session is None else session.asker
+        if asker != 0 and self.policy.social:
+            if not self.columns.has_session:
+                self.heed_sessions()
+            self.note_session(slot, asker, stamp)
+        if self.accesses.size > 0:
+            outcome = HIT if self.prefetched.proven == proven else FIRST_HIT
+            due = self.note_access(key, outcome, asker if asker != 0 else here())
+            if due or outcome != HIT:
+                self.wake_learner(outcome != HIT)
+        return value
+
+    def attest_key(self, key: Any, evidence: Evidence) -> Any:
+        """Say why an entry may be shown; return what was said before, to be let go."""
+        while True:
+            stamp = self.stamp
+            slot = self.locate(key)
+            if slot == NONE:
+                return None
+            before = self.attest(slot, evidence, stamp)
+            if before is not MOVED_ON:
+                return before
+
+    def vouch(self, key: Any, evidence: Evidence) -> None:
+        """Say why an entry may be shown, until another value is stored there."""
+        self.attest_key(key, evidence)
+
+    def serve_sessions(self, sessions: dict[str, Any], demanded: int, silence: float) -> None:
+        """Answer sessions at SESSION and MONOTONIC from copies that are vouched for.
+
+        Args:
+            sessions: by name.
+            demanded: of who says nothing: 0 for EVENTUAL, 1 for SESSION, 2 for MONOTONIC, -1 for
+                STRONG.
+            silence: the seconds for which who tells of changes may have told nothing.
+        """
+        self.keep_versions()
+        self.silence = silence
+        self.demanded = demanded
+        self.sessions = sessions
 
     def get_in_context(
         self, key: Any, default: Any, context: Any, consistency_check: bool, level: Any
@@ -148,6 +305,9 @@ class Store(Ahead):
             self.latency.record(end - start, SAMPLING + 1)
             if self.clock is None:
                 self.tick = self.moment(end)
+            # Of those who have a session the door knows more.
+            if self.checker is not None and session is None and value is not MISSING:
+                self.checker.hit(key, None)
         observer = self.observer
         if observer is not None and self.is_sampled(self.spread(key)):
             observer.requested(key, value is not MISSING, session)
@@ -204,6 +364,21 @@ class Store(Ahead):
         """Answer one request and count it: `fetch` for those outside the core."""
         return self.fetch(key, default)
 
+    def count_hit(self, slot: int) -> Any:
+        """Count a hit that needs no more than to be counted; return the value."""
+        hits = self.columns.hits[slot] + 1
+        self.columns.hits[slot] = hits
+        if hits > COUNT:
+            self.columns.note(slot)
+        self.columns.accessed[slot] = self.tick
+        return self.cells[2 * slot + 1]
+
+    def request_untimed(self, key: Any) -> Any:
+        """Count one request of those that wait for something else; return what is here."""
+        if self.sampled != 0:
+            return self.fetch(key, MISSING)
+        return self.fetch_noted(key, MISSING, 0)
+
     def lookup(self, key: Any, default: Any) -> Any:
         """Answer a request; count a miss."""
         while True:
@@ -213,12 +388,7 @@ class Store(Ahead):
                 self.misses += 1
                 return default
             if not self.watchful:
-                hits = self.columns.hits[slot] + 1
-                self.columns.hits[slot] = hits
-                if hits > COUNT:
-                    self.columns.note(slot)
-                self.columns.accessed[slot] = self.tick
-                return self.cells[2 * slot + 1]
+                return self.count_hit(slot)
             value = self.read(slot, stamp, 0.0 if self.clock is None else self.now())
             if value is MOVED_ON:
                 continue

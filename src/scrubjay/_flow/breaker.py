@@ -62,6 +62,11 @@ class Breaker:
             return BreakerState.HALF_OPEN
         return BreakerState.OPEN
 
+    @property
+    def untroubled(self) -> bool:
+        """Whether nothing has failed since a call went well, or ever."""
+        return self._until is None and not self._failed
+
     def admits(self) -> bool:
         """Tell whether a call may be made; if so, its outcome must be told."""
         if self._until is None:

@@ -15,7 +15,6 @@ from typing import Any
 from scrubjay._core.constants import MISSING
 from scrubjay._core.terms import Terms
 from scrubjay._flow.coherent_reading import CoherentReading
-from scrubjay._flow.copies import Holding
 from scrubjay._flow.effects import Effect, Flow
 from scrubjay._flow.flight import Flight
 from scrubjay._flow.records import Found
@@ -142,7 +141,7 @@ class Coherent(CoherentReading):
             return
         if flight.owner.keep(flight, value, self.lower.in_memory(terms)):
             copy = Copy(filled.version, filled.watch, labels)
-            self._copies.hold(name, Holding(flight.key, copy, watches))
+            self._hold(flight.key, name, copy, watches)
             self._note(flight.key, name, value, meta, frozenset(), {})
         if self.lower.levels:
             work = self.lower.fill(
@@ -240,7 +239,7 @@ class Coherent(CoherentReading):
             return True
         stored = keep(self.lower.in_memory(terms))
         copy = Copy(written.version, written.watch, labels)
-        self._copies.hold(name, Holding(key, copy, watches))
+        self._hold(key, name, copy, watches)
         return stored
 
     def disown(self, key: Any) -> None:

@@ -242,13 +242,18 @@ class CoherentReading(Stack):
             return
         if self._store.put_under(flight.key, found.value, _waiting(flight)):
             copy = Copy(record.version, record.watch, labels)
-            self._copies.hold(name, Holding(flight.key, copy, watches))
+            self._hold(flight.key, name, copy, watches)
             self._note(flight.key, name, found.value, meta, frozenset(), {})
         if self.lower.levels:
             work = self.lower.fill(
                 name, found.value, meta, (), {}, self.lower.levels, (), self._validity(flight)
             )
             yield from self._turns.within(flight.key, work, flight)
+
+    def _hold(self, key: Any, name: bytes, copy: Copy, watches: tuple[Watch, ...]) -> None:
+        """Remember that what was just stored is a copy."""
+        evidence = self.replica.evidence(name, copy)
+        self._copies.hold(name, Holding(key, copy, watches, evidence))
 
     def _watches(
         self, watch: Watch | None, labels: Mapping[bytes, int]
@@ -335,6 +340,25 @@ class CoherentReading(Stack):
             return value if end.value else MISSING
         steps.close()
         return MISSING
+
+    def recheck(self, key: Any, level: CacheConsistencyLevel) -> Generator[Effect, Any, bool]:
+        """Tell whether a copy is shown that is not the last there is; let it go then.
+
+        Args:
+            key: the key.
+            level: at which it was shown.
+
+        Raises:
+            TierError: the shared tier cannot be asked.
+        """
+        name = self.lower.name_of(key)
+        held = self._copies.of(name)
+        if held is None or not held.live:
+            return False
+        wrong: bool = yield from self._consult(self.replica.recheck(name, held.copy, level))
+        if wrong:
+            self._copies.let_go(name, held)
+        return wrong
 
     def own_tiers(self) -> list[Any]:
         """Return the tiers that are to be closed with the cache."""

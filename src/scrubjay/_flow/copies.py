@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from scrubjay._core.evidence import Evidence
 from scrubjay._core.section import undisturbed
 from scrubjay._core.store import Store
 from scrubjay._flow.workers import Workers
@@ -34,11 +35,13 @@ class Holding(NamedTuple):
         key: the key, as the caller gave it.
         copy: what is known of it.
         watches: over the record and over all that it depends on.
+        evidence: the same for hits that ask nobody; None if they may not show it.
     """
 
     key: Any
     copy: Copy
     watches: tuple[Watch, ...]
+    evidence: Evidence | None = None
 
     @property
     def live(self) -> bool:
@@ -81,6 +84,9 @@ class Copies:
             holding: the copy.
         """
         undisturbed(self._enter, (name, holding))
+        store = self._store()
+        if holding.evidence is not None and store is not None:
+            store.vouch(holding.key, holding.evidence)
         if not holding.live:
             self._remove(name, holding)
         elif len(self._held) > _MOST:
@@ -89,6 +95,10 @@ class Copies:
     def forget(self, name: bytes) -> None:
         """Remember a copy no more."""
         undisturbed(self._drop, name)
+
+    def let_go(self, name: bytes, holding: Holding) -> None:
+        """Remove a copy, unless there is another by now."""
+        self._remove(name, holding)
 
     def forget_labelled(self, labels: Iterable[bytes]) -> None:
         """Remove the copies that depend on one of the names."""
@@ -130,6 +140,8 @@ class Copies:
         name, holding = entry
         before = self._drop(name)
         self._held[name] = holding
+        if holding.evidence is not None:
+            holding.evidence.current = True
         self._feeds.update([watch.feed for watch in holding.watches])
         for label in holding.copy.labels:
             self._labelled.setdefault(label, set()).add(name)
@@ -166,6 +178,8 @@ class Copies:
         """Take a copy out."""
         holding = self._held.pop(name, None)
         if holding is not None:
+            if holding.evidence is not None:
+                holding.evidence.current = False
             for label in holding.copy.labels:
                 names = self._labelled.get(label)
                 if names is not None:

@@ -115,6 +115,21 @@ class Level:
             self._tell(EventKind.RECOVERED, "it answers again")
         return answer
 
+    @property
+    def quiet(self) -> bool:
+        """Whether `ask` would do nothing besides the call, if that goes well."""
+        wanted = self._events.wanted
+        return (
+            self._breaker.untroubled
+            and not (wanted and EventKind.TIER_CALL in wanted)
+            and not self.debts
+            and not self._settling.locked()
+        )
+
+    def failed(self, method: str, error: Exception) -> Exception:
+        """Count a failure of a call that was made without `ask`; return the error to raise."""
+        return error if isinstance(error, ConsistencyError) else self._failed(method, error)
+
     def get(self, names: Sequence[bytes]) -> Generator[Effect, Any, list[bytes | None]]:
         """Return the blobs of records; None for one that is not there."""
         blobs: list[bytes | None] = yield from self.ask("get_many", names)

@@ -33,7 +33,8 @@ class Loading:
         failures: what failed lately, or None if that is not remembered.
         of_one: returns the terms of one entry, given those asked for, its cost and fence.
         stored: called with a key whose loaded value was stored.
-        waited: called with the seconds for which somebody waited for a load.
+        waited: called with the seconds for which somebody waited for a load, and for how many
+            it is true if for several.
         measured: whether the time that a load took is its cost, unless one was given.
         events: the hub that loads are told to.
         rules: when old values are served, and for how long loads are waited for.
@@ -45,7 +46,7 @@ class Loading:
         failures: Failures | None,
         of_one: Callable[[Terms, float, Any], Terms],
         stored: Callable[[Any], object],
-        waited: Callable[[float], object],
+        waited: Callable[..., object],
         measured: bool,
         events: Events,
         rules: Resilience = _NO_RULES,

@@ -18,6 +18,7 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any, Final, NamedTuple, TypeVar
 
 from scrubjay import arguments
+from scrubjay._core.evidence import Bond, Evidence, Generation
 from scrubjay.consistency.tokens import Session, place_of
 from scrubjay.errors import ConsistencyUnavailableError, StaleReadError
 from scrubjay.types import CacheConsistencyLevel
@@ -105,7 +106,7 @@ class Replica:
 
     def __init__(self, max_silence_seconds: float = 5.0) -> None:
         self._silence = arguments.positive("max_silence_seconds", max_silence_seconds)
-        self._counts: dict[bytes, Count] = {}
+        self._known: dict[bytes, Generation] = {}
         #: violations that `recheck` has found, by level
         self.conflicts: dict[CacheConsistencyLevel, int] = dict.fromkeys(CacheConsistencyLevel, 0)
         #: how many copies `recheck` has looked at
@@ -234,7 +235,7 @@ class Replica:
         """Return a name that has another generation than a record was made with, and which."""
         known: dict[bytes, int] = {}
         for name in labels:
-            count = self._counts.get(name)
+            count = self.count(name)
             if count is None or not _usable(count, feed):
                 continue
             if now is not None and now - count.feed.confirmed > self._silence:
@@ -288,17 +289,44 @@ class Replica:
 
     def count(self, name: bytes) -> Count | None:
         """Return the generation of a name as far as it is known."""
-        return self._counts.get(name)
+        generation = self._known.get(name)
+        if generation is None:
+            return None
+        watch, value = generation.watch, generation.value
+        if watch is None or generation.watch is not watch:  # another thread has just learnt more
+            return None
+        return Count(value, watch, watch.feed)
 
     def learn(self, names: tuple[bytes, ...], counts: list[Count]) -> None:
         """Remember generations for as long as they are watched."""
         for name, count in zip(names, counts, strict=True):
-            if count.watch is None:
-                self._counts.pop(name, None)
-                continue
-            self._counts[name] = count
-            if len(self._counts) > _MOST_COUNTS:
-                self._counts.pop(next(iter(self._counts)), None)
+            generation = self._known.get(name)
+            if generation is None:
+                if count.watch is None:
+                    continue
+                generation = self._known.setdefault(name, Generation())
+                if len(self._known) > _MOST_COUNTS:
+                    forgotten = self._known.pop(next(iter(self._known)), None)
+                    if forgotten is not None:  # copies may hold it still
+                        forgotten.learn(0, None)
+            generation.learn(count.value, count.watch)
+
+    def evidence(self, key: bytes, copy: Copy) -> Evidence | None:
+        """Return why a copy may be shown, for hits that ask nobody; None if nobody watches it.
+
+        Args:
+            key: the key, as the shared tier has it.
+            copy: what is known of the copy.
+        """
+        if copy.watch is None:
+            return None
+        bonds = []
+        for name, value in copy.labels.items():
+            generation = self._known.get(name)
+            if generation is None:
+                return None
+            bonds.append(Bond(generation, value, place_of(_NAME, name)))
+        return Evidence(copy.version, place_of(_KEY, key), copy.watch, bonds)
 
     @staticmethod
     def wrote(session: Session | None, key: bytes, written: Versioned) -> None:
@@ -346,6 +374,10 @@ class Replica:
         self.rechecked += 1
         # What has expired may be gone without a word.
         wrong = record is not None and record.version != copy.version
+        for name, count in zip(names, fetched.counts, strict=True):
+            known = self.count(name)
+            if known is not None and _usable(known, fetched.feed) and known.value != count.value:
+                wrong = wrong or known.value == copy.labels[name]
         if wrong:
             self.conflicts[level] += 1
         return wrong

@@ -11,6 +11,7 @@ floor: 8 of a hash of the name, 8 of a version; then, signed, 32 bytes of HMAC-S
 
 from __future__ import annotations
 
+import heapq
 import struct
 import threading
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -18,6 +19,7 @@ from hashlib import blake2b
 from typing import Final, Protocol
 
 from scrubjay import arguments
+from scrubjay._core.floors import SessionFloors
 from scrubjay.errors import EpochChangedError, InvalidArgumentTypeError, InvalidTokenError
 
 __all__ = ["Session", "Signer", "place_of"]
@@ -27,6 +29,8 @@ _FLOOR = struct.Struct(">8sQ")
 _FORMAT: Final = 1
 _OVERFLOW: Final = 1
 _MOST = 1000  # floors
+_AT_ONCE = 16  # of as many floors one is forgotten, so that it need not be done each time
+_MOST_VERSION = (1 << 63) - 1
 _MOST_CARRIED = 32  # of them, so that a token has 800 characters at most
 _PURPOSE: Final = b"scrubjay session token"
 _NO_EPOCH: Final = bytes(8)
@@ -54,7 +58,7 @@ def place_of(kind: bytes, name: bytes) -> bytes:
     return blake2b(name, digest_size=8, person=kind).digest()
 
 
-class Session:
+class Session(SessionFloors):
     """The floors of one session. Threads may share it.
 
     Args:
@@ -66,19 +70,16 @@ class Session:
     """
 
     def __init__(self, most: int = _MOST) -> None:
+        super().__init__()
         self._most = arguments.count("most", most)
         self._lock = threading.Lock()
-        self._floors: dict[bytes, int] = {}
-        #: of the server that issued the versions; None before the first
-        self.epoch: bytes | None = None
-        #: whether something was forgotten
-        self.overflown = False
 
     def floor(self, place: bytes) -> int | None:
         """Return the lowest version that may be shown; None if that is not known any more."""
-        with self._lock:
-            floor = self._floors.get(place)
-        return (None if self.overflown else 0) if floor is None else floor
+        floor = self.floors.get(place)
+        if floor is None:
+            return None if self.overflown else 0
+        return floor.version
 
     def check(self, epoch: bytes) -> None:
         """See that versions of this epoch can be compared with those of the session.
@@ -101,11 +102,14 @@ class Session:
         with self._lock:
             self.check(epoch)
             self.epoch = epoch
-            version = max(version, self._floors.pop(place, 0))
-            self._floors[place] = version  # to the end: the last to be forgotten
-            if len(self._floors) > self._most:
-                del self._floors[next(iter(self._floors))]
-                self.overflown = True
+            self.lift_floor(place, version)
+            if len(self.floors) > self._most:
+                self.forget_floors(self._oldest(max(1, self._most // _AT_ONCE)))
+
+    def _oldest(self, count: int) -> list[bytes]:
+        """Return the places of the floors that were lifted longest ago."""
+        floors = self.floors
+        return heapq.nsmallest(count, floors, key=lambda place: floors[place].used)
 
     def merge(self, other: Session) -> None:
         """Take over what another token of the same session says.
@@ -114,12 +118,19 @@ class Session:
             EpochChangedError: it is of another epoch.
         """
         with other._lock:
-            floors, epoch, overflown = dict(other._floors), other.epoch, other.overflown
+            floors, epoch, overflown = other._in_order(), other.epoch, other.overflown
         if epoch is not None:
             self.check(epoch)
-            for place, version in floors.items():
+            for place, version in floors:
                 self.lift(epoch, place, version)
-        self.overflown = self.overflown or overflown
+        if overflown:
+            with self._lock:
+                self.forget_floors([])
+
+    def _in_order(self) -> list[tuple[bytes, int]]:
+        """Return the floors, the ones lifted last at the end. Part of what is done locked."""
+        ordered = sorted(self.floors.items(), key=lambda item: item[1].used)
+        return [(place, floor.version) for place, floor in ordered]
 
     def token(self, signer: Signer | None = None, most: int = _MOST_CARRIED) -> str:
         """Return it as a string of letters, digits, dashes and underscores.
@@ -130,8 +141,8 @@ class Session:
         """
         with self._lock:
             key_id = 0 if signer is None else signer.key_id
-            carried = list(self._floors.items())[-most:]
-            forgotten = self.overflown or len(carried) < len(self._floors)
+            carried = self._in_order()[-most:]
+            forgotten = self.overflown or len(carried) < len(self.floors)
             flags = _OVERFLOW if forgotten else 0
             parts = [_HEAD.pack(_FORMAT, flags, key_id, self.epoch or _NO_EPOCH)]
             parts += [_FLOOR.pack(*floor) for floor in carried]
@@ -170,6 +181,8 @@ class Session:
             raise InvalidTokenError("token: it is damaged")
         session = cls(most)
         for place, version in _FLOOR.iter_unpack(body):
+            if version > _MOST_VERSION:
+                raise InvalidTokenError("token: it is damaged")
             session.lift(epoch, place, version)
         session.epoch = None if epoch == _NO_EPOCH else epoch
         session.overflown = session.overflown or bool(flags & _OVERFLOW)

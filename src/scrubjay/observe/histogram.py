@@ -23,15 +23,15 @@ class Histogram:
         self.seconds = 0.0
         self._counts = [0] * _BUCKETS
 
-    def record(self, seconds: float) -> None:
-        """Count a duration."""
+    def record(self, seconds: float, times: int = 1) -> None:
+        """Count a duration, or several of the same length."""
         if seconds <= _FIRST:
             bucket = 0
         else:
             bucket = min(_BUCKETS - 1, int(math.log(seconds / _FIRST) / _GROWTH))
-        self._counts[bucket] += 1
-        self.count += 1
-        self.seconds += seconds
+        self._counts[bucket] += times
+        self.count += times
+        self.seconds += seconds * times
 
     def mean(self) -> float:
         """Return the mean duration in seconds; 0.0 without any."""

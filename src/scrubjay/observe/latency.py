@@ -25,9 +25,9 @@ class Latency:
         """Count a sampled read; `times` says how many it was drawn from."""
         self._reads.record(seconds)
 
-    def record_wait(self, seconds: float) -> None:
-        """Count a request that waited for a load."""
-        self._waits.record(seconds)
+    def record_wait(self, seconds: float, times: int = 1) -> None:
+        """Count a request that waited for a load, or several that waited alike."""
+        self._waits.record(seconds, times)
 
     def total_seconds(self, requests: int) -> float:
         """Return the estimated time of all `requests` together."""

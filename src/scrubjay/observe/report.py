@@ -35,7 +35,7 @@ def snapshot(cache: Any, latency: Latency, loads: Loads, manager: Any) -> CacheS
         evictions=removals[RemovalCause.EVICTED.value],
         total_latency_ms=1e3 * latency.total_seconds(requests),
         memory_usage_bytes=cache.memory_in_use(),
-        consistency_conflicts=manager.consistency_conflicts,
+        consistency_conflicts=manager.consistency_conflicts + sum(cache.checks()[1].values()),
         removals_by_cause=removals,
         rejected=cache.rejected,
         loads=loads.count,
@@ -127,6 +127,8 @@ def detailed(cache: Any) -> DetailedStatistics:
         "consistency": {
             "level": level,
             "conflicts": numbers.consistency_conflicts,
+            "conflicts_by_level": cache.checks()[1],
+            "checked": cache.checks()[0],
             "invalidated": sum(removals[cause.value] for cause in invalidated),
         },
         "hot": hottest(cache),

@@ -144,7 +144,9 @@ class ConsistencyGroup(TypedDict):
     """Whether promises are kept."""
 
     level: str
-    conflicts: int  # reads refused as too old for who asked
+    conflicts: int  # reads refused as too old for who asked, and copies found not to be the last
+    conflicts_by_level: dict[str, int]  # the latter; empty where nodes share no tier
+    checked: int  # hits that were looked at again
     invalidated: int  # removals by key, tag and dependency
 
 

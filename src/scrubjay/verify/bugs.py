@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scrubjay._flow.coherent import Coherent
+from scrubjay.consistency import Replica
 from scrubjay.errors import InvalidArgumentError
 from scrubjay.tiers import RedisTier
 from scrubjay.tiers._redis import coherence, scripts, versioned_reading, wire
@@ -183,6 +184,11 @@ def _disk_floor() -> None:
     _replace(Coherent, "read", careless)
 
 
+def _forgotten_write() -> None:
+    """Let a session forget what it has written."""
+    _replace(Replica, "wrote", staticmethod(lambda *_: None))
+
+
 BUGS: dict[str, Callable[[], None]] = {
     "no-barrier": _no_barrier,
     "noloop": _noloop,
@@ -192,6 +198,7 @@ BUGS: dict[str, Callable[[], None]] = {
     "lost-tombstone": _lost_tombstone,
     "late-tag": _late_tag,
     "disk-floor": _disk_floor,
+    "forgotten-write": _forgotten_write,
 }
 
 

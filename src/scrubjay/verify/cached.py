@@ -14,16 +14,18 @@ from scrubjay.codecs import KeyEncoder
 from scrubjay.consistency import Session
 from scrubjay.layers import Disk, Layer, Memory
 from scrubjay.types import CacheConsistencyLevel
-from scrubjay.verify.history import NO_TAG, Kind, Recorder
-from scrubjay.verify.node import Call, Flow, Outcome, Written
-from scrubjay.verify.traced import Known, TracedTier, tag_name, visits
-from scrubjay.verify.workload import LOAD_SECONDS, TIMEOUT, Plan, Worker
+from scrubjay.verify.history import DEPENDS, NO_TAG, Kind, Recorder, pack
+from scrubjay.verify.node import Burst, Call, Flow, Outcome, Written
+from scrubjay.verify.traced import Known, TracedTier, key_name, tag_name, visits
+from scrubjay.verify.workload import LEVELS, LOAD_SECONDS, TIMEOUT, Plan, Worker, on_clock
 
 __all__ = ["CacheWorker"]
 
 _NOBODY = -1  # the session of a load: who waits for it may be several
 _LEASE_SECONDS = 1.0
 _RETRY_SECONDS = 0.1
+_BURST = 100  # reads at most, one after the other
+_STRONG_BURST = 16  # the same where each asks for a barrier
 
 
 class CacheWorker(Worker):
@@ -61,7 +63,8 @@ class CacheWorker(Worker):
                 ),
             ],
         )
-        self._keys = [f"key-{number}" for number in range(plan.keys)]
+        self._keys = [key_name(number) for number in range(plan.keys)]
+        self._expiry: dict[int, float] = {}  # of values, on the monotonic clock
         encode = KeyEncoder("verify")
         self._numbers = {encode(key): number for number, key in enumerate(self._keys)}
         self._names = [encode(key) for key in self._keys]
@@ -72,7 +75,37 @@ class CacheWorker(Worker):
     def carry_out(self, flow: Flow[None]) -> None:
         """Carry an operation out in this thread."""
         visits.set([])
-        _steps(flow, lambda call: _called(self._cache.sync, call))
+        _steps(flow, self._do)
+
+    def _do(self, call: Call | Burst) -> Any:
+        if isinstance(call, Call):
+            return _called(self._cache.sync, call)
+        noted, get, names, now = visits.get(), self._cache.sync.get, self._keys, time.monotonic
+        absent = set()
+        for key in call.keys:
+            if key not in absent:
+                noted.clear()
+                start = now()
+                value = get(names[key], **call.options)
+                call.note(key, start, value)
+                if value is None:  # once is enough of what nobody has
+                    absent.add(key)
+        return None
+
+    async def _ado(self, call: Call | Burst) -> Any:
+        if isinstance(call, Call):
+            return await _called(self._cache, call)
+        noted, get, names, now = visits.get(), self._cache.get, self._keys, time.monotonic
+        absent = set()
+        for key in call.keys:
+            if key not in absent:
+                noted.clear()
+                start = now()
+                value = await get(names[key], **call.options)
+                call.note(key, start, value)
+                if value is None:
+                    absent.add(key)
+        return None
 
     async def acarry_out(self, flow: Flow[None]) -> None:
         """Carry an operation out on this event loop."""
@@ -80,7 +113,7 @@ class CacheWorker(Worker):
         call = next(flow)
         while True:
             try:
-                answer = await _called(self._cache, call)
+                answer = await self._ado(call)
             except Exception as error:
                 call = flow.throw(error)
                 continue
@@ -112,6 +145,37 @@ class CacheWorker(Worker):
         value = yield Call("get", (self._keys[key],), options)
         self._note_value(key, number, level, start, value)
 
+    def _burst(
+        self, number: int, level: CacheConsistencyLevel, session: Session, draw: random.Random
+    ) -> Flow[None]:
+        most = _STRONG_BURST if level is CacheConsistencyLevel.STRONG else _BURST
+        some = [self._some_key(draw) for _ in range(min(most, 8))]
+        keys = some * draw.randrange(1, most // len(some) + 1)
+        place, process = LEVELS.index(level), self._plan.process
+        known_of, now = self._tier.known, time.monotonic
+        read_packed, expiry = self._recorder.read_packed, self._expiry
+
+        def note(key: int, start: float, value: Any) -> None:
+            if value is None or visits.get():
+                self._note_value(key, number, level, start, value)
+                return
+            of, tag, made, _ = value
+            known = known_of.get(of)
+            if known is None:
+                self._note_value(key, number, level, start, value)
+                return
+            expires = expiry.get(of)
+            if expires is None:
+                expires = expiry[of] = on_clock(known.expires_at)
+            line = pack(
+                Kind.READ, place, process, number, key, tag, 1, start, now(), made,
+                known.version, of, expires, known.generation,
+            )  # fmt: skip
+            read_packed(key, line)
+
+        options = {"context": {"session_id": str(number)}, "consistency_level": level}
+        yield Burst(keys, options, note)
+
     def _load(
         self,
         key: int,
@@ -125,7 +189,7 @@ class CacheWorker(Worker):
         start = time.monotonic()
         options = {
             "ttl_seconds": ttl,
-            "tags": None if tag == NO_TAG else {tag_name(tag)},
+            **_labels(tag),
             "context": {"session_id": str(number)},
             "consistency_level": level,
         }
@@ -164,10 +228,12 @@ class CacheWorker(Worker):
         self._note_begun(Kind.PUT, key, number, start, value[0], tag, 0, start, None)
         options = {
             "ttl_seconds": ttl,
-            "tags": None if tag == NO_TAG else {tag_name(tag)},
+            **_labels(tag),
             "context": {"session_id": str(number)},
         }
+        self._note_change_begun(key, number, start)
         yield Call("put", (self._keys[key], value), options)
+        self._note_change(key, number, start)
         version = self._version("write", self._names[key])
         if version:
             known = self._tier.known[value[0]]
@@ -178,7 +244,9 @@ class CacheWorker(Worker):
         start = time.monotonic()
         self._note_begun(Kind.DELETE, key, number, start, 0, NO_TAG, 0, start, None)
         options = {"context": {"session_id": str(number)}}
+        self._note_change_begun(key, number, start)
         yield Call("invalidate", (self._keys[key],), options)
+        self._note_change(key, number, start)
         version = self._version("delete", self._names[key])
         if version:
             written = Written(version, 0, NO_TAG, 0, start, None)
@@ -198,6 +266,25 @@ class CacheWorker(Worker):
             written = Written(begun[-1], 0, tag, begun[-1], start, None)
             self._note_written(Kind.BUMP, tag, number, start, written)
 
+    def _conditions(self, key: int, draw: random.Random) -> tuple[int, float | None]:
+        tag, ttl = super()._conditions(key, draw)
+        if key and draw.random() < 0.3:
+            tag = DEPENDS + key // 2  # no circles
+        return tag, ttl
+
+    def _note_change_begun(self, key: int, number: int, start: float) -> None:
+        """Note that what depends on a key is about to be void."""
+        on = DEPENDS + key
+        self._note_begun(Kind.BUMP, on, number, start, 0, on, 0, start, None)
+
+    def _note_change(self, key: int, number: int, start: float) -> None:
+        """Note that what depended on a key is void."""
+        on = DEPENDS + key
+        begun = self._version("advance", self._tier.depended_on(self._names[key]))
+        if begun:
+            written = Written(begun, 0, on, begun, start, None)
+            self._note_written(Kind.BUMP, on, number, start, written)
+
     def _version(self, method: str, name: bytes) -> int:
         """Return the version that the tier has issued in this operation; 0 if it was not asked."""
         found = [v.version for v in visits.get() if v.method == method and v.name == name]
@@ -216,6 +303,15 @@ class CacheWorker(Worker):
             tag = NO_TAG  # nothing is known of its generation
         outcome = Outcome(known.version, of, tag, known.generation, copied, known.expires_at)
         self._note_read(key, number, level, start, outcome, made)
+
+
+def _labels(tag: int) -> dict[str, Any]:
+    """Return the options of a value that depends on a tag or, by a tag's number, on a key."""
+    if tag == NO_TAG:
+        return {}
+    if tag >= DEPENDS:
+        return {"dependencies": {key_name(tag - DEPENDS)}}
+    return {"tags": {tag_name(tag)}}
 
 
 def _called(cache: Any, call: Call) -> Any:

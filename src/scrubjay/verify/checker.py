@@ -26,7 +26,7 @@ from math import inf
 from pathlib import Path
 
 from scrubjay.types import CacheConsistencyLevel
-from scrubjay.verify.history import BUCKETS, NO_TAG, TAG_BUCKET, Event, Kind, events
+from scrubjay.verify.history import BUCKETS, DEPENDS, NO_TAG, TAG_BUCKET, Event, Kind, events
 
 __all__ = ["Findings", "Pauses", "check", "check_register"]
 
@@ -423,4 +423,6 @@ def _later(one: Event, two: Event) -> Event:
 def _may_be_gone(write: Event, miss: Event, bumps: dict[int, list[Event]]) -> bool:
     if write.kind == Kind.DELETE or write.expires < miss.end + _SLACK:
         return True
+    if DEPENDS <= write.tag < NO_TAG:
+        return True  # it has the tags of what it depends on as well
     return write.tag != NO_TAG and any(bump.start < miss.end for bump in bumps[write.tag])

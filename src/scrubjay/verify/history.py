@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 _LINE = struct.Struct("<BBHiHHIdddQQdQ")
+#: packs the fields of an `Event`
+pack = _LINE.pack
 _COLLECTED = 64 << 10  # bytes of reads before they are written
 BUCKETS = 16
 NO_TAG = 0xFFFF
+DEPENDS = 0x8000  # a tag from here on is a key on which a value depends: every change of it counts
 TAG_BUCKET = BUCKETS
 
 
@@ -98,6 +101,16 @@ class Recorder:
         bucket = _bucket(event)
         reads = self._reads[bucket]
         reads += _LINE.pack(*event)
+        if len(reads) >= _COLLECTED:
+            self._reads[bucket] = bytearray()
+            os.write(self._files[bucket], reads)
+
+    def read_packed(self, key: int, line: bytes) -> None:
+        """Note a read of a key that `pack` has packed."""
+        self.count += 1
+        bucket = key % BUCKETS
+        reads = self._reads[bucket]
+        reads += line
         if len(reads) >= _COLLECTED:
             self._reads[bucket] = bytearray()
             os.write(self._files[bucket], reads)

@@ -35,6 +35,20 @@ class Call(NamedTuple):
     options: Mapping[str, Any] = {}
 
 
+class Burst(NamedTuple):
+    """Many reads, one after the other; caches only.
+
+    Args:
+        keys: which.
+        options: of each.
+        note: called with the key, the time before it, and the value.
+    """
+
+    keys: list[int]
+    options: Mapping[str, Any]
+    note: Any
+
+
 class Pause(NamedTuple):
     """Let time pass, as a loader does."""
 

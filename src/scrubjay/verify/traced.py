@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from scrubjay.codecs import KeyEncoder, Serializer, Undecodable
+from scrubjay._flow.labels import Names
+from scrubjay.codecs import KeyEncoder, Meta, Serializer, Undecodable
 from scrubjay.tiers import RedisTier, TierRecord
+from scrubjay.verify.history import DEPENDS, NO_TAG
 from scrubjay.versions import Count, Fetched, Lease, Token, Versioned
 
-__all__ = ["Known", "TracedTier", "Visit", "tag_name", "visits"]
+__all__ = ["Known", "TracedTier", "Visit", "key_name", "tag_name", "visits"]
 
 
 class Visit(NamedTuple):
@@ -53,6 +55,11 @@ def tag_name(tag: int) -> str:
     return f"tag-{tag}"
 
 
+def key_name(key: int) -> str:
+    """Return a key by its number."""
+    return f"key-{key}"
+
+
 class TracedTier(RedisTier):
     """The Redis tier, with a memory of the versions of all values that it has seen.
 
@@ -69,11 +76,21 @@ class TracedTier(RedisTier):
         #: called when a loaded value has been stored
         self.on_fill: OnFill | None = None
         self._load = Serializer().load
+        self._encode = KeyEncoder("verify")
         self._tag = b"t%b=tag-" % KeyEncoder("verify").prefix
 
     def tag_of(self, name: bytes) -> int | None:
         """Return the tag whose generations have this name."""
         return int(name[len(self._tag) :]) if name.startswith(self._tag) else None
+
+    def depended_on(self, name: bytes) -> bytes:
+        """Return the name of the generations that begin when a key changes."""
+        return Names.of_name(name)
+
+    def _generation(self, tag: int, meta: Meta) -> int:
+        if DEPENDS <= tag < NO_TAG:
+            return meta.dependencies.get(Names.of_name(self._encode(key_name(tag - DEPENDS))), 0)
+        return meta.tags.get(tag_name(tag), 0)
 
     # ---- noting
 
@@ -87,7 +104,7 @@ class TracedTier(RedisTier):
         if isinstance(loaded, Undecodable):
             return None
         number, tag, _, _ = loaded.value
-        generation = loaded.meta.tags.get(tag_name(tag), 0)
+        generation = self._generation(tag, loaded.meta)
         known = self.known[number] = Known(version, generation, loaded.meta.expires)
         return loaded.value, known
 

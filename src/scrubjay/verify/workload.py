@@ -22,6 +22,7 @@ LEVELS = tuple(CacheConsistencyLevel)
 _TURNS = 16  # operations of a session before it lets others go on
 _VISIT = 400  # operations before a session moves on, to whatever process
 TIMEOUT = 0.5  # seconds that an operation on the tier may take
+_BURSTS = 0.3  # of the operations are of many reads
 LOAD_SECONDS = 0.004  # that a load takes at most
 
 
@@ -149,8 +150,10 @@ class Worker:
         self, number: int, level: CacheConsistencyLevel, session: Session, draw: random.Random
     ) -> Flow[None]:
         plan = self._plan
-        key = min(int(draw.random() ** 2 * plan.keys), plan.keys - 1)
+        key = self._some_key(draw)
         kind = draw.random()
+        if kind < _BURSTS:
+            return self._burst(number, level, session, draw)
         if kind < 0.80:
             return self._get(key, number, level, session)
         if kind < 0.93:
@@ -160,6 +163,10 @@ class Worker:
         if kind < 0.995:
             return self._delete(key, number, session)
         return self._bump(draw.randrange(plan.tags), number, session)
+
+    def _some_key(self, draw: random.Random) -> int:
+        keys = self._plan.keys
+        return min(int(draw.random() ** 2 * keys), keys - 1)
 
     # ---- what keeps the copies
 
@@ -188,6 +195,12 @@ class Worker:
         self, key: int, number: int, level: CacheConsistencyLevel, session: Session
     ) -> Flow[None]:
         raise NotImplementedError
+
+    def _burst(
+        self, number: int, level: CacheConsistencyLevel, session: Session, draw: random.Random
+    ) -> Flow[None]:
+        """Read a number of keys one after the other: most of what is asked of a cache is that."""
+        return self._get(self._some_key(draw), number, level, session)
 
     def _load(
         self,

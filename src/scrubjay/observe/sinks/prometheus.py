@@ -122,7 +122,7 @@ _TEXTS = {
     "loads_under_way": "Loads under way",
     "prefetched": "Prefetched entries by fate",
     "prefetch_waiting": "Prefetched entries that are there, and not used yet",
-    "consistency_conflicts": "Reads refused as too old for who asked",
+    "consistency_conflicts": "Reads refused as too old for who asked, and copies found not to be the last",
     "events_dropped": "Events dropped because a subscriber did not keep up",
     "way": "Always 1; the labels tell how entries are kept",
     "read_seconds": "Reads of memory, one in 1,024 timed",

@@ -30,7 +30,7 @@ from scrubjay.tiers.one_use import OneUse
 
 _T = TypeVar("_T")
 
-_PAUSE = 0.005  # seconds that a listener leaves the reading to those who wait
+_PAUSE = 0.002  # seconds that a listener leaves the reading to those who wait
 
 
 class ThreadLink:
