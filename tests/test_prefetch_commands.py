@@ -68,6 +68,21 @@ def test_small_caches_are_left_out_and_bytes_refused(call):
     assert "'x' is not one of" in err
 
 
+def test_loads_that_take_seconds(call, tmp_path):
+    log = tmp_path / "log.csv"
+    keys = [key for _ in range(40) for key in range(100)]
+    rows = (f"{key},{20 * step // 10}" for step, key in enumerate(keys))
+    log.write_text("key,time\n" + "\n".join(rows) + "\n")
+    options = ("--capacity", "70", "--strategy", "lru", "--prefetch", "--load-seconds", "3")
+    status, out, _ = call("replay", log, "--time-column", "time", *options, "--json")
+    assert status == 0
+    (row,) = json.loads(out)
+    assert row["gain_with_waiting"] > 30.0
+    status, out, err = call("replay", LOOP, *options, "--json")
+    assert (status, out.strip()) == (0, "[]")
+    assert "its requests have no times" in err
+
+
 def test_a_trained_model_can_be_loaded(call, tmp_path):
     model = tmp_path / "model.bin"
     status, out, _ = call("train", LOOP, "--output", model, "--entries", "100")

@@ -68,6 +68,13 @@ def replay_command(
         int,
         typer.Option(min=0, help="With --prefetch: requests that pass while a key is loaded."),
     ] = 0,
+    load_seconds: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001,
+            help="With --prefetch: seconds that a load takes by the trace's times, not --lag.",
+        ),
+    ] = None,
     budget: Annotated[
         float | None,
         typer.Option(
@@ -101,6 +108,7 @@ def replay_command(
                     names,
                     options,
                     lag=lag,
+                    load_seconds=load_seconds,
                     budget=budget,
                     cost_ratio=cost_ratio,
                     tell=messages.print,

@@ -14,6 +14,8 @@ from typing import Any
 PRIOR = 3.0  # wrong guesses that each class is taken to begin with
 MEMORY = 256.0  # guesses after which the older ones count half
 PACE = 16.0  # guesses over which the last ones are averaged
+CHANCES = 16.0  # guesses over which the chance of a class is averaged
+LIFT = 1.8  # times its chance that a guess must be right to tell more than the chance
 TOLERANCE = 0.2  # by which the last ones may be worse
 STEPS = 64  # of worth, when a threshold is looked for
 
@@ -31,6 +33,7 @@ class Calibration:
         self.right = array("d", bytes(8 * kinds))
         self.lately = array("d", [1.0]) * kinds
         self.worth = array("d", bytes(8 * kinds))
+        self.chance = array("d", bytes(8 * kinds))  # to be right without any evidence
         self.begun = array("d", bytes(8 * kinds))  # guesses of late, fading
         self.amounts = array("d", bytes(8 * STEPS + 8))
 
@@ -50,6 +53,18 @@ class Calibration:
         worth = self.right[kind] / (self.tries[kind] + PRIOR)
         worth = min(worth, self.lately[kind] + TOLERANCE)
         self.worth[kind] = worth
+
+    def expect(self, kind: int, chance: float) -> None:
+        """Note how likely the key of a guess is asked for anyway, while the guess may wait."""
+        self.chance[kind] += (chance - self.chance[kind]) / CHANCES
+
+    def lifts(self, kind: int) -> bool:
+        """Tell whether guesses of a class are right more often than by chance.
+
+        The lift of S. Brin et al., "Dynamic Itemset Counting and Implication Rules for Market
+        Basket Data" (1997): what is popular comes soon after any key.
+        """
+        return self.worth[kind] >= LIFT * self.chance[kind]
 
     def threshold(self, loads: float, waste: float) -> float:
         """Return the worth from which on guesses can be afforded.

@@ -6,6 +6,7 @@ cdef unsigned int SEEN
 cdef unsigned int UNUSED
 cdef int FIRST_SLOTS
 cdef int ROUNDS
+cdef double GAPS
 
 cdef class Keys:
     cdef readonly int most
@@ -19,6 +20,8 @@ cdef class Keys:
     cdef unsigned int[::1] state
     cdef unsigned char[::1] age
     cdef unsigned int[::1] left
+    cdef unsigned int[::1] asked
+    cdef float[::1] gap
     cdef readonly list objects
     @cython.locals(length=int, slot=int)
     cdef int grow(self, int slots) except -1
@@ -39,6 +42,12 @@ cdef class Keys:
     @cython.locals(slot=int, state=cython.uint, _=int)
     cdef int oldest(self) noexcept
     cdef int take(self, int slot, unsigned long long wide, object key) except -1
+    @cython.final
+    @cython.locals(gap=double)
+    cdef inline void ask(self, int slot) noexcept
+    @cython.final
+    @cython.locals(gap=double)
+    cdef inline double chance(self, int slot, double wait) noexcept
     @cython.final
     cdef inline unsigned long long mark(self, int slot) noexcept
     @cython.final

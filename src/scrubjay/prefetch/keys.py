@@ -17,6 +17,7 @@ from scrubjay._core.constants import NONE
 from scrubjay.prefetch.constants import FLYING, SEEN, UNUSED
 
 FIRST_SLOTS = 256
+GAPS = 8.0  # requests over which the time between them is averaged
 ROUNDS = 64  # slots that the hand passes at most before it takes one regardless
 
 
@@ -39,6 +40,8 @@ class Keys:
         self.state = array("I")
         self.age = array("B")  # how often the slot was taken, modulo 256
         self.left = array("I")  # when it was evicted
+        self.asked = array("I")  # when it was asked for last; 0 for never
+        self.gap = array("f")  # accesses from one request to the next, on average; 0 if unknown
         self.objects: list[Any] = []
         self.grow(min(FIRST_SLOTS, most))
 
@@ -48,6 +51,8 @@ class Keys:
         self.state = resized("I", self.state, slots, 0)
         self.age = resized("B", self.age, slots, 0)
         self.left = resized("I", self.left, slots, 0)
+        self.asked = resized("I", self.asked, slots, 0)
+        self.gap = resized("f", self.gap, slots, 0.0)
         self.objects.extend([None] * (slots - self.slots))
         self.slots = slots
         length = 8
@@ -119,10 +124,26 @@ class Keys:
         """Give a slot to a key; whoever had it is to be withdrawn before."""
         self.hashes[slot] = wide
         self.state[slot] = 0
+        self.asked[slot] = 0
+        self.gap[slot] = 0.0
         self.age[slot] = (self.age[slot] + 1) & 255
         self.objects[slot] = key
         self.enter(slot)
         return 0
+
+    def ask(self, slot: int) -> None:
+        """Note that a key is asked for now."""
+        if self.asked[slot]:
+            gap = 1.0 * ((self.now - self.asked[slot]) & 0xFFFFFFF)
+            if self.gap[slot] > 0.0:
+                gap = self.gap[slot] + (gap - self.gap[slot]) / GAPS
+            self.gap[slot] = gap
+        self.asked[slot] = self.now & 0xFFFFFFF
+
+    def chance(self, slot: int, wait: float) -> float:
+        """Return how likely a key is asked for within a time, whatever came before."""
+        gap = self.gap[slot]
+        return wait / (wait + gap) if gap > 0.0 else 0.0
 
     def mark(self, slot: int) -> int:
         """Return slot and age in one number, which is void once the slot is taken anew."""
@@ -148,6 +169,8 @@ class Keys:
                 wide = self.spread((slot, "nobody"))
             self.hashes[slot] = wide
             self.state[slot] = 0
+            self.asked[slot] = 0
+            self.gap[slot] = 0.0
             self.age[slot] = ages[slot]
             self.objects[slot] = keys[slot]
             self.enter(slot)

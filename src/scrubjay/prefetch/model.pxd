@@ -29,6 +29,9 @@ cdef double FADING
 cdef double FLOOR
 cdef double CEILING
 cdef double PRICE
+cdef double CASUAL
+cdef double SCARCE
+cdef double CHOOSY
 cdef double RIVALS
 cdef double YOUNG
 cdef long long STALE
@@ -88,13 +91,16 @@ cdef class Model:
     cdef double rival
     cdef double floor
     cdef double least
+    cdef double casual
     cdef double lag
     cdef long long all_misses, plain_misses, issued, used, late, wasted, failures
     cdef double accuracy
     @cython.locals(slots=int, predictor=Predictor)
     cdef int grow(self) except -1
-    @cython.locals(slot=int, scene=Scene, last=int, line=int, predictor=Predictor, full=double)
+    @cython.locals(slot=int, scene=Scene, last=int, line=int, predictor=Predictor)
     cpdef object accessed(self, object key, long long stream, double moment, int outcome)
+    @cython.locals(full=double, top=double)
+    cdef inline void raise_bar(self) noexcept
     @cython.locals(keys=Keys, wide=cython.ulonglong, slot=int)
     cdef int seat(self, object key) except -2
     @cython.locals(state=cython.uint, predictor=Predictor)

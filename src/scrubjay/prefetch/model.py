@@ -36,9 +36,12 @@ RING = 1 << 15  # guesses awaited at a time
 QUEUE = 48  # candidates at a time
 WINDOW = 512  # accesses between two looks for a threshold
 FADING = 0.75  # what a window before counts for
-FLOOR = 0.08  # a guess worth less is never fetched
+FLOOR = 0.04  # a guess worth less is never fetched
 CEILING = 0.5
 PRICE = 0.06  # worth below which no guess is fetched, for each load allowed beyond the misses
+CASUAL = 4.0  # times that price for what would come as often without evidence
+SCARCE = 0.5  # part of a full purse below which only better guesses are paid for
+CHOOSY = 0.6  # of the way from the threshold to certainty, for the last of it
 RIVALS = 1.5  # a guess must be that much likelier than what it displaces
 YOUNG = 2.0  # times the usual age up to which what waits is not displaced by what is new
 FAILURES = 4  # in a row, after which there is a pause
@@ -101,6 +104,7 @@ class Model:
         self.queue_times = array("q", bytes(8 * QUEUE))
         self.queued = 0
         self.least = CEILING
+        self.casual = min(1.0, CASUAL * PRICE / max(PRICE, cost_ratio - 1.0))
         if cost_ratio - 1.0 > PRICE / CEILING:
             self.least = max(FLOOR, PRICE / (cost_ratio - 1.0))
         self.theta = self.floor = self.least
@@ -165,9 +169,7 @@ class Model:
         scene.row = scene.streams.row(stream, self.keys.now)
         self.expire()
         self.guard.look()
-        # With a full purse there is no reason to wait for something better.
-        full = min(self.purse, self.allowance) / self.deepest
-        self.bar = self.theta - (self.theta - self.floor) * (max(0.0, full))
+        self.raise_bar()
         self.wait -= 1
         if self.wait <= 0:
             self.wait = WINDOW
@@ -187,6 +189,18 @@ class Model:
         for line in range(scene.count):
             self.consider(scene.slots[line], scene.classes[line])
         return
+
+    def raise_bar(self) -> None:
+        """Let the bar depend on what is left to spend.
+
+        With a full purse there is no reason to wait for something better; the last of it is
+        kept for the best guesses, which come in bursts.
+        """
+        full = max(0.0, min(self.purse, self.allowance) / self.deepest)
+        self.bar = self.theta - (self.theta - self.floor) * full
+        if full < SCARCE:
+            top = self.theta + (1.0 - self.theta) * CHOOSY
+            self.bar += (top - self.bar) * (1.0 - full / SCARCE)
 
     def seat(self, key: Hashable) -> int:
         """Return the slot of a key, a new one if it has none."""
@@ -227,6 +241,7 @@ class Model:
         """Note what an access tells of guesses that were made."""
         keys = self.keys
         state = keys.state[slot]
+        keys.ask(slot)
         keys.state[slot] = HELD | (state & (SEEN | OVERTAKEN))
         if state & GHOST:
             self.ghosts.unlink(0, slot)
@@ -363,6 +378,8 @@ class Model:
         self.kind[slot] = kind
         self.since[slot] = began
         calibration.begun[kind] += 1.0
+        if worth >= self.least:
+            calibration.expect(kind, keys.chance(slot, self.patience))
         if worth >= self.bar:
             self.offer(slot, kind)
 
@@ -370,6 +387,8 @@ class Model:
         """Put a guess where `choose` finds it, in place of the least if there is no room."""
         line = self.queued
         worth = self.calibration.worth[kind]
+        if worth < self.casual and not self.calibration.lifts(kind):
+            return
         if self.keys.state[slot] & CANDIDATE:
             return
         if line == QUEUE:
@@ -412,8 +431,8 @@ class Model:
                     keys.state[slot] &= ~CANDIDATE
                     self.remove(line)
                     continue
-                if worths[self.queue_kinds[line]] > most:
-                    most = worths[self.queue_kinds[line]]
+                if worths[self.kind[slot]] > most:
+                    most = worths[self.kind[slot]]
                     best = line
                 line += 1
             if best == NONE or most < self.bar:
@@ -429,7 +448,7 @@ class Model:
                 if age < YOUNG * self.horizon.usual_age:
                     return NONE  # else that one will go
             slot = keys.valid(self.queue[best])
-            kind = self.queue_kinds[best]
+            kind = self.kind[slot]
             self.remove(best)
             keys.state[slot] = (keys.state[slot] & ~(CANDIDATE | AWAITED)) | FLYING
             self.kind[slot] = kind

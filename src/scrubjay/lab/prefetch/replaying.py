@@ -1,7 +1,7 @@
 """Replaying requests through the shipped store, with a prefetcher at its side.
 
-Entries that were loaded ahead wait where the live ones do; time is counted in requests: what
-is loaded ahead is there `lag` requests later.
+Entries that were loaded ahead wait where the live ones do. What is loaded ahead is there `lag`
+requests later, or `load_seconds` later by the times of the trace.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from scrubjay._core.constants import DROPPED, FIRST_HIT, GIVEN_UP, HIT, MISS, MOST, STORED
 from scrubjay._core.terms import Terms
 from scrubjay.cache import Cache
-from scrubjay.lab.model import Trace
+from scrubjay.lab.model import Trace, TraceError
 from scrubjay.lab.prefetch.protocol import Prefetcher
 from scrubjay.lab.prefetch.result import PrefetchResult
 from scrubjay.lab.replay import replay, split_objective
@@ -26,6 +26,7 @@ _ABSENT: Any = object()
 _AHEAD = Terms(ahead=True)
 _AT_ONCE = 16  # keys loaded ahead at most after one request
 _ROWS = 256
+_FIRST_LOADS = 16.0  # that a budget begins with
 
 
 class PrefetchReplay:
@@ -36,6 +37,9 @@ class PrefetchReplay:
         prefetcher: What learns and guesses.
         strategy: How the cache chooses what to evict.
         lag: How many requests pass until a key that is loaded ahead is there.
+        load_seconds: How long a load takes by the times of the trace, in place of `lag`.
+        budget: Keys loaded ahead at most for each miss without prefetch, counted by a cache
+            beside it that has none; None to leave it to the prefetcher.
     """
 
     def __init__(
@@ -45,19 +49,21 @@ class PrefetchReplay:
         strategy: CacheEvictionStrategy | str = CacheEvictionStrategy.LRU,
         *,
         lag: int = 0,
+        load_seconds: float | None = None,
+        budget: float | None = None,
     ) -> None:
-        name, objective = split_objective(strategy)
-        self._cache: Cache[Hashable, int] = Cache(
-            max_entries=capacity,
-            eviction_strategy=name,
-            objective=objective,
-            enable_prefetching=False,
-        )
+        self._cache = _make_cache(capacity, strategy)
+        self._plain = None if budget is None else _make_cache(capacity, strategy)
+        self._budget = 0.0 if budget is None else budget
+        self._purse = _FIRST_LOADS
         self._prefetcher = prefetcher
-        self._lag = lag
+        self._load_time = float(lag + 1) if load_seconds is None else load_seconds
+        self._timed = load_seconds is not None
+        self._delayed = self._timed or lag > 0
+        self._clock = 0.0  # in seconds or in requests
         self._now = 0
-        self._flying: dict[Hashable, tuple[Guess, int]] = {}
-        self._landing: deque[tuple[int, Guess]] = deque()
+        self._flying: dict[Hashable, tuple[Guess, float]] = {}
+        self._landing: deque[tuple[float, Guess]] = deque()
         self._bounds = (-1, -1)
         self._cache.teach(self, _ROWS)
         self._hits = self._issued = self._used = self._late = 0
@@ -72,11 +78,20 @@ class PrefetchReplay:
 
         Args:
             trace: The requests. Clients count as sessions.
+
+        Raises:
+            TraceError: Loads take seconds, and the trace has no times.
         """
+        if self._timed and trace.seconds is None:
+            raise TraceError(f"{trace.name}: loads that take seconds need a trace with times")
         start = perf_counter()
         get, put = self._cache.get, self._cache.put
         clients, seconds = trace.clients, trace.seconds
         for position, key in enumerate(trace.keys):
+            if self._timed and seconds is not None:
+                self._clock = max(self._clock, float(seconds[position]))
+            else:
+                self._clock = float(self._now)
             if self._landing:
                 self._land()
             context = None if clients is None else {"session_id": clients[position]}
@@ -86,13 +101,19 @@ class PrefetchReplay:
                 if flight is not None:
                     joined = True
                     self._late += 1
-                    self._waited += 1.0 - (self._now - flight[1]) / (self._lag + 1)
+                    self._waited += 1.0 - (self._clock - flight[1]) / self._load_time
                 put(key, 1, context=context)
             else:
                 self._hits += 1
             stream = 0 if clients is None else clients[position] + 1
             self._tell(stream, 0.0 if seconds is None else float(seconds[position]), joined)
-            for guess in self._prefetcher.plan(_AT_ONCE):
+            most = _AT_ONCE
+            if self._plain is not None:
+                if self._plain.get(key, _ABSENT, context=context) is _ABSENT:
+                    self._plain.put(key, 1, context=context)
+                    self._purse += self._budget
+                most = min(most, int(self._purse))
+            for guess in self._prefetcher.plan(most):
                 self._fetch(guess)
             self._now += 1
         self._seconds += perf_counter() - start
@@ -142,26 +163,40 @@ class PrefetchReplay:
             self._prefetcher.fetched(guess, 0.0, stored=False)
             return
         self._issued += 1
-        if self._lag == 0:
+        self._purse -= 1.0
+        if not self._delayed:
             self._store(guess)
             return
-        self._flying[guess.key] = (guess, self._now)
-        self._landing.append((self._now + self._lag + 1, guess))
+        self._flying[guess.key] = (guess, self._clock)
+        self._landing.append((self._clock + self._load_time, guess))
 
     def _land(self) -> None:
         """Store what is loaded by now, unless it was asked for meanwhile."""
-        while self._landing and self._landing[0][0] <= self._now:
+        while self._landing and self._landing[0][0] <= self._clock:
             guess = self._landing.popleft()[1]
             flight = self._flying.get(guess.key)
             if flight is None or flight[0] is not guess:
-                self._prefetcher.fetched(guess, float(self._lag), stored=False)
+                self._prefetcher.fetched(guess, self._seconds_of_a_load(), stored=False)
             else:
                 del self._flying[guess.key]
                 self._store(guess)
 
     def _store(self, guess: Guess) -> None:
         status = self._cache.put_ahead(guess.key, 1, _AHEAD)
-        self._prefetcher.fetched(guess, float(self._lag), stored=status == STORED)
+        self._prefetcher.fetched(guess, self._seconds_of_a_load(), stored=status == STORED)
+
+    def _seconds_of_a_load(self) -> float:
+        return self._load_time if self._delayed else 0.0
+
+
+def _make_cache(capacity: int, strategy: CacheEvictionStrategy | str) -> Cache[Hashable, int]:
+    name, objective = split_objective(strategy)
+    return Cache(
+        max_entries=capacity,
+        eviction_strategy=name,
+        objective=objective,
+        enable_prefetching=False,
+    )
 
 
 def replay_prefetch(
@@ -171,6 +206,8 @@ def replay_prefetch(
     strategy: CacheEvictionStrategy | str = CacheEvictionStrategy.LRU,
     *,
     lag: int = 0,
+    load_seconds: float | None = None,
+    budget: float | None = None,
     plain_hits: int | None = None,
 ) -> PrefetchResult:
     """Replay a trace with prefetch through a cache that starts empty.
@@ -181,13 +218,21 @@ def replay_prefetch(
         prefetcher: What learns and guesses.
         strategy: How the cache chooses what to evict.
         lag: How many requests pass until a key that is loaded ahead is there.
+        load_seconds: How long a load takes by the times of the trace, in place of `lag`.
+        budget: Keys loaded ahead at most for each miss without prefetch; None to leave it to
+            the prefetcher.
         plain_hits: How many requests hit without prefetch, where that is known already.
 
     Returns:
         What came of it.
+
+    Raises:
+        TraceError: Loads take seconds, and the trace has no times.
     """
     if plain_hits is None:
         plain_hits = replay(trace.keys, capacity, strategy, clients=trace.clients).hits
-    run = PrefetchReplay(capacity, prefetcher, strategy, lag=lag)
+    run = PrefetchReplay(
+        capacity, prefetcher, strategy, lag=lag, load_seconds=load_seconds, budget=budget
+    )
     run.feed(trace)
     return run.result(plain_hits)

@@ -70,6 +70,7 @@ def replay_all(
     options: ReadOptions,
     *,
     lag: int,
+    load_seconds: float | None,
     budget: float | None,
     cost_ratio: float,
     tell: Callable[[str], object],
@@ -83,6 +84,8 @@ def replay_all(
         prefetchers: Who guesses.
         options: How to read the traces.
         lag: Requests that pass until a key that is loaded ahead is there.
+        load_seconds: How long a load takes by the times of a trace, in place of `lag`; traces
+            without times are left out.
         budget: Keys loaded ahead at most for each miss without prefetch; None for no bound.
         cost_ratio: Loads allowed for each without prefetch.
         tell: Called with what is left out.
@@ -95,6 +98,9 @@ def replay_all(
     """
     for file in files:
         trace = load_trace(file, options)
+        if load_seconds is not None and trace.seconds is None:
+            tell(f"{trace.name}: left out, its requests have no times")
+            continue
         for capacity in capacities:
             if capacity.in_bytes:
                 raise TraceError("capacity: with prefetch, it is in entries or percent of keys")
@@ -109,7 +115,14 @@ def replay_all(
                         name, trace, amount, budget=budget, cost_ratio=cost_ratio
                     )
                     result = replay_prefetch(
-                        trace, amount, prefetcher, strategy, lag=lag, plain_hits=plain
+                        trace,
+                        amount,
+                        prefetcher,
+                        strategy,
+                        lag=lag,
+                        load_seconds=load_seconds,
+                        budget=budget,
+                        plain_hits=plain,
                     )
                     yield PrefetchRow(trace.name, amount, strategy, name, result)
 
