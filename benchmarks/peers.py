@@ -33,6 +33,9 @@ PACKAGES = {
     "diskcache": "diskcache",
     "hiredis": "hiredis",
     "redis": "redis",
+    "cashews": "cashews",
+    "aiocache": "aiocache",
+    "dogpile.cache": "dogpile.cache",
 }
 """Import name to distribution name."""
 

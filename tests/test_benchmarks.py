@@ -11,7 +11,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PEERS = ("cachebox", "theine", "cachetools", "moka_py", "lru", "async_lru", "diskcache", "redis")
+PEERS = (
+    "cachebox",
+    "theine",
+    "cachetools",
+    "moka_py",
+    "lru",
+    "async_lru",
+    "diskcache",
+    "redis",
+    "cashews",
+    "aiocache",
+    "dogpile",
+)
 DISTRIBUTIONS = (
     "cachebox",
     "theine",
@@ -21,6 +33,9 @@ DISTRIBUTIONS = (
     "async-lru",
     "diskcache",
     "redis",
+    "cashews",
+    "aiocache",
+    "dogpile.cache",
 )
 
 pytestmark = [

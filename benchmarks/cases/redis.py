@@ -19,6 +19,7 @@ from pathlib import Path
 from time import monotonic, perf_counter_ns
 from typing import Any
 
+from benchmarks.cases._redis_peers import Peer, installed
 from benchmarks.cases._setup import SEED
 from benchmarks.peers import SCRUBJAY, load
 from benchmarks.timing import Measure, Outcome, Scale, Subject, interleave
@@ -98,6 +99,15 @@ def get_many(scale: Scale) -> Outcome:
                     lambda: awaited(lambda b: place.aclient.mget(map(stored.get, b))),
                 ),
             ]
+        subjects += [
+            Subject(
+                peer.name,
+                lambda peer=peer: (blocking if peer.blocking else awaited)(
+                    lambda batch: peer.get_many(place.names_of(batch))
+                ),
+            )
+            for peer in place.peers
+        ]
         return interleave(subjects, scale.of(ROUNDS, 1))
 
 
@@ -122,12 +132,14 @@ def _gets(scale: Scale, tasks: int) -> Outcome:
 
             return lambda _: place.loop.run_until_complete(work())
 
-        def blocking(get: Callable[[bytes], Any]) -> Measure:
+        def blocking(get: Callable[[bytes], Any], share: int = 1) -> Measure:
+            part = keys[: count // share]
+
             def measure(_: int) -> float:
                 start = perf_counter_ns()
-                for key in keys:
+                for key in part:
                     get(key)
-                return (perf_counter_ns() - start) / count
+                return (perf_counter_ns() - start) / len(part)
 
             return measure
 
@@ -151,7 +163,26 @@ def _gets(scale: Scale, tasks: int) -> Outcome:
                 subjects.append(
                     Subject(REDIS_PY, lambda: blocking(lambda key: client.get(stored[key])))
                 )
+        for peer in place.peers:
+            names = dict(zip(place.keys, place.names_of(place.keys), strict=True))
+            subjects += _peer(peer, names, awaited, blocking, alone=tasks == 1)
         return interleave(subjects, scale.of(ROUNDS, 1))
+
+
+def _peer(
+    peer: Peer,
+    names: dict[bytes, str],
+    awaited: Callable[[Get, int], Measure],
+    blocking: Callable[[Callable[[bytes], Any], int], Measure],
+    *,
+    alone: bool,
+) -> list[Subject]:
+    """Return a peer as a subject; one that blocks serves one request at a time."""
+    if not peer.blocking:
+        return [Subject(peer.name, lambda: awaited(lambda key: peer.get(names[key]), 5))]
+    if alone:
+        return [Subject(peer.name, lambda: blocking(lambda key: peer.get(names[key]), 5))]
+    return []
 
 
 def _connection(place: _Place) -> Get:
@@ -180,6 +211,12 @@ class _Place:
         if load("redis"):
             self.client = load("redis").Redis(unix_socket_path=str(path), protocol=3)
             self.aclient = load("redis.asyncio").Redis(unix_socket_path=str(path), protocol=3)
+        names = self.names_of(self.keys)
+        self.peers: list[Peer] = self.loop.run_until_complete(installed(path, names, value))
+
+    def names_of(self, keys: Sequence[bytes]) -> list[str]:
+        """Return keys as peers take them."""
+        return [key.decode() for key in keys]
 
     def close(self) -> None:
         """Close every connection, and the loop."""
@@ -187,6 +224,10 @@ class _Place:
         if self.client is not None:
             self.client.close()
             self.loop.run_until_complete(self.aclient.aclose())
+        for peer in self.peers:
+            ended = peer.close()
+            if not peer.blocking:
+                self.loop.run_until_complete(ended)
         self.bare.transport.close()
         self.loop.run_until_complete(asyncio.sleep(0))
         self.loop.close()
