@@ -246,7 +246,7 @@ def stampede(url, path, victims):
     for process in stuck:
         process.start()
     spin(lambda: not victims or (path.exists() and len(path.read_text().split()) >= 20))
-    processes = [context.Process(target=work, args=(url, path, 0.2, results)) for _ in range(4)]
+    processes = [context.Process(target=work, args=(url, path, 0.2, results)) for _ in range(8)]
     for process in processes:
         process.start()
     for process in stuck:
