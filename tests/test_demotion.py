@@ -13,7 +13,7 @@ from scrubjay._flow import demotion
 from scrubjay.errors import ConfigurationError, InvalidArgumentError, TierFullError
 from scrubjay.testing import SharedMemory, SharedMemoryTier
 from scrubjay.tiers import MemoryTier
-from tests.door_helpers import opened, spin, wait
+from tests.door_helpers import Patient, opened, spin, wait
 from tests.flow_scheduler import Scheduler
 from tests.models import scaled
 from tests.test_layers_interleaved import KEYS, Failing, Source, value_of
@@ -233,6 +233,31 @@ def test_many_at_once(make):
     assert cache.get_many(range(10)) == {number: number for number in range(10) if number != 3}
     cache.invalidate_by_tags({"t"})
     assert cache.get_many(range(10)) == {}
+
+
+def test_flush_waits_for_what_is_under_way(make):
+    class Slow(Counting):
+        begun, free = threading.Event(), threading.Event()
+
+        def put_many(self, records):
+            self.begun.set()
+            wait(self.free)
+            return super().put_many(records)
+
+    tier = Slow(name="t")
+    Slow.begun.clear()
+    Slow.free.clear()
+    cache = over(tier, make, entries=1)
+    cache.put("a", 1)
+    cache.get("a")
+    cache.put("b", 1)
+    wait(tier.begun)
+    assert cache.flush(0.01) is False
+    flushing = Patient(getattr(cache, "sync", cache).flush)
+    assert not flushing.ended
+    tier.free.set()
+    assert flushing.result() is True
+    assert len(tier.written) == 1
 
 
 def test_a_full_device_costs_nobody_anything(make):

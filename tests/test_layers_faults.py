@@ -6,6 +6,7 @@ tier's and not the loader's; and all is as before once the tier is back.
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import tempfile
@@ -316,3 +317,54 @@ def test_an_outage_is_not_seen_from_the_start(tmp_path):
     cache.invalidate("a")
     assert cache.get("a") is None
     cache.close()
+
+
+@pytest.mark.parametrize("writes", ["demoted", "behind"])
+def test_a_device_that_is_full_while_nobody_waits(door, tmp_path, writes):
+    """What cannot be written is missed, and never what it was before."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system takes root")
+    device = tmp_path / "small"
+    device.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "none", str(device)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("this system does not let anybody mount a tmpfs")
+    disk = Disk(device / "disk", max_size_mb=2, max_entries=1000, writes=writes)
+    cache = door(max_entries=8, eviction_strategy="lru", tiers=[Memory(), disk])
+    store = getattr(cache, "sync", cache)
+    troubles = []
+    cache.on_event(troubles.append, [EventKind.FULL, EventKind.TIER_ERROR])
+    try:
+        truth = {}
+        served = 0
+        for turn in range(400):
+            key = turn * 7 % 20
+            value = cache.get(key)
+            assert value is None or value == truth[key]
+            served += value is not None
+            truth[key] = (turn, "x" * 30_000)
+            assert cache.put(key, truth[key])
+            assert cache.get(key) == truth[key]
+            if turn == 20:  # for nothing more there is room from here on
+                assert store.flush(PATIENCE)
+                fill(device / "ballast")
+        assert store.flush(PATIENCE)
+        for key, expected in truth.items():
+            assert cache.get(key) in (None, expected)
+        counts = cache.get_detailed_statistics()["tiers"]["disk"]
+        assert counts["writes"] > 0
+        assert counts["queued"] == 0
+        assert served > 0
+        assert troubles
+    finally:
+        store.close()
+        troubles.clear()  # errors, whose tracebacks hold the files
+        gc.collect()
+        subprocess.run(["umount", str(device)], check=True)
+
+
+def fill(path):
+    """Leave no room on a device."""
+    with path.open("wb", buffering=0) as ballast, pytest.raises(OSError, match="space"):
+        while True:
+            ballast.write(b"x" * 4096)

@@ -12,6 +12,7 @@ a demoted record carries them, and is void as soon as one of them has moved on.
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections import deque
 from collections.abc import Generator, Sequence
@@ -20,8 +21,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from scrubjay._core.constants import EVICTED_USED
 from scrubjay._core.section import undisturbed
 from scrubjay._core.store import Store
+from scrubjay._core.terms import Terms
 from scrubjay._flow import drivers
-from scrubjay._flow.effects import Effect, Flow
+from scrubjay._flow.effects import Effect, Flow, Wait
+from scrubjay._flow.flight import Flight
 from scrubjay._flow.level import Level
 from scrubjay._flow.records import Counters
 from scrubjay._flow.turns import Turns
@@ -39,6 +42,7 @@ _MOST = 1000  # entries that wait for the thread; those beyond are not demoted
 _BATCH = 64  # entries that are written in one go
 _SEEN = 1000  # keys that are remembered after one eviction, besides as many as memory has
 
+_NONE = Terms()
 _workers = Workers(1)
 
 
@@ -81,6 +85,7 @@ class Demotion:
         self._origins: dict[bytes, Origin] = {}
         self._leaving: deque[Origin] = deque()
         self._called = False  # whether the thread is to come
+        self._busy: Flight | None = None  # what the thread is doing
         self._young: set[int] = set()  # of keys that were evicted once
         self._old: set[int] = set()
         #: tells which of some entries still hold; a stack whose records have versions asks these
@@ -168,6 +173,7 @@ class Demotion:
     def after_fork(self) -> None:
         """Begin anew in a child, where the thread is not."""
         self._called = False
+        self._busy = None
         self._leaving = deque()
 
     def begin_anew(self) -> None:
@@ -180,18 +186,32 @@ class Demotion:
     def drain(self) -> None:
         """Write what waits, in this thread."""
         while True:
-            batch = undisturbed(self._take, _BATCH)
-            if not batch:
-                return
-            drivers.run(self.demote(batch))
+            flight = self._busy = Flight(self, "what goes down", _NONE, None)
+            try:
+                batch = undisturbed(self._take, _BATCH)
+                if not batch:
+                    return
+                drivers.run(self.demote(batch))
+            finally:
+                flight.complete(None)
 
-    def flush(self) -> Flow:
-        """Write what waits."""
-        while True:
+    def flush(self, until: float | None) -> Generator[Effect, Any, bool]:
+        """Write what waits, and wait for what the thread is writing; tell whether all is written.
+
+        Args:
+            until: the monotonic time of the system at which to end; None for none.
+        """
+        while until is None or time.monotonic() < until:
             batch = undisturbed(self._take, _BATCH)
-            if not batch:
-                return
-            yield from self.demote(batch)
+            if batch:
+                yield from self.demote(batch)
+                continue
+            flight = self._busy
+            if flight is None or flight.done:
+                return True
+            flight.refuse_circle()
+            yield Wait(flight, False, None if until is None else until - time.monotonic())
+        return False
 
     def demote(self, batch: Sequence[Origin]) -> Flow:
         """Write entries to the tiers that take them; the flight has how many."""

@@ -331,9 +331,9 @@ class Stack:
             last: whether what is left then is given up.
         """
         until = None if seconds is None else monotonic() + seconds
-        if self.demotion is not None:
-            yield from self.demotion.flush()
         done = True
+        if self.demotion is not None:
+            done = yield from self.demotion.flush(until)
         for level in self.levels:
             done = (yield from level.flush(until, last)) and done
         return done
