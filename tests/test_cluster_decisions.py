@@ -512,8 +512,13 @@ def test_connections_to_those_who_lost_their_slots_end(member):
 
 def test_a_message_about_one_bucket_voids_that_alone():
     roster = Roster()
-    session = NodeSession(A, roster, bool, lambda: 0.0)
+    told = []
+    session = NodeSession(A, roster, told.append, lambda: 0.0)
     one, two = session.view(b"g1"), session.view(b"g2")
+    session._pushed([b"invalidate", [b"g1"]])  # it was not known: nothing goes by it
+    assert told == []
+    session._pushed([b"invalidate", [b"g1", b"key"]])
+    assert told == [[b"key"]]
     one.generation = two.generation = 7
     assert isinstance(session.exchange, Exchange)
     watch = session.feed.watch(b"anything")

@@ -232,7 +232,11 @@ class NodeSession(Session):
         for view in views:
             view.generation = None
             self.exchange.cross(view)
-        if not voided:  # what came while it was not known is judged by what is learned next
-            self.feed.changed(names)
-        elif self.feed.watching:  # what is in the bucket, and more: it is quick to tell
-            self.feed.changed(None)
+        if voided:
+            if self.feed.watching:  # what is in the bucket, and more: it is quick to tell
+                self.feed.changed(None)
+            return
+        # A generation that was not known voids nothing: all is judged by what is learned next.
+        changed = [name for name in names if name not in self._views]
+        if changed:
+            self.feed.changed(changed)
