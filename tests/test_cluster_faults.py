@@ -24,6 +24,8 @@ from scrubjay.tiers import RedisTier, TierRecord
 from scrubjay.tiers._redis.slots import bucket_of, bucket_slot
 from tests.redis_servers import need_server
 
+pytestmark = pytest.mark.any_build
+
 NAMESPACE = "faulty"
 TIMEOUT = 1.0
 SLACK = 1.5  # seconds; the machine has other things to do

@@ -17,6 +17,8 @@ from scrubjay.testing import Awaited, AwaitedShared, Operation, unexplained
 from scrubjay.tiers import RedisTier, TierRecord
 from scrubjay.tiers._redis.slots import bucket_of, bucket_slot
 
+pytestmark = pytest.mark.any_build
+
 NAMESPACE = "moving"
 DEADLINE = 5.0  # seconds that an operation may take at most while slots move
 LONG = 30.0

@@ -11,6 +11,8 @@ from scrubjay.errors import InvalidArgumentError
 from scrubjay.verify.cluster import ClusterServers
 from scrubjay.verify.run import verify
 
+pytestmark = pytest.mark.any_build
+
 
 @pytest.mark.timeout(90)
 @pytest.mark.parametrize("caches", [False, True])
