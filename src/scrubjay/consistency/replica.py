@@ -306,7 +306,7 @@ class Replica:
             key: the key, as the shared tier has it.
             copy: what is known of the copy.
         """
-        if copy.watch is None:
+        if copy.watch is None or copy.watch.feed is None:
             return None
         bonds = []
         for name, value in copy.labels.items():
