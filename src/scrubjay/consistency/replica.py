@@ -174,7 +174,7 @@ class Replica:
         # Last, as everything may have changed while something was asked.
         if not _still(watch) or (feed is not None and watch.feed is not feed):
             return False
-        self._seen(key, copy.version, copy.labels, watch.feed, level, session)
+        self.seen(key, copy.version, copy.labels, watch.feed, level, session)
         return True
 
     def judge(
@@ -204,7 +204,7 @@ class Replica:
         if labels:
             # What is known by the connection that has just answered is as fresh as the answer.
             why = yield from self._outdated(labels, feed, level, session, None)
-        self._seen(key, record.version, labels, feed, level, session)
+        self.seen(key, record.version, labels, feed, level, session)
         if why:
             name, value = why
             if session is not None and level in {MONOTONIC, STRONG}:
@@ -248,7 +248,7 @@ class Replica:
                 return name, known[name]
         return None
 
-    def _seen(
+    def seen(
         self,
         key: bytes,
         version: int,
@@ -257,6 +257,7 @@ class Replica:
         level: CacheConsistencyLevel,
         session: Session | None,
     ) -> None:
+        """Note that a session is shown a record; the arguments are those of `read` and `Copy`."""
         if session is not None and level in {MONOTONIC, STRONG} and feed.epoch:
             session.lift(feed.epoch, place_of(_KEY, key), version)
             for name, value in labels.items():
