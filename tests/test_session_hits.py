@@ -317,3 +317,41 @@ def test_another_epoch_is_for_the_flow_to_refuse():
         cache.get("a", context={"session_id": "ann"}, consistency_level="session")
     with pytest.raises(ConsistencyError):
         cache.get("a", context={"session_id": "ann"}, consistency_level="session")
+
+
+def test_what_was_loaded_counts_as_read(jobs):
+    clock = ManualClock(epoch=1e9)
+    memory = SharedMemory(clock)
+    (here, _), (there, _) = (node(memory, clock) for _ in range(2))
+    ann, bob = {"session_id": "ann"}, {"session_id": "bob"}
+    prepare = here._shared.prepare
+
+    def late(flight, anew):  # all this happens between the look at what there is and the load
+        there.put("a", "old")
+        SharedMemoryTier(memory).delete([here._shared.lower.name_of("a")])  # nobody is told yet
+        return prepare(flight, anew)
+
+    here._shared.prepare = late
+    assert (
+        here.get_or_load("a", lambda _: "new", context=ann, consistency_level="monotonic") == "new"
+    )
+    there.session("ann", here.session("ann").token())
+    assert there.get("a", context=bob, consistency_level="monotonic") == "old"
+    assert there.get("a", context=ann, consistency_level="monotonic") == "new"
+
+
+def test_a_token_that_has_forgotten_makes_floors_from_before_it_worthless(jobs):
+    clock = ManualClock(epoch=1e9)
+    memory = SharedMemory(clock)
+    (here, _), (there, _) = (node(memory, clock) for _ in range(2))
+    ann, bob = {"session_id": "ann"}, {"session_id": "bob"}
+    there.put("a", "old")
+    assert there.get("a", context=ann, consistency_level="monotonic") == "old"
+    here.session("ann", there.session("ann").token())
+    here.put("a", "new")
+    assert here.get("a", context=ann, consistency_level="monotonic") == "new"
+    for number in range(40):  # more than a token carries
+        here.put(f"other {number}", 1, context=ann)
+    there.session("ann", here.session("ann").token())
+    assert there.get("a", context=bob, consistency_level="monotonic") == "old"
+    assert there.get("a", context=ann, consistency_level="monotonic") == "new"

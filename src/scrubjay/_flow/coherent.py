@@ -111,6 +111,8 @@ class Coherent(CoherentReading):
             if anew:
                 self._owe((name,), changed)
             raise
+        if filled is not None:
+            flight.seen = (filled.version, labels, filled.feed)
         if filled is not None and not flight.void:
             yield from self._keep_filled(flight, name, value, meta, terms, filled)
         if anew:

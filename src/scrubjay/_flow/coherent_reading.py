@@ -165,6 +165,7 @@ class CoherentReading(Stack):
             flight.stale = Stale(found.value, age, self._store.now_seconds())
             return MISSING
         flight.unfit = None
+        flight.seen = (record.version, self.lower.labels_of(found.meta), record.feed)
         yield from self._keep(flight, name, found, record)
         return found.value
 
@@ -340,6 +341,17 @@ class CoherentReading(Stack):
             return value if end.value else MISSING
         steps.close()
         return MISSING
+
+    def saw(self, flight: Flight, level: CacheConsistencyLevel, session: Session | None) -> None:
+        """Note that a session is shown what a flight has loaded or found.
+
+        Raises:
+            EpochChangedError: the session is of another server.
+        """
+        if flight.seen is not None:
+            version, labels, feed = flight.seen
+            name = self.lower.name_of(flight.key)
+            self.replica.seen(name, version, labels, feed, level, session)
 
     def recheck(self, key: Any, level: CacheConsistencyLevel) -> Generator[Effect, Any, bool]:
         """Tell whether a copy is shown that is not the last there is; let it go then.

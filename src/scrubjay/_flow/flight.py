@@ -110,6 +110,7 @@ class Flight:
     task: Any = None  # what runs it apart from who began it
     stale: Any = None  # an old value that a lower tier had
     demand: Any = None  # how fresh it must be, if memory and local tiers cannot tell
+    seen: Any = None  # version, labels and feed of the record that the value is of, if known
     unfit: int | None = None  # the version of a value there that is of no use
     pinned: tuple[Any, ...] | list[Any] = ()  # nodes in the dependency graph, its own first
     _traceback: TracebackType | None = None

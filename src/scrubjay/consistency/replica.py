@@ -180,7 +180,7 @@ class Replica:
         # Last, as everything may have changed while something was asked.
         if not _still(watch) or (feed is not None and not feed.covers(watch.feed)):
             return False
-        self._seen(key, copy.version, copy.labels, watch.feed, level, session)
+        self.seen(key, copy.version, copy.labels, watch.feed, level, session)
         return True
 
     def _barrier(self, copy: Copy) -> Barrier:
@@ -216,7 +216,7 @@ class Replica:
         if labels:
             # What is known by the connection that has just answered is as fresh as the answer.
             why = yield from self._outdated(labels, feed, level, session, None)
-        self._seen(key, record.version, labels, feed, level, session)
+        self.seen(key, record.version, labels, feed, level, session)
         if why:
             name, value = why
             if session is not None and level in {MONOTONIC, STRONG}:
@@ -260,7 +260,7 @@ class Replica:
                 return name, known[name]
         return None
 
-    def _seen(
+    def seen(
         self,
         key: bytes,
         version: int,
@@ -269,6 +269,7 @@ class Replica:
         level: CacheConsistencyLevel,
         session: Session | None,
     ) -> None:
+        """Note that a session is shown a record; the arguments are those of `read` and `Copy`."""
         if session is not None and level in {MONOTONIC, STRONG} and (epoch := _epoch_of(feed)):
             session.lift(epoch, place_of(_KEY, key), version)
             for name, value in labels.items():
@@ -318,7 +319,7 @@ class Replica:
             key: the key, as the shared tier has it.
             copy: what is known of the copy.
         """
-        if copy.watch is None:
+        if copy.watch is None or copy.watch.feed is None:
             return None
         bonds = []
         for name, value in copy.labels.items():

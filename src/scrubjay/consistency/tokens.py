@@ -124,8 +124,10 @@ class Session(SessionFloors):
             for place, version in floors:
                 self.lift(epoch, place, version)
         if overflown:
+            # What the other has forgotten may be higher than what is known here.
+            told = {place for place, _ in floors}
             with self._lock:
-                self.forget_floors([])
+                self.forget_floors([place for place in self.floors if place not in told])
 
     def _in_order(self) -> list[tuple[bytes, int]]:
         """Return the floors, the ones lifted last at the end. Part of what is done locked."""

@@ -22,7 +22,9 @@ LEVELS = tuple(CacheConsistencyLevel)
 _TURNS = 16  # operations of a session before it lets others go on
 _VISIT = 400  # operations before a session moves on, to whatever process
 TIMEOUT = 0.5  # seconds that an operation on the tier may take
+_MOVES = 0.3  # of the changes are followed at once by a read in another process
 _BURSTS = 0.3  # of the operations are of many reads
+_WRITES, _REMOVALS = 0.93, 0.995  # where, among the operations, puts begin and removals end
 LOAD_SECONDS = 0.004  # that a load takes at most
 
 
@@ -127,40 +129,53 @@ class Worker:
             else:
                 self.failed += 1
 
-    def _take(self, draw: random.Random) -> tuple[int, Session] | None:
+    def _take(self, draw: random.Random) -> tuple[int, Session, int | None] | None:
         taken = self._passes.take(draw)
         if taken is None:
             return None
-        number, token = taken
-        return number, self._session_of(number, token)
+        token, _, changed = taken.token.partition("@")
+        session = self._session_of(taken.number, token)
+        return taken.number, session, int(changed) if changed else None
 
     def _visit(
-        self, taken: tuple[int, Session], draw: random.Random
+        self, taken: tuple[int, Session, int | None], draw: random.Random
     ) -> Generator[Flow[None], None, None]:
         """Yield the operations of a session until it moves on."""
-        number, session = taken
+        number, session, key = taken
         level = LEVELS[number % len(LEVELS)]
         turns = draw.randrange(1, 2 * _VISIT)
-        while turns > 0 and time.monotonic() < self._end:
+        changed: int | None = None
+        if key is not None:  # what the session has changed elsewhere, a moment ago
+            yield self._get(key, number, level, session)
+        while turns > 0 and changed is None and time.monotonic() < self._end:
             turns -= 1
-            yield self._operation(number, level, session, draw)
-        self._passes.give(Pass(number, session.token()))
+            key = self._some_key(draw)
+            kind = draw.random()
+            yield self._operation(key, kind, number, level, session, draw)
+            if _WRITES <= kind < _REMOVALS and draw.random() < _MOVES:
+                changed = key
+        token = session.token()
+        self._passes.give(Pass(number, token if changed is None else f"{token}@{changed}"))
 
     def _operation(
-        self, number: int, level: CacheConsistencyLevel, session: Session, draw: random.Random
+        self,
+        key: int,
+        kind: float,
+        number: int,
+        level: CacheConsistencyLevel,
+        session: Session,
+        draw: random.Random,
     ) -> Flow[None]:
         plan = self._plan
-        key = self._some_key(draw)
-        kind = draw.random()
         if kind < _BURSTS:
             return self._burst(number, level, session, draw)
         if kind < 0.80:
             return self._get(key, number, level, session)
-        if kind < 0.93:
+        if kind < _WRITES:
             return self._load(key, number, level, session, draw)
         if kind < 0.97:
             return self._put(key, number, session, draw)
-        if kind < 0.995:
+        if kind < _REMOVALS:
             return self._delete(key, number, session)
         return self._bump(draw.randrange(plan.tags), number, session)
 
