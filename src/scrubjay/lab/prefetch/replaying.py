@@ -189,9 +189,7 @@ class PrefetchReplay:
         return self._load_time if self._delayed else 0.0
 
 
-def _make_cache(
-    capacity: int, strategy: CacheEvictionStrategy | str
-) -> Cache[Hashable, int]:
+def _make_cache(capacity: int, strategy: CacheEvictionStrategy | str) -> Cache[Hashable, int]:
     name, objective = split_objective(strategy)
     return Cache(
         max_entries=capacity,
