@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import pairwise
 from random import Random
 
@@ -309,3 +310,20 @@ def test_registering_nonsense_is_refused():
         registry.register_predictor("", Successor)
     with pytest.raises(InvalidArgumentError):
         registry.register_predictor("name", None)
+
+
+def test_a_key_takes_up_no_more_than_stated():
+    most = 1 << 14
+    keys = list(range(most))
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        planner = Planner(100, most_keys=most)
+        for key in keys:
+            planner.accessed(key, 0, 0.0, MISS)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    fixed = 300_000  # the ring of guesses, and what streams need
+    assert planner.statistics()["keys"] == most
+    assert after - before - fixed <= 270 * most

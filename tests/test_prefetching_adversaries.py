@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import accumulate
 from statistics import quantiles
 from typing import Any
@@ -149,10 +150,8 @@ async def ask(cache: Any, keys: Iterator[int], count: int, seed: int, waits: lis
     loop = asyncio.get_running_loop()
     for _ in range(count):
         began = loop.time()
-        try:
+        with suppress(OSError):
             await cache.get_or_load(next(keys), context={"session_id": f"session {seed}"})
-        except OSError:
-            pass
         waits.append(loop.time() - began)
         await asyncio.sleep(rng.uniform(0.02, 0.06))
 

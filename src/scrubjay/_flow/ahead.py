@@ -8,7 +8,7 @@ from typing import Any
 
 from scrubjay._core.constants import MISSING
 from scrubjay._core.terms import Terms
-from scrubjay._flow import load
+from scrubjay._flow import drivers, load
 from scrubjay._flow.effects import Start
 from scrubjay._flow.flight import Flight, Loader
 from scrubjay._flow.loading import Loading
@@ -169,3 +169,32 @@ class Trip:
     def failure(self, key: Any) -> Flight | None:
         """Failures are remembered elsewhere."""
         return None
+
+
+class Errand:
+    """Loads that one thread carries out, one after the other: of a batch, or just one.
+
+    Args:
+        trips: the loads, claimed.
+    """
+
+    def __init__(self, trips: list[Trip]) -> None:
+        self._starts = [trip.start() for trip in trips]
+
+    def __call__(self) -> None:
+        """Run in a worker thread."""
+        while self._starts:
+            drivers.run_ahead(self._starts.pop(0))
+
+
+def give_up(trips: list[Trip]) -> None:
+    """Give up loads that nobody carries out; who has joined one begins anew."""
+    for trip in trips:
+        if trip.flight is not None:
+            load.give_up_ahead(trip.flight)
+
+
+def is_stranded(trip: Trip) -> bool:
+    """Tell whether a load was left to a thread or loop that is no more."""
+    flight = trip.flight
+    return flight is not None and not flight.done and flight.stranded

@@ -16,7 +16,7 @@ import logging
 import os
 import threading
 import weakref
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context
@@ -26,11 +26,12 @@ from typing import Any
 from scrubjay._core.constants import DROPPED, GIVEN_UP, JOINED, MISS, MOST
 from scrubjay._core.store import Store
 from scrubjay._core.terms import Terms
-from scrubjay._flow import drivers, load
-from scrubjay._flow.ahead import Trip
+from scrubjay._flow import drivers
+from scrubjay._flow.ahead import Errand, Trip, give_up, is_stranded
 from scrubjay._flow.flight import Flight
 from scrubjay._flow.known import Known
 from scrubjay._flow.loading import Loading
+from scrubjay._flow.refusals import Refusals
 from scrubjay._flow.sources import Batch, Source, Sources
 from scrubjay._flow.workers import Workers
 from scrubjay.events import Event, EventKind, Events
@@ -45,9 +46,6 @@ TOGETHER = 32  # keys that one call of a batch loader is asked for
 _REST = 19.0  # times what a turn took: learning from mere hits takes a twentieth of the time
 _MEASURABLE = 0.005  # seconds: what varies of a quicker load is noise, for the planner too
 _MARGIN = 0.8  # of the extra loads allowed: how many there would be without is an estimate
-_FAILED = 4096  # keys remembered that could not be loaded ahead
-_FIRST_REFUSAL = 30.0  # seconds for which such a key is not tried again; then twice as long
-_LAST_REFUSAL = 3600.0
 _RESIZED = 0.2  # a change of capacity by less than that share is none
 _UNKNOWN = 1024  # entries that a cache bounded by bytes is taken to hold, while it is empty
 
@@ -95,7 +93,7 @@ class Prefetching:
         self._lock = threading.RLock()  # over the planner; never waited for on a request's way
         self._planned_for = self._capacity_of(store)
         self._bounds = (-1, -1, -1)
-        self._refused: OrderedDict[Any, tuple[float, float]] = OrderedDict()
+        self._refusals = Refusals()
         self._flying: dict[Any, Trip] = {}
         self._waiting: dict[Any, Guess] = {}  # entries that nobody has asked for yet
         self._ended: deque[Trip] = deque()
@@ -180,7 +178,7 @@ class Prefetching:
             if store is not None:
                 store.drop_overdue()
             if self.closed:  # meanwhile
-                _give_up(begun)
+                give_up(begun)
             else:
                 self._begin(begun)
             news, self._news = self._news, []
@@ -231,7 +229,7 @@ class Prefetching:
 
     def _settle(self, store: Store) -> None:
         """Note what became of loads that have ended."""
-        _give_up([trip for trip in self._flying.values() if _is_stranded(trip.flight)])
+        give_up([trip for trip in self._flying.values() if is_stranded(trip)])
         while self._ended:
             trip = self._ended.popleft()
             guess, flight = trip.guess, trip.flight
@@ -243,9 +241,9 @@ class Prefetching:
                 self._counts["failed"] += 1
                 self.planner.failed(guess)
                 if not flight.void:
-                    self._refuse(guess.key)
+                    self._refusals.add(guess.key, self._wall.monotonic())
                 continue
-            self._refused.pop(guess.key, None)
+            self._refusals.remove(guess.key)
             # What a lower tier had is stored by who found it there.
             stored = trip.stored or store.waits(guess.key)
             seconds = flight.seconds if flight.seconds >= _MEASURABLE else 0.0
@@ -256,13 +254,6 @@ class Prefetching:
                 self._counts["stored"] += 1
                 if not flight.joined:
                     self._waiting[guess.key] = guess
-
-    def _refuse(self, key: Any) -> None:
-        """Do not try for a while to load a key that could not be loaded."""
-        seconds = min(_LAST_REFUSAL, 2.0 * self._refused.pop(key, (0.0, 15.0))[1])
-        self._refused[key] = (self._wall.monotonic() + max(_FIRST_REFUSAL, seconds), seconds)
-        if len(self._refused) > _FAILED:
-            self._refused.popitem(last=False)
 
     def _fit(self, store: Store) -> None:
         """Let the planner know the capacity, and the store how many entries may wait."""
@@ -316,7 +307,7 @@ class Prefetching:
                 or terms is None
                 or key in self._flying
                 or len(chosen.get(source_of, ())) >= room.get(source_of, 0)
-                or self._refused.get(key, (0.0, 0.0))[0] > now
+                or self._refusals.holds(key, now)
                 or loading.failure(key) is not None
                 or store.contains(key)
             ):
@@ -364,10 +355,10 @@ class Prefetching:
                     for trip in several:
                         drivers.begin_ahead(trip.start())
                 else:
-                    self.workers.submit(_Errand(several))
+                    self.workers.submit(Errand(several))
             except Exception:  # there is no room for a thread or a task
                 _log.exception("prefetching failed")
-                _give_up(several)
+                give_up(several)
 
     def _end(self, trip: Trip) -> None:
         """Note, in whatever thread, that a load has ended."""
@@ -412,7 +403,7 @@ class Prefetching:
             return "it is being loaded ahead"
         if key in self._waiting:
             return "it was loaded ahead, and nobody has asked for it yet"
-        if self._refused.get(key, (0.0, 0.0))[0] > self._wall.monotonic():
+        if self._refusals.holds(key, self._wall.monotonic()):
             return "it could not be loaded ahead, and is not tried for a while"
         if self.known.of(key) is None:
             return "the cache's own loader has not loaded it: it is not loaded ahead"
@@ -473,29 +464,6 @@ class Prefetching:
         self._scheduled = None
         for source in self.sources.all:
             source.pace.forget()
-
-
-class _Errand:
-    """Loads that one thread carries out, one after the other: of a batch, or just one."""
-
-    def __init__(self, trips: list[Trip]) -> None:
-        self._starts = [trip.start() for trip in trips]
-
-    def __call__(self) -> None:
-        """Run in a worker thread."""
-        while self._starts:
-            drivers.run_ahead(self._starts.pop(0))
-
-
-def _give_up(trips: list[Trip]) -> None:
-    """Give up loads that nobody carries out; who has joined one begins anew."""
-    for trip in trips:
-        if trip.flight is not None:
-            load.give_up_ahead(trip.flight)
-
-
-def _is_stranded(flight: Flight | None) -> bool:
-    return flight is not None and not flight.done and flight.stranded
 
 
 _all: weakref.WeakSet[Prefetching] = weakref.WeakSet()

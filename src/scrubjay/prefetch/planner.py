@@ -36,7 +36,6 @@ class Planner(Model):
         most_keys: Keys of which something is remembered, at most; by default sixteen for
             each entry, and 65,536 at least. About 250 bytes each, and 350 more where
             sessions or users are told apart.
-        seed: Of what is left to chance.
         budget: Keys fetched ahead at most for each miss there would be without prefetch;
             None for no such bound.
         predictors: Who guesses, by name; by default all that are registered.
@@ -48,7 +47,6 @@ class Planner(Model):
         *,
         cost_ratio: float = 1.3,
         most_keys: int | None = None,
-        seed: int = 0,
         budget: float | None = None,
         predictors: dict[str, Predictor] | None = None,
     ) -> None:
@@ -87,7 +85,7 @@ class Planner(Model):
         slot = self.choose()
         if slot == NONE:
             return None
-        kind = self.kind[slot]
+        kind = self.awaited.kind[slot]
         source, band = self.sources[kind]
         return Guess(self.keys.objects[slot], self.calibration.worth[kind], source, band)
 
@@ -162,7 +160,7 @@ class Planner(Model):
 
     def lifetime(self) -> float:
         """Return how long an entry not used yet may stay, in accesses."""
-        return self.patience
+        return self.horizon.wait
 
     def resize(self, capacity: int) -> None:
         """Go on with another capacity.

@@ -11,7 +11,7 @@ from scrubjay.prefetch.predictor import Predictor
 from scrubjay.prefetch.scene import Scene
 from scrubjay.prefetch.successors import Successors
 
-WINDOW = 10  # accesses back that an access is taken to follow
+WINDOW = 8  # accesses back that an access is taken to follow
 AHEAD = 8  # steps that a chain is followed, beyond those that pass while a key is fetched
 DEEPEST = 64  # and at most
 DISTANCES = 7  # classes of steps
