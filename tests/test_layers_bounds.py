@@ -169,3 +169,51 @@ def test_what_becomes_too_old_while_it_is_waited_for_is_waited_for_further():
         return "new"
 
     assert cache.get_or_load("a", load) == "new"
+
+
+class Slow(MemoryTier):
+    """A tier that takes five seconds to be written to."""
+
+    def put_many(self, records):
+        kept = super().put_many(records)
+        self.clock.advance(5)
+        return kept
+
+
+class SlowShared(SharedMemoryTier):
+    """A shared tier that takes five seconds to be written to."""
+
+    def write(self, *given):
+        written = super().write(*given)
+        self.clock.advance(5)
+        return written
+
+    def fill(self, *given):
+        filled = super().fill(*given)
+        self.clock.advance(5)
+        return filled
+
+
+def slow_tier(kind, clock):
+    tier = Slow(clock=clock) if kind == "plain" else SlowShared(SharedMemory(clock=clock))
+    tier.clock = clock
+    return tier
+
+
+@pytest.mark.parametrize("kind", ["plain", "shared"])
+@pytest.mark.parametrize("how", ["put", "put_many", "load"])
+def test_the_time_of_an_entry_runs_while_it_is_written(kind, how):
+    clock = ManualClock()
+    cache = Cache(clock=clock, max_entries=9, ttl_seconds=10, tiers=[Layer(slow_tier(kind, clock))])
+    began = clock.time()
+    if how == "put":
+        cache.put("a", 1)
+    elif how == "put_many":
+        cache.put_many({"a": 1})
+    else:
+        cache.get_or_load("a", lambda key: 1)
+    assert clock.time() == began + 5
+    clock.advance(4.9)
+    assert cache.get("a") == 1
+    clock.advance(0.2)
+    assert cache.get("a") is None

@@ -204,7 +204,7 @@ class BulkStack(Stack):
         for one, below in zip(batch, kept, strict=True):
             key, name, item = one.key, one.name, one.item
             try:
-                stored = item.keep(self.lower.in_memory(item.terms))
+                stored = item.keep(self.lower.in_memory(item.terms, meta=one.meta))
                 self._note(key, name, item.value, one.meta, item.terms.tags, one.counters)
                 self._remove_dependents(key)
                 total += stored or below

@@ -105,7 +105,7 @@ class Coherent(CoherentReading):
                 yield from self.shared.ask("advance", changed)
         except TierError:
             self._owe((name,), changed)
-            self._keep_unwatched(flight, value, terms)
+            self._keep_unwatched(flight, value, terms, meta)
             return
         except BaseException:
             if anew:
@@ -141,7 +141,7 @@ class Coherent(CoherentReading):
         watches = self._watches(filled.watch, labels)
         if watches is None:
             return
-        if flight.owner.keep(flight, value, self.lower.in_memory(terms)):
+        if flight.owner.keep(flight, value, self.lower.in_memory(terms, meta=meta)):
             copy = Copy(filled.version, filled.watch, labels)
             self._hold(flight.key, name, copy, watches)
             self._note(flight.key, name, value, meta, frozenset(), {})
@@ -151,13 +151,15 @@ class Coherent(CoherentReading):
             )
             yield from self._turns.within(flight.key, work, flight)
 
-    def _keep_unwatched(self, flight: Flight, value: Any, terms: Terms) -> None:
+    def _keep_unwatched(
+        self, flight: Flight, value: Any, terms: Terms, meta: Meta | None = None
+    ) -> None:
         """Keep a loaded value of which nobody would be told that it has changed."""
         left = self._silence
         if flight.began is not None:  # it may be as old as its loading
             left -= self._clock.monotonic() - flight.began
         if left > 0.0:
-            flight.owner.keep(flight, value, self.lower.in_memory(terms, left))
+            flight.owner.keep(flight, value, self.lower.in_memory(terms, left, meta))
 
     # Changing
 
@@ -199,7 +201,7 @@ class Coherent(CoherentReading):
                 yield from self.lower.overwrite(name, value, meta)
             elif self.lower.levels:
                 yield from self.lower.forget((name,), ())
-            stored = self._put_in_memory(key, name, terms, keep, written, labels, began)
+            stored = self._put_in_memory(key, name, terms, meta, keep, written, labels, began)
             if written is not None and written.value is not None:
                 self._note(key, name, value, meta, frozenset(), {})
             self._remove_dependents(key)
@@ -224,6 +226,7 @@ class Coherent(CoherentReading):
         key: Any,
         name: bytes,
         terms: Terms,
+        meta: Meta,
         keep: Callable[[Terms], bool],
         written: Versioned | None,
         labels: Mapping[bytes, int],
@@ -232,14 +235,14 @@ class Coherent(CoherentReading):
         if written is None or written.value is None:
             left = self._silence - (self._clock.monotonic() - began)
             if left > 0.0:
-                return keep(self.lower.in_memory(terms, left))
+                return keep(self.lower.in_memory(terms, left, meta))
             self._store.remove(key)
             return False
         watches = self._watches(written.watch, labels)
         if watches is None:  # something else has been written since
             self._store.remove(key)
             return True
-        stored = keep(self.lower.in_memory(terms))
+        stored = keep(self.lower.in_memory(terms, meta=meta))
         copy = Copy(written.version, written.watch, labels)
         self._hold(key, name, copy, watches)
         return stored

@@ -192,14 +192,19 @@ class Records:
             )
         )
 
-    def in_memory(self, terms: Terms, longest: float = math.inf) -> Terms:
+    def in_memory(
+        self, terms: Terms, longest: float = math.inf, meta: Meta | None = None
+    ) -> Terms:
         """Return conditions with the time to live that memory has, if that is shorter.
 
         Args:
             terms: the conditions.
             longest: another bound, in seconds.
+            meta: the conditions of the record, if there was one first: its time runs already.
         """
         most = min(self._memory_ttl, longest)
+        if meta is not None and meta.expires is not None:
+            most = min(most, max(0.0, meta.expires - self._wall.time()))
         if most == math.inf or 0.0 <= terms.ttl <= most:
             return terms
         return Terms(

@@ -237,7 +237,7 @@ class Stack:
         self._store.overtake(key)
         wrote = yield from self.lower.write(key, value, terms)
         try:
-            stored = keep(self.lower.in_memory(terms))
+            stored = keep(self.lower.in_memory(terms, meta=wrote.meta))
             name = self.lower.name_of(key)
             self._note(key, name, value, wrote.meta, terms.tags, wrote.counters)
             self._remove_dependents(key)
