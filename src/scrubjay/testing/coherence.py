@@ -210,7 +210,7 @@ class CoherenceSuite:
     ) -> None:
         first: list[Changes | None] = []
         second: list[Changes | None] = []
-        one.fetch([], [b"t"])  # whatever had to be made for that is there now
+        one.fetch([b"a"], [b"t"])  # whatever had to be made for that is there now
         end = one.on_invalidated(first.append)
         one.on_invalidated(first.append)  # the same function, added twice, is told twice
         one.on_invalidated(second.append)
