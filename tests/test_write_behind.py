@@ -150,6 +150,37 @@ def test_what_is_made_of_something_that_waits_to_change_is_void(make):
     assert cache.get("whole") == 2
 
 
+def test_a_change_while_the_former_one_is_told_is_told_again():
+    """The tier has moved the counter, and has not answered yet."""
+    told, answer = threading.Event(), threading.Event()
+
+    class Slow(Counting):
+        hold = False
+
+        def bump(self, names):
+            numbers = super().bump(names)
+            if self.hold:
+                self.hold = False
+                told.set()
+                wait(answer)
+            return numbers
+
+    tier = Slow(name="t")
+    cache = over(tier, entries=1)
+    cache.put("part", 1)
+    tier.hold = True
+    flushing = threading.Thread(target=cache.flush)
+    flushing.start()
+    wait(told)
+    assert cache.get_or_load("whole", lambda key: 1, dependencies={"part"}) == 1
+    cache.put("part", 2)
+    answer.set()
+    flushing.join()
+    assert cache.get("whole") is None
+    cache.flush()
+    assert over(tier).get("whole") is None
+
+
 def test_a_full_queue_writes_through(make):
     tier = Counting(name="t")
     cache = over(tier, make, entries=100, behind_entries=3)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from asyncio import CancelledError
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from scrubjay._core.section import undisturbed
@@ -74,7 +74,8 @@ class BehindLevel(Level):
 
     def _begin(self) -> None:
         self._queue: dict[bytes, Waiting] = {}  # the oldest first
-        self._changed: dict[bytes, None] = {}  # counters that are to be bumped
+        # Counters that are to be bumped, each with what tells one change of its key from the next.
+        self._changed: dict[bytes, object] = {}
         self._writing: dict[bytes, tuple[TierRecord, Flight]] = {}
         self._disowned: set[bytes] = set()  # of these, what must go when it is written
         self._called = False  # whether a thread will come
@@ -142,7 +143,7 @@ class BehindLevel(Level):
 
     def bump(self, names: Sequence[bytes]) -> Generator[Effect, Any, Sequence[int]]:
         """Let counters move on with the records that wait; who asks for one has it move first."""
-        undisturbed(self._changed.update, dict.fromkeys(names))
+        undisturbed(self._changed.update, {name: object() for name in names})
         self._call()
         yield from ()
         return ()
@@ -156,9 +157,11 @@ class BehindLevel(Level):
             undisturbed(self._drop_all, None)
             yield from self._let_end(undisturbed(list, self._writing))
         elif method == "counters":
-            late = [name for name in given[0] if name in self._changed]
+            late = {
+                name: change for name in given[0] if (change := self._changed.get(name)) is not None
+            }
             if late:
-                yield from super().ask("bump", late)
+                yield from super().ask("bump", list(late))
                 undisturbed(self._bumped, late)
         return (yield from super().ask(method, *given, **named))
 
@@ -200,9 +203,11 @@ class BehindLevel(Level):
     def _disown(self, names: Sequence[bytes]) -> None:
         self._disowned.update(name for name in names if name in self._writing)
 
-    def _bumped(self, names: Sequence[bytes]) -> None:
-        for name in names:
-            self._changed.pop(name, None)
+    def _bumped(self, changed: Mapping[bytes, object]) -> None:
+        """Forget changes; a key that has changed again meanwhile is to be bumped again."""
+        for name, change in changed.items():
+            if self._changed.get(name) is change:
+                del self._changed[name]
 
     def _take(self, flight: Flight) -> list[TierRecord]:
         """Begin to write the oldest records: they are under way in the flight now."""
@@ -227,7 +232,7 @@ class BehindLevel(Level):
         """Begin to write the oldest records, apart; return the flight, or None if none waits."""
         flight = Flight(self, "what is written behind", _NONE, None)
         records = undisturbed(self._take, flight)
-        changed = undisturbed(list, self._changed)
+        changed = undisturbed(dict, self._changed)
         if not records and not changed:
             return None
         work = self._write(flight, records, changed)
@@ -242,13 +247,15 @@ class BehindLevel(Level):
             raise
         return flight
 
-    def _write(self, flight: Flight, records: list[TierRecord], changed: list[bytes]) -> Flow:
+    def _write(
+        self, flight: Flight, records: list[TierRecord], changed: Mapping[bytes, object]
+    ) -> Flow:
         try:
             try:
                 if records:
                     yield from super().put(records)
                 if changed:
-                    yield from super().ask("bump", changed)
+                    yield from super().ask("bump", list(changed))
                     undisturbed(self._bumped, changed)
             except TierError:  # it was told
                 self._lose(records, changed)
@@ -266,13 +273,13 @@ class BehindLevel(Level):
 
     def _give_up(self, flight: Flight, records: Sequence[TierRecord]) -> None:
         """Owe what nobody writes any more."""
-        self._lose(records, ())
+        self._lose(records, {})
         undisturbed(self._end, records)
         flight.complete(error=CancelledError())
 
-    def _lose(self, records: Sequence[TierRecord], changed: Sequence[bytes]) -> None:
+    def _lose(self, records: Sequence[TierRecord], changed: Mapping[bytes, object]) -> None:
         """Have the tier forget what it was not given: its keys must not have what was before."""
-        super().owe([record.key for record in records], changed)
+        super().owe([record.key for record in records], list(changed))
         undisturbed(self._bumped, changed)
         if records:
             self.counts.lost += len(records)
@@ -304,7 +311,7 @@ class BehindLevel(Level):
                 if not one.done:
                     if last:
                         left_over = undisturbed(self._drop_all, None)
-                        self._lose([waiting.record for waiting in left_over.values()], ())
+                        self._lose([waiting.record for waiting in left_over.values()], {})
                     return False
 
     # By itself
