@@ -332,6 +332,21 @@ def test_a_thread_writes_when_it_is_due():
     spin(lambda: len(tier.written) == 7)  # half of the room is taken
 
 
+def test_a_layer_is_not_late_for_what_others_wait_for():
+    def make(seconds):
+        tier = Counting(name="t")
+        layer = Layer(tier, writes="behind", behind_seconds=seconds)
+        cache = Cache(max_entries=2, tiers=[Memory(), layer])
+        cache.put("a", 1)
+        return cache, tier
+
+    slow = [make(3600.0)[0] for _ in range(8)]
+    _, tier = make(0.01)
+    spin(lambda: tier.written)
+    for cache in slow:
+        cache.close()
+
+
 def test_what_waits_is_written_at_the_end(tmp_path, make):
     def open_cache():
         return make(

@@ -29,8 +29,6 @@ from scrubjay.tiers.protocol import TierRecord
 _BATCH = 64  # records that are written in one go
 _NONE = Terms()
 
-_workers = Workers(4)
-
 
 class Waiting(NamedTuple):
     """A record that is to be written.
@@ -70,6 +68,8 @@ class BehindLevel(Level):
         self._now = now
         self._alone = alone
         self._due = threading.Event()
+        # Of its own: what others wait for must not make this one late.
+        self._workers = Workers(1)
         self._begin()
 
     def _begin(self) -> None:
@@ -324,7 +324,7 @@ class BehindLevel(Level):
             self._due.set()
         if not undisturbed(self._set_called, True):
             try:
-                _workers.submit(self._work)
+                self._workers.submit(self._work)
             except RuntimeError:  # there is no room for a thread: the next one that stores tries
                 self._called = False
 
