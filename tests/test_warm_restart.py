@@ -669,6 +669,34 @@ def test_a_cache_is_warm_when_it_is_made_again(path):
     assert Cache(max_entries=10).restore(path) == 1
 
 
+@pytest.mark.parametrize("what", [b"", b"a text that is long enough " * 9])
+def test_what_is_no_snapshot_is_not_taken(path, what):
+    path.write_bytes(what)
+    Cache(max_entries=10, warm_file=path)
+    assert path.read_bytes() == what
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_of_two_who_open_a_file_one_takes_it(path, monkeypatch, done):
+    cache = Cache(max_entries=10)
+    cache.save(path)
+    first, second = SnapshotReader(path), SnapshotReader(path)
+    take = SnapshotReader._take
+
+    def late(self, descriptor):
+        if self is second:
+            assert first.open(take=True) is not None
+            if done:
+                first.close()
+            cache.save(path)  # what is there now is another one
+        return take(self, descriptor)
+
+    monkeypatch.setattr(SnapshotReader, "_take", late)
+    assert second.open(take=True) is None
+    assert path.exists()
+    first.close()
+
+
 def test_an_awaited_cache_is_warm_when_it_is_made_again(path):
     async def first():
         async with AdaptiveCache(max_entries=10, warm_file=path) as cache:

@@ -176,7 +176,8 @@ class SnapshotReader:
         """Return the head, or None if there is no file.
 
         Args:
-            take: whether the file is removed: nobody reads it twice.
+            take: whether the file is removed, if it is one: nobody reads it twice. None, too,
+                if somebody else has taken it.
 
         Raises:
             SnapshotError: it is none, another's, or cannot be read.
@@ -194,17 +195,30 @@ class SnapshotReader:
                 raise SnapshotError(f"{self._path}: it belongs to another user")
             if os.name == "posix" and status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
                 raise SnapshotError(f"{self._path}: other users may write to it")
-            if take:
-                self._path.unlink()
             self._left = status.st_size
             lead = self._read(len(MAGIC) + _LENGTH.size)
             if lead is None or lead[: len(MAGIC)] != MAGIC:
                 raise SnapshotError(f"{self._path}: it is no snapshot, or of another version")
+            if take and not self._take(descriptor):
+                self._file.close()
+                return None
             (length,) = _LENGTH.unpack_from(lead, len(MAGIC))
             head = self._read(length) if length <= _LONGEST else None
             if head is None:
                 raise SnapshotError(f"{self._path}: its head is damaged")
             return head
+
+    def _take(self, descriptor: int) -> bool:
+        """Remove the file; tell whether it was there for us alone to take."""
+        try:
+            if fcntl is not None:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not os.fstat(descriptor).st_nlink:
+                    return False
+            self._path.unlink()
+        except (BlockingIOError, FileNotFoundError):
+            return False
+        return True
 
     def read(self, most: int, most_bytes: int = 4 * _BUFFER) -> Batch:
         """Return the next records.
