@@ -26,8 +26,10 @@ from scrubjay import (
     Memory,
     register_strategy,
 )
-from scrubjay._flow import warm_reading
+from scrubjay._core.terms import Terms
+from scrubjay._flow import load, warm_reading
 from scrubjay._flow.effects import Wait
+from scrubjay._flow.flight import Loader
 from scrubjay.codecs import HmacSha256, Meta, Serializer
 from scrubjay.errors import InvalidArgumentError, SnapshotError
 from scrubjay.testing import SharedMemory, SharedMemoryTier
@@ -298,6 +300,26 @@ def test_what_was_loaded_meanwhile_is_newer(path):
     flow.send(effect.tier.open())
     flow.close()
     assert again.restore(path) == 1  # nobody knows of it any more
+
+
+def test_what_was_loaded_ahead_meanwhile_is_newer(path):
+    cache = Cache(max_entries=10)
+    cache.put("whole", "old", dependencies={"part"})
+    cache.save(path)
+    again = Cache(max_entries=10)
+    flow = again.restoring(path, None)
+    effect = next(flow)
+    again.bound_prefetched(5, 1 << 20, 1 << 20)
+    loads = again._loads
+    flight = load.begin_ahead(loads, "part", Terms(), Loader(lambda: "new", (), {}))
+    assert loads.keep_ahead(flight, "new", loads.conditions(flight))
+    loads.end(flight)
+    while True:
+        try:
+            effect = flow.send(getattr(effect.tier, effect.method)(*effect.arguments))
+        except StopIteration:
+            break
+    assert "whole" not in again
 
 
 # Over tiers
