@@ -263,6 +263,39 @@ def test_a_removal_waits_for_what_is_being_written(make):
     assert over(tier).get("a") is None
 
 
+@pytest.mark.parametrize("way", ["key", "clear"])
+def test_until_it_is_removed_one_sees_what_waits_and_nothing_older(way):
+    class Watched(Counting):
+        def delete_many(self, keys):
+            look()
+            return super().delete_many(keys)
+
+        def clear(self):
+            look()
+            super().clear()
+
+    def look():
+        if watched:
+            seen.append((cache.get("a"), level._take(None)))
+
+    seen, watched = [], False
+    tier = Watched(name="t")
+    cache = over(tier, entries=1)
+    level = cache._stack.levels[0]
+    cache.put("a", 1)
+    cache.flush()
+    cache.put("a", 2)
+    cache.put("b", 1)
+    cache.invalidate("b")
+    watched = True
+    if way == "key":
+        cache.invalidate("a")
+    else:
+        cache.clear()
+    assert seen == [(2, [])]  # and it is not written meanwhile
+    assert cache.get("a") is None
+
+
 def test_what_is_stored_while_the_same_key_is_written_is_written_after_it(make):
     tier = Counting(name="t")
     cache = over(tier, make, entries=1)

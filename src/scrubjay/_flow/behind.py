@@ -1,10 +1,11 @@
 """A tier that is written behind: who stores waits for memory, and a thread writes later.
 
-What waits is one record a key, the last one, so that what is stored again and again is written
-once ("coalescing"). Who looks through this cache finds what waits before he asks the tier. Removals
-do not wait: they take out what does, let what is being written come to its end, and then go to
-the tier. So nothing comes back; what a crash loses are stores of the last seconds, in place of which
-the tier has what it had before. See `docs/decisions/0030-write-behind.md`.
+What waits is one record a key, the last one, so that what is stored again and again is written once
+("coalescing"). Who looks through this cache finds what waits before he asks the tier. Removals do
+not wait: they let what is being written come to its end, go to the tier, and then take out what
+waits, which is shown until then and not written. So nothing comes back; what a crash loses are
+stores of the last seconds, in place of which the tier has what it had before. See
+`docs/decisions/0030-write-behind.md`.
 """
 
 from __future__ import annotations
@@ -78,6 +79,7 @@ class BehindLevel(Level):
         self._changed: dict[bytes, object] = {}
         self._writing: dict[bytes, tuple[TierRecord, Flight]] = {}
         self._disowned: set[bytes] = set()  # of these, what must go when it is written
+        self._going: set[bytes] = set()  # what is being removed, shown until then, not written
         self._called = False  # whether a thread will come
         self._full = False
 
@@ -151,12 +153,11 @@ class BehindLevel(Level):
     def ask(self, method: str, *given: Any, **named: Any) -> Generator[Effect, Any, Any]:
         """Call a method of the tier; what waits and is concerned comes first, or goes."""
         if method == "delete_many":
-            undisturbed(self._drop, given[0])
-            yield from self._let_end(given[0])
-        elif method == "clear":
-            undisturbed(self._drop_all, None)
-            yield from self._let_end(undisturbed(list, self._writing))
-        elif method == "counters":
+            return (yield from self._remove(given[0], method, *given, **named))
+        if method == "clear":
+            waiting = undisturbed(self._under_way, None)
+            return (yield from self._remove(waiting, method, *given, **named))
+        if method == "counters":
             late = {
                 name: change for name in given[0] if (change := self._changed.get(name)) is not None
             }
@@ -170,6 +171,18 @@ class BehindLevel(Level):
         undisturbed(self._drop, keys)
         undisturbed(self._disown, keys)
         super().owe(keys, names)
+
+    def _remove(
+        self, names: Sequence[bytes], method: str, *given: Any, **named: Any
+    ) -> Generator[Effect, Any, Any]:
+        """Remove records; until then who looks finds what waits, not what the tier has."""
+        undisturbed(self._going.update, names)
+        try:
+            yield from self._let_end(names)
+            return (yield from super().ask(method, *given, **named))
+        finally:
+            undisturbed(self._drop, names)
+            undisturbed(self._going.difference_update, names)
 
     def _let_end(self, names: Sequence[bytes]) -> Generator[Effect, Any, None]:
         """Wait until nothing is being written under some names."""
@@ -200,6 +213,9 @@ class BehindLevel(Level):
         before, self._queue = self._queue, {}
         return before
 
+    def _under_way(self, _: None) -> list[bytes]:
+        return [*self._queue, *self._writing]
+
     def _disown(self, names: Sequence[bytes]) -> None:
         self._disowned.update(name for name in names if name in self._writing)
 
@@ -211,7 +227,10 @@ class BehindLevel(Level):
 
     def _take(self, flight: Flight) -> list[TierRecord]:
         """Begin to write the oldest records: they are under way in the flight now."""
-        names = [name for name in self._queue if name not in self._writing][:_BATCH]
+        free = [
+            name for name in self._queue if name not in self._writing and name not in self._going
+        ]
+        names = free[:_BATCH]
         records = [self._queue[name].record for name in names]
         for name, record in zip(names, records, strict=True):
             self._writing[name] = record, flight
@@ -336,13 +355,19 @@ class BehindLevel(Level):
         """Write what waits when it is due, until nothing does."""
         try:
             while self._queue or self._changed:
-                self._due.wait(max(0.0, self._seconds - self.oldest))
+                self._due.wait(self._pause())
                 self._due.clear()
                 drivers.run(self._write_all())
         finally:
             self._called = False
             if self._queue or self._changed:
                 self._call()
+
+    def _pause(self) -> float:
+        """Return for how many seconds there is nothing to be written."""
+        if not self._changed and self._going.issuperset(undisturbed(list, self._queue)):
+            return self._seconds  # what comes now is due after that
+        return max(0.0, self._seconds - self.oldest)
 
     def _write_all(self) -> Flow:
         own = Flight(self, "all that waits", _NONE, None)
