@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import random
@@ -25,13 +26,15 @@ from scrubjay import (
     Memory,
     register_strategy,
 )
-from scrubjay._flow import warm_reading
+from scrubjay._core.terms import Terms
+from scrubjay._flow import load, warm_reading
 from scrubjay._flow.effects import Wait
+from scrubjay._flow.flight import Loader
 from scrubjay.codecs import HmacSha256, Meta, Serializer
 from scrubjay.errors import InvalidArgumentError, SnapshotError
 from scrubjay.testing import SharedMemory, SharedMemoryTier
 from scrubjay.tiers import MemoryTier
-from scrubjay.tiers.snapshot import Line, SnapshotReader, SnapshotWriter
+from scrubjay.tiers.snapshot import LONGEST_HEADER, Line, SnapshotReader, SnapshotWriter
 from tests.codec_helpers import SECRET
 from tests.door_helpers import PATIENCE, arun, opened, spin, until
 
@@ -231,8 +234,9 @@ def test_what_cannot_be_written_is_left_out_and_told(make, path):
     cache.put("odd", object())
     cache.put(frozenset({1}), 1)
     cache.put("needy", 1, dependencies={frozenset({2})})
+    cache.put("long" * LONGEST_HEADER, 1)  # nobody would read on after that
     assert cache.save(path) == 1
-    assert (events[0].amount, events[0].detail) == (1, "3 could not be written")
+    assert (events[0].amount, events[0].detail) == (1, "4 could not be written")
     assert restored(make, path)[1] == 1
 
 
@@ -296,6 +300,26 @@ def test_what_was_loaded_meanwhile_is_newer(path):
     flow.send(effect.tier.open())
     flow.close()
     assert again.restore(path) == 1  # nobody knows of it any more
+
+
+def test_what_was_loaded_ahead_meanwhile_is_newer(path):
+    cache = Cache(max_entries=10)
+    cache.put("whole", "old", dependencies={"part"})
+    cache.save(path)
+    again = Cache(max_entries=10)
+    flow = again.restoring(path, None)
+    effect = next(flow)
+    again.bound_prefetched(5, 1 << 20, 1 << 20)
+    loads = again._loads
+    flight = load.begin_ahead(loads, "part", Terms(), Loader(lambda: "new", (), {}))
+    assert loads.keep_ahead(flight, "new", loads.conditions(flight))
+    loads.end(flight)
+    while True:
+        try:
+            effect = flow.send(getattr(effect.tier, effect.method)(*effect.arguments))
+        except StopIteration:
+            break
+    assert "whole" not in again
 
 
 # Over tiers
@@ -558,7 +582,16 @@ def test_another_serializer_reads_nothing_and_raises_nothing(path):
 
 
 def test_headers_that_make_no_sense(path):
-    for header in (b"", b"[]", b"{}", b"[1,2,3,4,5]", b"[[" * 100_000, b'["k",0,"x",[],{}]'):
+    for header in (
+        b"",
+        b"[]",
+        b"{}",
+        b"[1,2,3,4,5]",
+        b"[[" * 100_000,
+        b'["k",0,"x",[],{}]',
+        b'["k",1e400,null,[],{}]',
+        b'["k",0,1%s,[],{}]' % (b"0" * 400),
+    ):
         cache = Cache(max_entries=10)
         head = json.dumps(
             {
@@ -579,6 +612,43 @@ def test_headers_that_make_no_sense(path):
         events = heard(cache, EventKind.CORRUPTION)
         assert cache.restore(path) == 0
         assert len(events) == 1
+
+
+def test_a_head_that_makes_no_sense(path):
+    for head in (b"", b"[]", b"{}", b"[" * 100_000):
+        writer = SnapshotWriter(path)
+        writer.begin(head)
+        writer.commit()
+        cache = Cache(max_entries=10)
+        events = heard(cache, EventKind.CORRUPTION)
+        assert cache.restore(path) == 0
+        assert len(events) == 1
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_who_sweeps_takes_no_file_of_one_who_begins(path, monkeypatch, there):
+    """It is not locked yet; whoever saves to the same place takes it for a leftover."""
+    lock, met = fcntl.flock, []
+
+    def late(descriptor, how):
+        if not met:
+            met.append(next(path.parent.iterdir()))
+            if there:  # the other one looks whether it is locked
+                other = met[0].open()
+                lock(other.fileno(), how)
+                met.append(other)
+            else:
+                met[0].unlink()
+        lock(descriptor, how)
+
+    monkeypatch.setattr("scrubjay.tiers.snapshot.fcntl.flock", late)
+    cache = Cache(max_entries=10)
+    cache.put("k", 1)
+    assert cache.save(path) == 1
+    assert Cache(max_entries=10).restore(path) == 1
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+    for other in met[1:]:
+        other.close()
 
 
 def test_where_nothing_can_be_written(make, tmp_path):
@@ -667,6 +737,34 @@ def test_a_cache_is_warm_when_it_is_made_again(path):
     again.put("l", 1)
     again.close()  # saved the first time
     assert Cache(max_entries=10).restore(path) == 1
+
+
+@pytest.mark.parametrize("what", [b"", b"a text that is long enough " * 9])
+def test_what_is_no_snapshot_is_not_taken(path, what):
+    path.write_bytes(what)
+    Cache(max_entries=10, warm_file=path)
+    assert path.read_bytes() == what
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_of_two_who_open_a_file_one_takes_it(path, monkeypatch, done):
+    cache = Cache(max_entries=10)
+    cache.save(path)
+    first, second = SnapshotReader(path), SnapshotReader(path)
+    take = SnapshotReader._take
+
+    def late(self, descriptor):
+        if self is second:
+            assert first.open(take=True) is not None
+            if done:
+                first.close()
+            cache.save(path)  # what is there now is another one
+        return take(self, descriptor)
+
+    monkeypatch.setattr(SnapshotReader, "_take", late)
+    assert second.open(take=True) is None
+    assert path.exists()
+    first.close()
 
 
 def test_an_awaited_cache_is_warm_when_it_is_made_again(path):

@@ -150,6 +150,37 @@ def test_what_is_made_of_something_that_waits_to_change_is_void(make):
     assert cache.get("whole") == 2
 
 
+def test_a_change_while_the_former_one_is_told_is_told_again():
+    """The tier has moved the counter, and has not answered yet."""
+    told, answer = threading.Event(), threading.Event()
+
+    class Slow(Counting):
+        hold = False
+
+        def bump(self, names):
+            numbers = super().bump(names)
+            if self.hold:
+                self.hold = False
+                told.set()
+                wait(answer)
+            return numbers
+
+    tier = Slow(name="t")
+    cache = over(tier, entries=1)
+    cache.put("part", 1)
+    tier.hold = True
+    flushing = threading.Thread(target=cache.flush)
+    flushing.start()
+    wait(told)
+    assert cache.get_or_load("whole", lambda key: 1, dependencies={"part"}) == 1
+    cache.put("part", 2)
+    answer.set()
+    flushing.join()
+    assert cache.get("whole") is None
+    cache.flush()
+    assert over(tier).get("whole") is None
+
+
 def test_a_full_queue_writes_through(make):
     tier = Counting(name="t")
     cache = over(tier, make, entries=100, behind_entries=3)
@@ -232,6 +263,39 @@ def test_a_removal_waits_for_what_is_being_written(make):
     assert over(tier).get("a") is None
 
 
+@pytest.mark.parametrize("way", ["key", "clear"])
+def test_until_it_is_removed_one_sees_what_waits_and_nothing_older(way):
+    class Watched(Counting):
+        def delete_many(self, keys):
+            look()
+            return super().delete_many(keys)
+
+        def clear(self):
+            look()
+            super().clear()
+
+    def look():
+        if watched:
+            seen.append((cache.get("a"), level._take(None)))
+
+    seen, watched = [], False
+    tier = Watched(name="t")
+    cache = over(tier, entries=1)
+    level = cache._stack.levels[0]
+    cache.put("a", 1)
+    cache.flush()
+    cache.put("a", 2)
+    cache.put("b", 1)
+    cache.invalidate("b")
+    watched = True
+    if way == "key":
+        cache.invalidate("a")
+    else:
+        cache.clear()
+    assert seen == [(2, [])]  # and it is not written meanwhile
+    assert cache.get("a") is None
+
+
 def test_what_is_stored_while_the_same_key_is_written_is_written_after_it(make):
     tier = Counting(name="t")
     cache = over(tier, make, entries=1)
@@ -301,6 +365,21 @@ def test_a_thread_writes_when_it_is_due():
     spin(lambda: len(tier.written) == 7)  # half of the room is taken
 
 
+def test_a_layer_is_not_late_for_what_others_wait_for():
+    def make(seconds):
+        tier = Counting(name="t")
+        layer = Layer(tier, writes="behind", behind_seconds=seconds)
+        cache = Cache(max_entries=2, tiers=[Memory(), layer])
+        cache.put("a", 1)
+        return cache, tier
+
+    slow = [make(3600.0)[0] for _ in range(8)]
+    _, tier = make(0.01)
+    spin(lambda: tier.written)
+    for cache in slow:
+        cache.close()
+
+
 def test_what_waits_is_written_at_the_end(tmp_path, make):
     def open_cache():
         return make(
@@ -351,7 +430,7 @@ def test_who_hears_of_a_write_may_not_wait_for_it():
             errors.append(type(error).__name__)
 
     cache.put("a", 1)
-    cache.on_event(remove, EventKind.TIER_ERROR)
+    cache.on_event(remove, EventKind.TIER_ERROR, queued=False)
     assert Patient(cache.flush).result() is True
     assert errors == ["ReentrantLoadError"]
 

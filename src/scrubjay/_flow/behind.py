@@ -1,10 +1,11 @@
 """A tier that is written behind: who stores waits for memory, and a thread writes later.
 
-What waits is one record a key, the last one, so that what is stored again and again is written
-once ("coalescing"). Who looks through this cache finds what waits before he asks the tier. Removals
-do not wait: they take out what does, let what is being written come to its end, and then go to
-the tier. So nothing comes back; what a crash loses are stores of the last seconds, in place of which
-the tier has what it had before. See `docs/decisions/0030-write-behind.md`.
+What waits is one record a key, the last one, so that what is stored again and again is written once
+("coalescing"). Who looks through this cache finds what waits before he asks the tier. Removals do
+not wait: they let what is being written come to its end, go to the tier, and then take out what
+waits, which is shown until then and not written. So nothing comes back; what a crash loses are
+stores of the last seconds, in place of which the tier has what it had before. See
+`docs/decisions/0030-write-behind.md`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from asyncio import CancelledError
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from scrubjay._core.section import undisturbed
@@ -28,8 +29,6 @@ from scrubjay.tiers.protocol import TierRecord
 
 _BATCH = 64  # records that are written in one go
 _NONE = Terms()
-
-_workers = Workers(4)
 
 
 class Waiting(NamedTuple):
@@ -70,13 +69,17 @@ class BehindLevel(Level):
         self._now = now
         self._alone = alone
         self._due = threading.Event()
+        # Of its own: what others wait for must not make this one late.
+        self._workers = Workers(1)
         self._begin()
 
     def _begin(self) -> None:
         self._queue: dict[bytes, Waiting] = {}  # the oldest first
-        self._changed: dict[bytes, None] = {}  # counters that are to be bumped
+        # Counters that are to be bumped, each with what tells one change of its key from the next.
+        self._changed: dict[bytes, object] = {}
         self._writing: dict[bytes, tuple[TierRecord, Flight]] = {}
         self._disowned: set[bytes] = set()  # of these, what must go when it is written
+        self._going: set[bytes] = set()  # what is being removed, shown until then, not written
         self._called = False  # whether a thread will come
         self._full = False
 
@@ -142,7 +145,7 @@ class BehindLevel(Level):
 
     def bump(self, names: Sequence[bytes]) -> Generator[Effect, Any, Sequence[int]]:
         """Let counters move on with the records that wait; who asks for one has it move first."""
-        undisturbed(self._changed.update, dict.fromkeys(names))
+        undisturbed(self._changed.update, {name: object() for name in names})
         self._call()
         yield from ()
         return ()
@@ -150,15 +153,16 @@ class BehindLevel(Level):
     def ask(self, method: str, *given: Any, **named: Any) -> Generator[Effect, Any, Any]:
         """Call a method of the tier; what waits and is concerned comes first, or goes."""
         if method == "delete_many":
-            undisturbed(self._drop, given[0])
-            yield from self._let_end(given[0])
-        elif method == "clear":
-            undisturbed(self._drop_all, None)
-            yield from self._let_end(undisturbed(list, self._writing))
-        elif method == "counters":
-            late = [name for name in given[0] if name in self._changed]
+            return (yield from self._remove(given[0], method, *given, **named))
+        if method == "clear":
+            waiting = undisturbed(self._under_way, None)
+            return (yield from self._remove(waiting, method, *given, **named))
+        if method == "counters":
+            late = {
+                name: change for name in given[0] if (change := self._changed.get(name)) is not None
+            }
             if late:
-                yield from super().ask("bump", late)
+                yield from super().ask("bump", list(late))
                 undisturbed(self._bumped, late)
         return (yield from super().ask(method, *given, **named))
 
@@ -167,6 +171,18 @@ class BehindLevel(Level):
         undisturbed(self._drop, keys)
         undisturbed(self._disown, keys)
         super().owe(keys, names)
+
+    def _remove(
+        self, names: Sequence[bytes], method: str, *given: Any, **named: Any
+    ) -> Generator[Effect, Any, Any]:
+        """Remove records; until then who looks finds what waits, not what the tier has."""
+        undisturbed(self._going.update, names)
+        try:
+            yield from self._let_end(names)
+            return (yield from super().ask(method, *given, **named))
+        finally:
+            undisturbed(self._drop, names)
+            undisturbed(self._going.difference_update, names)
 
     def _let_end(self, names: Sequence[bytes]) -> Generator[Effect, Any, None]:
         """Wait until nothing is being written under some names."""
@@ -197,16 +213,24 @@ class BehindLevel(Level):
         before, self._queue = self._queue, {}
         return before
 
+    def _under_way(self, _: None) -> list[bytes]:
+        return [*self._queue, *self._writing]
+
     def _disown(self, names: Sequence[bytes]) -> None:
         self._disowned.update(name for name in names if name in self._writing)
 
-    def _bumped(self, names: Sequence[bytes]) -> None:
-        for name in names:
-            self._changed.pop(name, None)
+    def _bumped(self, changed: Mapping[bytes, object]) -> None:
+        """Forget changes; a key that has changed again meanwhile is to be bumped again."""
+        for name, change in changed.items():
+            if self._changed.get(name) is change:
+                del self._changed[name]
 
     def _take(self, flight: Flight) -> list[TierRecord]:
         """Begin to write the oldest records: they are under way in the flight now."""
-        names = [name for name in self._queue if name not in self._writing][:_BATCH]
+        free = [
+            name for name in self._queue if name not in self._writing and name not in self._going
+        ]
+        names = free[:_BATCH]
         records = [self._queue[name].record for name in names]
         for name, record in zip(names, records, strict=True):
             self._writing[name] = record, flight
@@ -227,7 +251,7 @@ class BehindLevel(Level):
         """Begin to write the oldest records, apart; return the flight, or None if none waits."""
         flight = Flight(self, "what is written behind", _NONE, None)
         records = undisturbed(self._take, flight)
-        changed = undisturbed(list, self._changed)
+        changed = undisturbed(dict, self._changed)
         if not records and not changed:
             return None
         work = self._write(flight, records, changed)
@@ -242,13 +266,15 @@ class BehindLevel(Level):
             raise
         return flight
 
-    def _write(self, flight: Flight, records: list[TierRecord], changed: list[bytes]) -> Flow:
+    def _write(
+        self, flight: Flight, records: list[TierRecord], changed: Mapping[bytes, object]
+    ) -> Flow:
         try:
             try:
                 if records:
                     yield from super().put(records)
                 if changed:
-                    yield from super().ask("bump", changed)
+                    yield from super().ask("bump", list(changed))
                     undisturbed(self._bumped, changed)
             except TierError:  # it was told
                 self._lose(records, changed)
@@ -266,13 +292,13 @@ class BehindLevel(Level):
 
     def _give_up(self, flight: Flight, records: Sequence[TierRecord]) -> None:
         """Owe what nobody writes any more."""
-        self._lose(records, ())
+        self._lose(records, {})
         undisturbed(self._end, records)
         flight.complete(error=CancelledError())
 
-    def _lose(self, records: Sequence[TierRecord], changed: Sequence[bytes]) -> None:
+    def _lose(self, records: Sequence[TierRecord], changed: Mapping[bytes, object]) -> None:
         """Have the tier forget what it was not given: its keys must not have what was before."""
-        super().owe([record.key for record in records], changed)
+        super().owe([record.key for record in records], list(changed))
         undisturbed(self._bumped, changed)
         if records:
             self.counts.lost += len(records)
@@ -304,7 +330,7 @@ class BehindLevel(Level):
                 if not one.done:
                     if last:
                         left_over = undisturbed(self._drop_all, None)
-                        self._lose([waiting.record for waiting in left_over.values()], ())
+                        self._lose([waiting.record for waiting in left_over.values()], {})
                     return False
 
     # By itself
@@ -317,7 +343,7 @@ class BehindLevel(Level):
             self._due.set()
         if not undisturbed(self._set_called, True):
             try:
-                _workers.submit(self._work)
+                self._workers.submit(self._work)
             except RuntimeError:  # there is no room for a thread: the next one that stores tries
                 self._called = False
 
@@ -329,13 +355,19 @@ class BehindLevel(Level):
         """Write what waits when it is due, until nothing does."""
         try:
             while self._queue or self._changed:
-                self._due.wait(max(0.0, self._seconds - self.oldest))
+                self._due.wait(self._pause())
                 self._due.clear()
                 drivers.run(self._write_all())
         finally:
             self._called = False
             if self._queue or self._changed:
                 self._call()
+
+    def _pause(self) -> float:
+        """Return for how many seconds there is nothing to be written."""
+        if not self._changed and self._going.issuperset(undisturbed(list, self._queue)):
+            return self._seconds  # what comes now is due after that
+        return max(0.0, self._seconds - self.oldest)
 
     def _write_all(self) -> Flow:
         own = Flight(self, "all that waits", _NONE, None)

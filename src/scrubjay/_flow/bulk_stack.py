@@ -172,7 +172,8 @@ class BulkStack(Stack):
                     )
                 )
         work = partial(lower.fill_many, levels=lower.levels)
-        yield from self._turns.within_many(fills, work, whole)
+        with lower.changing([name for fill in fills for name in fill.changed]):
+            yield from self._turns.within_many(fills, work, whole)
         for fill in fills:
             if self.demotion is not None and fill.valid():
                 key, name, value, meta, tags, counters, _, _ = fill
@@ -196,9 +197,14 @@ class BulkStack(Stack):
         return flight
 
     def _put_many(self, batch: list[Written]) -> Flow:
-        failure: BaseException | None = None
         for one in batch:
             self._store.overtake(one.key)
+        with self.lower.changing([self.lower.names.of_key(one.key) for one in batch]):
+            total = yield from self._write_batch(batch)
+        return total
+
+    def _write_batch(self, batch: list[Written]) -> Generator[Effect, Any, int]:
+        failure: BaseException | None = None
         kept = yield from self.bulk.write_many(batch)
         total = 0
         for one, below in zip(batch, kept, strict=True):
@@ -229,11 +235,12 @@ class BulkStack(Stack):
             gone += removed
             here += removed > 0
         names = [one.name for one in batch]
-        try:
-            below, conclude = yield from self._forget_below(names, changed, session)
-        finally:  # if this ends before its time, the tiers are told later
-            for one, name in zip(batch, changed, strict=True):
-                gone += self._store.remove(one.key) + self._remove_named(name)
+        with self.lower.changing(changed):
+            try:
+                below, conclude = yield from self._forget_below(names, changed, session)
+            finally:  # if this ends before its time, the tiers are told later
+                for one, name in zip(batch, changed, strict=True):
+                    gone += self._store.remove(one.key) + self._remove_named(name)
         conclude()
         return gone + max(0, below - here)
 

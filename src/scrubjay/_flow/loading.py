@@ -142,10 +142,13 @@ class Loading:
             return False
         if self._failures is not None:
             self._failures.forget(flight.key)
-        for one in self._restorations:
-            one.note_key(flight.key)  # what was saved of it is older
-        self._stored(flight.key)
+        self._kept(flight.key)
         return True
+
+    def _kept(self, key: Any) -> None:
+        for one in self._restorations:
+            one.note_key(key)  # what was saved of it is older
+        self._stored(key)
 
     def pin(self, flight: Flight, keys: tuple[Any, ...]) -> None:
         """Void a load, from now on, by what changes one of several further keys."""
@@ -174,7 +177,7 @@ class Loading:
         terms.ahead = True
         stored = self._store.put_ahead(flight.key, value, terms) == STORED
         if stored:
-            self._stored(flight.key)
+            self._kept(flight.key)
         return stored
 
     def count_ahead(self, flight: Flight, error: Exception | None, amount: int = 0) -> None:

@@ -6,9 +6,12 @@ promotions of one key follow one another; see `in_turn`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from scrubjay._core.section import undisturbed
 from scrubjay._core.terms import Terms
 from scrubjay._flow.effects import Effect
 from scrubjay._flow.flight import Flight
@@ -35,6 +38,29 @@ class Wrote(NamedTuple):
 
 class Lower(Records):
     """The lower tiers of one cache, the nearest first. The arguments are those of `Records`."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._changing: Counter[bytes] = Counter()
+
+    @contextmanager
+    def changing(self, names: Sequence[bytes]) -> Iterator[None]:
+        """Note what counters move on, until memory and all tiers are told.
+
+        A tier that is told late, or memory, still shows what was before. What is made of that
+        after a counter has moved must not be kept where it would count as new.
+        """
+        undisturbed(self._changing.update, names)
+        try:
+            yield
+        finally:
+            undisturbed(self._changed, names)
+
+    def _changed(self, names: Sequence[bytes]) -> None:
+        self._changing.subtract(names)
+        for name in names:
+            if self._changing[name] <= 0:
+                del self._changing[name]
 
     # Looking
 
@@ -143,6 +169,8 @@ class Lower(Records):
             if names or further:
                 asked = list(dict.fromkeys((*names, *further)))
                 counters[level] = yield from self._counters(level, asked)
+        if self._changing and not self._changing.keys().isdisjoint(names):  # after they were read
+            return dict.fromkeys(counters)
         return counters
 
     def unchanged(self, level: Level, origins: Sequence[Any]) -> Generator[Effect, Any, list[Any]]:

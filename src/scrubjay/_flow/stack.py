@@ -6,7 +6,7 @@ the farthest first, and memory last: until then everyone here reads what was the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
@@ -157,11 +157,17 @@ class Stack:
             ready: from before it began.
             anew: whether it replaces a value: what was made from that is void then.
         """
+        changed = (self.lower.names.of_key(flight.key),) if anew else ()
+        with self.lower.changing(changed):
+            yield from self._deposit(flight, value, terms, ready, changed)
+
+    def _deposit(
+        self, flight: Flight, value: Any, terms: Terms, ready: Ready, changed: Sequence[bytes]
+    ) -> Generator[Effect, Any, None]:
         lower = self.lower
         flight.owner.keep(flight, value, lower.in_memory(terms))
         if flight.void:
             return
-        changed = (lower.names.of_key(flight.key),) if anew else ()
         name, meta = lower.name_of(flight.key), lower.meta_of(terms)
         work = lower.fill(
             name,
@@ -176,7 +182,7 @@ class Stack:
         yield from self._turns.within(flight.key, work, flight)
         if not flight.void:
             self._note(flight.key, name, value, meta, terms.tags, ready.counters)
-        if anew:
+        if changed:
             self._remove_dependents(flight.key)
 
     def _note(
@@ -235,16 +241,17 @@ class Stack:
         session: Session | None,
     ) -> Flow:
         self._store.overtake(key)
-        wrote = yield from self.lower.write(key, value, terms)
-        try:
-            stored = keep(self.lower.in_memory(terms, meta=wrote.meta))
-            name = self.lower.name_of(key)
-            self._note(key, name, value, wrote.meta, terms.tags, wrote.counters)
-            self._remove_dependents(key)
-        except BaseException:
-            self.lower.disown(key)
-            self._store.remove(key)
-            raise
+        with self.lower.changing((self.lower.names.of_key(key),)):
+            wrote = yield from self.lower.write(key, value, terms)
+            try:
+                stored = keep(self.lower.in_memory(terms, meta=wrote.meta))
+                name = self.lower.name_of(key)
+                self._note(key, name, value, wrote.meta, terms.tags, wrote.counters)
+                self._remove_dependents(key)
+            except BaseException:
+                self.lower.disown(key)
+                self._store.remove(key)
+                raise
         return stored or wrote.kept
 
     def forget(self, key: Any, session: Session | None = None) -> Flow:
@@ -255,10 +262,11 @@ class Stack:
     def _forget(self, key: Any, name: bytes, session: Session | None) -> Flow:
         changed = self.lower.names.of_key(key)
         gone = self._store.remove(key)
-        try:
-            below = yield from self.lower.forget((name,), (changed,))
-        finally:  # if this ends before its time, the tiers are told later
-            gone += self._store.remove(key) + self._remove_named(changed)
+        with self.lower.changing((changed,)):
+            try:
+                below = yield from self.lower.forget((name,), (changed,))
+            finally:  # if this ends before its time, the tiers are told later
+                gone += self._store.remove(key) + self._remove_named(changed)
         return max(gone, below)
 
     def forget_tags(self, tags: frozenset[str], session: Session | None = None) -> Flow:
@@ -268,11 +276,12 @@ class Stack:
     def _forget_tags(self, tags: frozenset[str], session: Session | None) -> Flow:
         names = [self.lower.names.of_tag(tag) for tag in tags]
         gone = self._store.remove_by_tags(tags)
-        try:
-            if names:
-                yield from self.lower.forget((), names)
-        finally:  # as above
-            gone += self._store.remove_by_tags(tags) + sum(map(self._remove_named, names))
+        with self.lower.changing(names):
+            try:
+                if names:
+                    yield from self.lower.forget((), names)
+            finally:  # as above
+                gone += self._store.remove_by_tags(tags) + sum(map(self._remove_named, names))
         return gone
 
     def forget_all(self) -> Flow:

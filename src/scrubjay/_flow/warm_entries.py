@@ -22,7 +22,7 @@ from scrubjay.clock import Clock
 from scrubjay.codecs import Meta, Reason, Serializer, Undecodable
 from scrubjay.errors import EncodeError, InvalidKeyError
 from scrubjay.prefetch.saving import read_key, write_key
-from scrubjay.tiers.snapshot import Line
+from scrubjay.tiers.snapshot import LONGEST_BODY, LONGEST_HEADER, Line
 
 _DIGEST = 16
 _MOST_USES = 1 << 20
@@ -138,6 +138,8 @@ class WarmEntries:
                 counters,
             ]
             header = json.dumps(row, separators=(",", ":")).encode()
+            if len(header) > LONGEST_HEADER:
+                return None
             if self._serializer is None:
                 return Line(header, self._checksum(header))
             meta = Meta(
@@ -148,7 +150,8 @@ class WarmEntries:
                 cost=facts["cost"],
                 tags=dict.fromkeys(labels.tags, 0),
             )
-            return Line(header, self._serializer.dump(self._bound(header), facts["value"], meta))
+            body = self._serializer.dump(self._bound(header), facts["value"], meta)
+            return Line(header, body) if len(body) <= LONGEST_BODY else None
         except (KeyError, TypeError, ValueError, RecursionError, EncodeError):
             return None  # `ValueError` is of a surrogate in a tag, say
 
@@ -185,8 +188,8 @@ class WarmEntries:
                     for name, numbers in counters.items()
                 },
             )
-        except (TypeError, ValueError, KeyError, AttributeError, RecursionError):
-            return Reason.DAMAGED
+        except (TypeError, ValueError, KeyError, ArithmeticError, AttributeError, RecursionError):
+            return Reason.DAMAGED  # `ArithmeticError` is of a number that is too large
 
 
 def _write_need(need: Any) -> Any:

@@ -182,7 +182,7 @@ class WarmReading:
             described = json.loads(head)
             prefix, levels = described["prefix"], described["levels"]
             values, cleared = described["values"], described["cleared"]
-        except (TypeError, ValueError, KeyError):
+        except (TypeError, ValueError, KeyError, RecursionError):
             self._tell(EventKind.CORRUPTION, "the head of the file is damaged")
             return None
         why = ""

@@ -32,7 +32,8 @@ MAGIC = b"SJWF\x01"
 _END = 0xFFFFFFFF
 _LENGTHS = Struct(">II")
 _LENGTH = Struct(">I")
-_LONGEST = 1 << 20  # bytes of a head or of a header
+LONGEST_HEADER = 1 << 20  #: bytes of a head or of a header
+LONGEST_BODY = (1 << 32) - 1  #: bytes
 _BUFFER = 1 << 20
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
@@ -89,14 +90,25 @@ class SnapshotWriter:
         """
         with _told(self._target):
             self._sweep()
-            token = secrets.token_hex(8)
-            temporary = self._target.with_name(f".{self._target.name}.{token}.new")
-            descriptor = os.open(temporary, _WRITE | _BINARY, 0o600)
-            self._temporary = temporary
-            self._file = os.fdopen(descriptor, "wb", _BUFFER)
-            if fcntl is not None:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            while not self._create():
+                self.abandon()
+            assert self._file is not None
             self._file.write(MAGIC + _LENGTH.pack(len(head)) + head)
+
+    def _create(self) -> bool:
+        """Make the file; tell whether it is locked before somebody has swept it away."""
+        token = secrets.token_hex(8)
+        temporary = self._target.with_name(f".{self._target.name}.{token}.new")
+        descriptor = os.open(temporary, _WRITE | _BINARY, 0o600)
+        self._temporary = temporary
+        self._file = os.fdopen(descriptor, "wb", _BUFFER)
+        if fcntl is None:  # pragma: no cover
+            return True
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return os.fstat(descriptor).st_nlink > 0
 
     def write(self, lines: Iterable[Line]) -> None:
         """Write records.
@@ -176,7 +188,8 @@ class SnapshotReader:
         """Return the head, or None if there is no file.
 
         Args:
-            take: whether the file is removed: nobody reads it twice.
+            take: whether the file is removed, if it is one: nobody reads it twice. None, too,
+                if somebody else has taken it.
 
         Raises:
             SnapshotError: it is none, another's, or cannot be read.
@@ -194,17 +207,30 @@ class SnapshotReader:
                 raise SnapshotError(f"{self._path}: it belongs to another user")
             if os.name == "posix" and status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
                 raise SnapshotError(f"{self._path}: other users may write to it")
-            if take:
-                self._path.unlink()
             self._left = status.st_size
             lead = self._read(len(MAGIC) + _LENGTH.size)
             if lead is None or lead[: len(MAGIC)] != MAGIC:
                 raise SnapshotError(f"{self._path}: it is no snapshot, or of another version")
+            if take and not self._take(descriptor):
+                self._file.close()
+                return None
             (length,) = _LENGTH.unpack_from(lead, len(MAGIC))
-            head = self._read(length) if length <= _LONGEST else None
+            head = self._read(length) if length <= LONGEST_HEADER else None
             if head is None:
                 raise SnapshotError(f"{self._path}: its head is damaged")
             return head
+
+    def _take(self, descriptor: int) -> bool:
+        """Remove the file; tell whether it was there for us alone to take."""
+        try:
+            if fcntl is not None:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not os.fstat(descriptor).st_nlink:
+                    return False
+            self._path.unlink()
+        except (BlockingIOError, FileNotFoundError):
+            return False
+        return True
 
     def read(self, most: int, most_bytes: int = 4 * _BUFFER) -> Batch:
         """Return the next records.
@@ -227,7 +253,7 @@ class SnapshotReader:
                 if header_length == _END:
                     lost = length != self._count or self._left
                     return Batch(lines, True, "its end is not where it was" if lost else "")
-                if header_length > _LONGEST:
+                if header_length > LONGEST_HEADER:
                     return Batch(lines, True, "the length of a record makes no sense")
                 header = self._read(header_length)
                 body = None if header is None else self._read(length)
