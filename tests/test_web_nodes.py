@@ -273,6 +273,23 @@ def test_nonsense_is_not_shown(body: bytes) -> None:
     assert snapshots.unpack(body) is None
 
 
+@pytest.mark.parametrize("evil", ["\x1b]0;mine\x07\x1b[2J", "\ud800", "\u202e", "\n\x7f\x9b"])
+def test_no_text_tells_a_terminal_what_to_do(evil: str) -> None:
+    def change(found: Any) -> None:
+        found["host"] = found["row"]["name"] = found["detail"]["explanation"]["reason"] = evil
+        found["detail"]["statistics"]["performance"]["removals_by_cause"][evil] = 1
+
+    snapshot = snapshots.unpack(spoiled(change))
+    assert snapshot is not None
+    detail = snapshot["detail"]
+    assert detail is not None
+    assert "\ufffd" in snapshot["row"]["id"]
+    assert snapshot["row"]["id"].isprintable()
+    assert snapshot["row"]["process"].isprintable()
+    assert detail["explanation"]["reason"].isprintable()
+    assert all(map(str.isprintable, detail["statistics"]["performance"]["removals_by_cause"]))
+
+
 @given(st.binary(max_size=200))
 def test_whatever_is_there_it_raises_nothing(body: bytes) -> None:
     assert snapshots.unpack(body) is None

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any, TypedDict
 
-from scrubjay.web.shapes import fits
+from scrubjay.web.shapes import fits, printable
 from scrubjay.web.told import Detail, Row
 
 MOST_BYTES = 8192  # of a snapshot
@@ -92,6 +92,7 @@ def unpack(body: bytes) -> Snapshot | None:
         if not reader.eof:
             return None
         found = json.loads(text, parse_constant=_refuse, parse_float=_finite, parse_int=_whole)
+        found = _printable(found)
         known = isinstance(found, dict) and found.get("format") == _FORMAT
         if not known or not fits(found, Snapshot):
             return None
@@ -111,6 +112,17 @@ def unpack(body: bytes) -> Snapshot | None:
         found["detail"]["id"] = row["id"]
     snapshot: Snapshot = found
     return snapshot
+
+
+def _printable(value: Any) -> Any:
+    """Return a value out of JSON with nothing in its texts that a terminal or a URL would not take."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, dict):
+        return {printable(name): _printable(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_printable(each) for each in value]
+    return value
 
 
 def _refuse(name: str) -> float:
