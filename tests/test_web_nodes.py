@@ -175,7 +175,10 @@ def test_what_is_told_is_bounded(server: SharedMemory) -> None:
     assert board is not None
     bodies, _ = board.read()
     assert all(len(body) <= snapshots.MOST_BYTES for body in bodies.values())
+    there.cache.put("b", 1, tags={"x" * 60_000, "y" * 60_000})  # they compress well
+    there.publisher.publish()
     assert here.seen()["there"]["entries"] == 10
+    assert here.nodes.told()["notices"] == []
 
 
 def make_snapshot() -> snapshots.Snapshot:
@@ -245,6 +248,8 @@ def spoiled(change: Callable[[Any], Any]) -> bytes:
         ),
         lambda found: found["row"].update(node="n../../../etc/pass"),
         lambda found: found["detail"].update(slowest=[1]),
+        lambda found: found.update(more=[{} for _ in range(5000)]),  # 2 KB, and 400 KB in memory
+        lambda found: found.update(more="x" * 65536),
         lambda found: found["detail"]["statistics"].pop("performance"),
         lambda found: found["detail"]["statistics"]["memory"].update(max_size_mb=[]),
     ],
