@@ -21,7 +21,7 @@ class Slow(SharedMemoryTier):
         self.gates = None
         self.failing = False
 
-    async def abarrier(self):
+    async def abarrier(self, feeds=()):
         self.barriers += 1
         if self.gates is not None:
             gate = asyncio.get_running_loop().create_future()

@@ -94,7 +94,7 @@ def compare_strong(cache, tier, key, session):
     if cache.requests & 1023 == 0:
         cache.request(key, MISSING)
     mine = MISSING
-    if cache.confirmable(key, session):
+    if cache.confirmer(key, session) is not None:
         mine = cache.fetch_confirmed(key, session, tier.barrier())
     flows = drivers.run(cache.reading_at(key, Demand(STRONG, session)))
     if mine is not MISSING:
