@@ -15,7 +15,7 @@ from scrubjay._flow.load import Demand
 from scrubjay.consistency import Session
 from scrubjay.consistency import sessions as known_sessions
 from scrubjay.consistency.sessions import Sessions
-from scrubjay.errors import ConsistencyError, InvalidTokenError, TierError
+from scrubjay.errors import ConsistencyError, EpochChangedError, InvalidTokenError, TierError
 from scrubjay.testing import SharedMemory, SharedMemoryTier
 from scrubjay.tiers import MemoryTier
 from scrubjay.versions import Feed, Watch
@@ -317,3 +317,19 @@ def test_another_epoch_is_for_the_flow_to_refuse():
         cache.get("a", context={"session_id": "ann"}, consistency_level="session")
     with pytest.raises(ConsistencyError):
         cache.get("a", context={"session_id": "ann"}, consistency_level="session")
+
+
+@pytest.mark.parametrize("level", ["session", "monotonic"])
+def test_another_epoch_is_noticed_while_the_connection_lives(level):
+    clock = ManualClock(epoch=1e9)
+    cache, tier = node(SharedMemory(clock), clock)
+    ann = {"session_id": "ann"}
+    cache.put("a", 1, context=ann)
+    for _ in range(2):
+        assert cache.get("a", context=ann, consistency_level=level) == 1
+    tier.feed().epoch = b"another."  # as on a cluster of which another primary was replaced
+    with pytest.raises(EpochChangedError):
+        cache.get("a", context=ann, consistency_level=level)
+    tier.feed().epoch = b""  # or is not known again yet
+    with pytest.raises(ConsistencyError):
+        cache.get("a", context=ann, consistency_level=level)
