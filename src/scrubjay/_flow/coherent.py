@@ -111,6 +111,7 @@ class Coherent(CoherentReading):
             if anew:
                 self._owe((name,), changed)
             raise
+        flight.record = filled
         if filled is not None and not flight.void:
             yield from self._keep_filled(flight, name, value, meta, terms, filled)
         if anew:

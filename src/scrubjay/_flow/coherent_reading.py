@@ -165,6 +165,7 @@ class CoherentReading(Stack):
             flight.stale = Stale(found.value, age, self._store.now_seconds())
             return MISSING
         flight.unfit = None
+        flight.record = record
         yield from self._keep(flight, name, found, record)
         return found.value
 
@@ -319,6 +320,19 @@ class CoherentReading(Stack):
         if keep:
             return (yield from self._taken(own, name, found, record))
         return MISSING if found is None or self.lower.age(found.meta) >= 0.0 else found.value
+
+    def loaded(self, flight: Flight, session: Session | None) -> None:
+        """Note that a session is shown what a flight has brought.
+
+        Args:
+            flight: complete; perhaps not the session's own.
+            session: who is shown it, or None.
+
+        Raises:
+            ConsistencyError: it cannot be noted, so the session might be shown older things later.
+        """
+        if flight.record is not None:
+            self.replica.wrote(session, self.lower.name_of(flight.key), flight.record)
 
     def at_once(self, key: Any, level: CacheConsistencyLevel, session: Session) -> Any:
         """Return a copy that a session may be shown without asking anybody; else MISSING."""

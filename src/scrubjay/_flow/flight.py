@@ -111,6 +111,7 @@ class Flight:
     stale: Any = None  # an old value that a lower tier had
     demand: Any = None  # how fresh it must be, if memory and local tiers cannot tell
     unfit: int | None = None  # the version of a value there that is of no use
+    record: Any = None  # what the shared tier has of the value, if that is known
     pinned: tuple[Any, ...] | list[Any] = ()  # nodes in the dependency graph, its own first
     _traceback: TracebackType | None = None
 
