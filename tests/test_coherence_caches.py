@@ -59,12 +59,16 @@ def cleared(make):
     return here, there
 
 
+@pytest.mark.parametrize("several", [False, True])
 @pytest.mark.parametrize("level", ["session", "monotonic", "strong"])
-def test_what_a_session_was_shown_as_it_was_loaded_counts_as_seen(level):
+def test_what_a_session_was_shown_as_it_was_loaded_counts_as_seen(level, several):
     here, there = cleared(Cache)
     ann = {"session_id": "ann"}
     options = {"context": ann, "consistency_level": level}
-    assert here.get_or_load("a", lambda _: "new", **options) == "new"
+    if several:
+        assert here.get_many(["a", "b"], lambda keys: ["new" for _ in keys], **options)["a"] == "new"
+    else:
+        assert here.get_or_load("a", lambda _: "new", **options) == "new"
     there.session("ann", here.session("ann").token())
     assert there.get("a") == "old"  # it has not been told yet
     assert there.get("a", context=ann, consistency_level="monotonic") == "new"
