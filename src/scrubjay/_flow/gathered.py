@@ -29,9 +29,7 @@ class Gathered:
         waited: told the seconds that a number of readers have waited, at most.
     """
 
-    def __init__(
-        self, level: Level, wanted: Feed, waited: Callable[[float, int], object]
-    ) -> None:
+    def __init__(self, level: Level, wanted: Feed, waited: Callable[[float, int], object]) -> None:
         self._level = level
         self._wanted = (wanted,)
         self._abarrier: Callable[[Sequence[Feed]], Awaitable[Feed]] | None = getattr(
