@@ -18,9 +18,7 @@ from scrubjay.web.told import Detail, Row
 
 MOST_BYTES = 8192  # of a snapshot
 _MOST_PLAIN = 64 * 1024  # bytes that it may become
-_MOST_VALUES = (
-    5000  # in it; each takes far more memory than the two bytes that it may be written in
-)
+_MOST_VALUES = 5000  # in it; one may be two bytes of text, and 64 in memory
 _FORMAT = 1
 _NODE = re.compile(r"n[0-9a-f]{16}")
 _DIGITS = 19  # of a count
