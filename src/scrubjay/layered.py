@@ -282,12 +282,13 @@ class Layered(StoreMapping[K, V]):
             ConsistencyUnavailableError: the tier cannot promise it.
             TierError: the shared tier cannot be asked.
         """
-        wanted = None if self._shared is None else self.confirmer(key, session)
-        if wanted is None:
+        shared = self._shared
+        wanted = None if shared is None else self.confirmer(key, session)
+        if shared is None or wanted is None:
             return MISSING
         began = perf_counter()
         # Of a cluster the other primaries are not asked: they may be away, and know nothing of it.
-        feed = drivers.ask(self._shared.shared.ask("barrier", (wanted,)))
+        feed = drivers.ask(shared.shared.ask("barrier", (wanted,)))
         value = self.fetch_confirmed(key, session, feed)
         self._loads.waited(perf_counter() - began)
         return value
