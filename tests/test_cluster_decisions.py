@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import hiredis
 import pytest
 from hypothesis import given
@@ -508,6 +511,14 @@ def test_connections_to_those_who_lost_their_slots_end(member):
     member.carry_out(member.operations.get([key_of(A)]), answer)
     assert member.links.of(C).left
     assert not member.links.of(A).left
+
+
+def test_what_a_lost_connection_knew_of_buckets_is_let_go():
+    session = NodeSession(A, Roster(), bool, lambda: 0.0)
+    view = weakref.ref(session.view(b"sj:x:g{1}"))
+    session.exchange.lose(lambda: TierUnavailableError("it is gone"))
+    gc.collect()
+    assert view() is None
 
 
 def test_a_message_about_one_bucket_voids_that_alone():

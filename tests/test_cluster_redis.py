@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scrubjay import AdaptiveCache, Cache, Redis
 from scrubjay.errors import TierClosedError, TierDeniedError, TierUnavailableError
 from scrubjay.testing import Awaited
 from scrubjay.tiers import RedisTier, TierEventKind, TierRecord
@@ -123,6 +125,35 @@ def test_readers_share_a_barrier_of_each_primary(redis_cluster, ask):
     ]
     assert sum(calls) in {1, 2}  # of one primary alone
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_a_strong_hit_asks_the_one_primary_that_watches_it(redis_cluster, ask, awaited):
+    def barriers():
+        found = [re.search(rb"cmdstat_exists:calls=(\d+)", info) for info in ask("INFO", "all")]
+        return sorted(int(one[1]) if one else 0 for one in found)
+
+    options = {"tiers": [Redis(redis_cluster.url, cluster=True)], "namespace": "x"}
+    if awaited:
+
+        async def main():
+            async with AdaptiveCache(**options) as cache:
+                await cache.put("a", 1)
+                await cache.get("a")  # the first request of all is timed
+                ask("CONFIG", "RESETSTAT")
+                for _ in range(5):
+                    assert await cache.get("a", consistency_level="strong") == 1
+
+        asyncio.run(main())
+    else:
+        with Cache(**options) as cache:
+            cache.put("a", 1)
+            cache.get("a")
+            ask("CONFIG", "RESETSTAT")
+            for _ in range(5):
+                assert cache.get("a", consistency_level="strong") == 1
+    # Others may be away, and what they know is of no use here.
+    assert barriers() == [0, 0, 5]
 
 
 def test_what_no_tier_has_written_is_a_miss_and_an_event(redis_cluster, ask, tier):

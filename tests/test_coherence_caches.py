@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from scrubjay import Cache
+import asyncio
+
+import pytest
+
+from scrubjay import AdaptiveCache, Cache
 from scrubjay.clock import ManualClock
 from scrubjay.layers import Layer
 from scrubjay.testing import SharedMemory, SharedMemoryTier
@@ -39,3 +43,70 @@ def test_what_nobody_watches_is_kept_for_no_longer_than_since_its_loading_began(
     assert cache.get("k") == "old"
     clock.advance(0.2)
     assert cache.get("k") is None
+
+
+def cleared(make):
+    """Return a node that has been told that all was cleared, and one that has not and has a copy."""
+    clock = ManualClock(epoch=1e9)
+    server = SharedMemory(clock)
+    tiers = [SharedMemoryTier(server) for _ in range(3)]
+    here = make(clock=clock, tiers=[tiers[0]])
+    there, third = (Cache(clock=clock, tiers=[tier]) for tier in tiers[1:])
+    third.put("a", "old")
+    assert there.get("a") == "old"
+    third.clear()
+    tiers[0].barrier()
+    return here, there
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("level", ["session", "monotonic", "strong"])
+def test_what_a_session_was_shown_as_it_was_loaded_counts_as_seen(level, several):
+    here, there = cleared(Cache)
+    ann = {"session_id": "ann"}
+    options = {"context": ann, "consistency_level": level}
+    if several:
+        assert (
+            here.get_many(["a", "b"], lambda keys: ["new" for _ in keys], **options)["a"] == "new"
+        )
+    else:
+        assert here.get_or_load("a", lambda _: "new", **options) == "new"
+    there.session("ann", here.session("ann").token())
+    assert there.get("a") == "old"  # it has not been told yet
+    assert there.get("a", context=ann, consistency_level="monotonic") == "new"
+
+
+def test_all_sessions_that_wait_for_a_load_have_seen_what_it_brings():
+    here, there = cleared(AdaptiveCache)
+    names = ["ann", "bob", "eve"]
+
+    async def main():
+        gate = asyncio.get_running_loop().create_future()
+        calls = []
+
+        async def load(key):
+            calls.append(key)
+            await gate
+            return "new"
+
+        reads = [
+            asyncio.create_task(
+                here.get_or_load(
+                    "a", load, context={"session_id": name}, consistency_level="monotonic"
+                )
+            )
+            for name in names
+        ]
+        for _ in range(50):
+            await asyncio.sleep(0)
+        gate.set_result(None)
+        assert await asyncio.gather(*reads) == ["new"] * 3
+        assert calls == ["a"]
+
+    asyncio.run(main())
+    for name in names:
+        there.session(name, here.sync.session(name).token())
+    assert there.get("a") == "old"
+    for name in names:
+        options = {"context": {"session_id": name}, "consistency_level": "monotonic"}
+        assert there.get("a", **options) == "new"

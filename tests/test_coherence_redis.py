@@ -17,6 +17,7 @@ from scrubjay.errors import (
     ConsistencyUnavailableError,
     EpochChangedError,
     InvalidArgumentError,
+    TierError,
     TierFullError,
     TierUnavailableError,
 )
@@ -152,6 +153,38 @@ def test_what_no_tier_has_written_is_a_miss_and_an_event(redis_server, client):
         client("RPUSH", "sj:x:v:{.b}", "1")
         assert tier.read_many([b"a", b"b"]) == [None, None]
     assert [event.kind for event in events] == [TierEventKind.CORRUPTION] * 2
+
+
+@pytest.mark.parametrize("version", [2**53, 2**63, 2**64 - 1])
+def test_a_version_that_no_server_issues_is_damage(open_tier, redis_server, client, version):
+    tier = open_tier(redis_server.url)
+    tier.write(ONE)
+
+    def damage():
+        stored = client("GET", "sj:x:v:{.a}")
+        client("SET", "sj:x:v:{.a}", version.to_bytes(8, "big") + stored[8:])
+
+    damage()
+    assert tier.read_many([b"a"]) == [None]
+    written = tier.write(ONE)
+    assert 0 < written.version < 2**53
+    assert written.watch.live
+    damage()
+    (removed,) = tier.delete([b"a"])
+    assert 0 < removed.version < 2**53
+    damage()
+    lease = tier.lease(b"a", b"me", 20)
+    assert lease.found is None or lease.found.version == lease.token.version
+    assert 0 < tier.fill(ONE, lease.token).version < 2**53
+
+
+@pytest.mark.parametrize("count", [2**63, -5, 10**30])
+def test_a_generation_that_no_server_issues_is_an_error(open_tier, redis_server, client, count):
+    tier = open_tier(redis_server.url)
+    tier.advance([b"t"])
+    client("SET", "sj:x:c:t", str(count))
+    with pytest.raises(TierError, match="no number"):
+        tier.fetch([], [b"t"])
 
 
 def test_a_record_of_another_key_is_a_miss(redis_server, client):

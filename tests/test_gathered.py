@@ -21,7 +21,7 @@ class Slow(SharedMemoryTier):
         self.gates = None
         self.failing = False
 
-    async def abarrier(self):
+    async def abarrier(self, feeds=()):
         self.barriers += 1
         if self.gates is not None:
             gate = asyncio.get_running_loop().create_future()
@@ -95,7 +95,7 @@ def test_nobody_shares_one_that_was_sent_before_he_came():
 def test_an_error_reaches_all_who_share_it_and_is_counted_once():
     async def work(cache, tier, memory):
         failed = []
-        cache.on_event(failed.append, EventKind.TIER_ERROR)
+        cache.on_event(failed.append, EventKind.TIER_ERROR, queued=False)
         tier.gates, tier.failing = [], True
         tasks = [asyncio.create_task(cache.get("a")) for _ in range(4)]
         await turn()

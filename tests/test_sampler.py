@@ -176,6 +176,36 @@ def test_on_an_event_loop_it_is_a_task_there(jobs):
     assert conflicts(cache) == (1, {"eventual": 1})
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_checks_on_loops_that_were_closed_keep_nobody_from_checking(jobs, monkeypatch):
+    cache, tier = shared()
+    cache.put("a", 1)
+
+    async def never(*_):
+        await asyncio.get_running_loop().create_future()
+
+    async def work(turns):
+        read(cache, 1024)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+    def run(turns):
+        loop = asyncio.new_event_loop()
+        loop.set_exception_handler(lambda *_: None)  # of tasks that were pending
+        loop.run_until_complete(work(turns))
+        loop.close()
+
+    monkeypatch.setattr(tier, "afetch", never, raising=False)
+    for _ in range(6):
+        run(2)
+    monkeypatch.undo()
+    before = conflicts(cache)[0]
+    for _ in range(3):
+        run(20)
+    assert conflicts(cache)[0] >= before + 3
+
+
 def test_a_cache_of_its_own_checks_nothing():
     cache = Cache(consistency_check_share=ALL)
     cache.put("a", 1)

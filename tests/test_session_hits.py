@@ -15,7 +15,7 @@ from scrubjay._flow.load import Demand
 from scrubjay.consistency import Session
 from scrubjay.consistency import sessions as known_sessions
 from scrubjay.consistency.sessions import Sessions
-from scrubjay.errors import ConsistencyError, InvalidTokenError, TierError
+from scrubjay.errors import ConsistencyError, EpochChangedError, InvalidTokenError, TierError
 from scrubjay.testing import SharedMemory, SharedMemoryTier
 from scrubjay.tiers import MemoryTier
 from scrubjay.versions import Feed, Watch
@@ -94,7 +94,7 @@ def compare_strong(cache, tier, key, session):
     if cache.requests & 1023 == 0:
         cache.request(key, MISSING)
     mine = MISSING
-    if cache.confirmable(key, session):
+    if cache.confirmer(key, session) is not None:
         mine = cache.fetch_confirmed(key, session, tier.barrier())
     flows = drivers.run(cache.reading_at(key, Demand(STRONG, session)))
     if mine is not MISSING:
@@ -355,3 +355,19 @@ def test_a_token_that_has_forgotten_makes_floors_from_before_it_worthless(jobs):
     there.session("ann", here.session("ann").token())
     assert there.get("a", context=bob, consistency_level="monotonic") == "old"
     assert there.get("a", context=ann, consistency_level="monotonic") == "new"
+
+
+@pytest.mark.parametrize("level", ["session", "monotonic"])
+def test_another_epoch_is_noticed_while_the_connection_lives(level):
+    clock = ManualClock(epoch=1e9)
+    cache, tier = node(SharedMemory(clock), clock)
+    ann = {"session_id": "ann"}
+    cache.put("a", 1, context=ann)
+    for _ in range(2):
+        assert cache.get("a", context=ann, consistency_level=level) == 1
+    tier.feed().epoch = b"another."  # as on a cluster of which another primary was replaced
+    with pytest.raises(EpochChangedError):
+        cache.get("a", context=ann, consistency_level=level)
+    tier.feed().epoch = b""  # or is not known again yet
+    with pytest.raises(ConsistencyError):
+        cache.get("a", context=ann, consistency_level=level)

@@ -86,6 +86,18 @@ def test_a_sparkline_is_never_too_long(steps: list[tuple[int, int]], width: int)
     assert len(figures.sparkline(samples, width)) <= width
 
 
+def test_no_key_tells_the_terminal_what_to_do() -> None:
+    local = Local("here (1)")
+    cache: Cache[Any, Any] = Cache(max_entries=10, name="\x1b[2Jbusy")
+    label = local.add(cache)
+    cache.get_or_load("user:\x1b]0;mine\x07", str.upper, tags={"a\x9b"})
+    (row,) = local.overview()
+    words = figures.detail(dict(local.detail(label) or {}), [], 80)
+    assert "mine" in words  # the load was the slowest
+    for text in (*figures.row(dict(row), []), *words.split("\n")):
+        assert text.isprintable()
+
+
 # The screen
 
 

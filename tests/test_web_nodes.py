@@ -175,7 +175,10 @@ def test_what_is_told_is_bounded(server: SharedMemory) -> None:
     assert board is not None
     bodies, _ = board.read()
     assert all(len(body) <= snapshots.MOST_BYTES for body in bodies.values())
+    there.cache.put("b", 1, tags={"x" * 60_000, "y" * 60_000})  # they compress well
+    there.publisher.publish()
     assert here.seen()["there"]["entries"] == 10
+    assert here.nodes.told()["notices"] == []
 
 
 def make_snapshot() -> snapshots.Snapshot:
@@ -245,6 +248,8 @@ def spoiled(change: Callable[[Any], Any]) -> bytes:
         ),
         lambda found: found["row"].update(node="n../../../etc/pass"),
         lambda found: found["detail"].update(slowest=[1]),
+        lambda found: found.update(more=[{} for _ in range(5000)]),  # 2 KB, and 400 KB in memory
+        lambda found: found.update(more="x" * 65536),
         lambda found: found["detail"]["statistics"].pop("performance"),
         lambda found: found["detail"]["statistics"]["memory"].update(max_size_mb=[]),
     ],
@@ -271,6 +276,23 @@ def test_what_has_another_shape_is_not_shown(change: Callable[[Any], Any]) -> No
 )
 def test_nonsense_is_not_shown(body: bytes) -> None:
     assert snapshots.unpack(body) is None
+
+
+@pytest.mark.parametrize("evil", ["\x1b]0;mine\x07\x1b[2J", "\ud800", "\u202e", "\n\x7f\x9b"])
+def test_no_text_tells_a_terminal_what_to_do(evil: str) -> None:
+    def change(found: Any) -> None:
+        found["host"] = found["row"]["name"] = found["detail"]["explanation"]["reason"] = evil
+        found["detail"]["statistics"]["performance"]["removals_by_cause"][evil] = 1
+
+    snapshot = snapshots.unpack(spoiled(change))
+    assert snapshot is not None
+    detail = snapshot["detail"]
+    assert detail is not None
+    assert "\ufffd" in snapshot["row"]["id"]
+    assert snapshot["row"]["id"].isprintable()
+    assert snapshot["row"]["process"].isprintable()
+    assert detail["explanation"]["reason"].isprintable()
+    assert all(map(str.isprintable, detail["statistics"]["performance"]["removals_by_cause"]))
 
 
 @given(st.binary(max_size=200))

@@ -290,8 +290,9 @@ class AdaptiveCache(Generic[K, V]):
                 value = own.fetch_at_once(key, context, consistency_level)
             elif own.strict if consistency_level is None else consistency_level is _STRONG:
                 value = MISSING
-                if own.confirmable(key, None):
-                    value = own.fetch_confirmed(key, None, await own.calling())
+                feed = own.confirmer(key, None)
+                if feed is not None:
+                    value = own.fetch_confirmed(key, None, await own.calling(feed))
             else:
                 value = MISSING
             if value is not MISSING:

@@ -79,7 +79,7 @@ class Layered(StoreMapping[K, V]):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self._sessions = Sessions()
-        self._gathered: dict[asyncio.AbstractEventLoop, Gathered] = {}
+        self._gathered: dict[tuple[asyncio.AbstractEventLoop, Feed], Gathered] = {}
 
     def lay(
         self,
@@ -282,30 +282,39 @@ class Layered(StoreMapping[K, V]):
             ConsistencyUnavailableError: the tier cannot promise it.
             TierError: the shared tier cannot be asked.
         """
-        if self._shared is None or not self.confirmable(key, session):
+        shared = self._shared
+        wanted = None if shared is None else self.confirmer(key, session)
+        if shared is None or wanted is None:
             return MISSING
         began = perf_counter()
-        feed = drivers.ask(self._shared.shared.ask("barrier"))
+        # Of a cluster the other primaries are not asked: they may be away, and know nothing of it.
+        feed = drivers.ask(shared.shared.ask("barrier", (wanted,)))
         value = self.fetch_confirmed(key, session, feed)
         self._loads.waited(perf_counter() - began)
         return value
 
     async def aconfirmed(self, key: Any, session: Session | None) -> Any:
         """See `confirmed`; awaits the barrier."""
-        if self._shared is None or not self.confirmable(key, session):
+        wanted = None if self._shared is None else self.confirmer(key, session)
+        if wanted is None:
             return MISSING
-        return self.fetch_confirmed(key, session, await self.calling())
+        return self.fetch_confirmed(key, session, await self.calling(wanted))
 
-    def calling(self) -> Awaitable[Feed]:
-        """Return what is to be awaited, now, for a barrier on the running event loop."""
+    def calling(self, wanted: Feed) -> Awaitable[Feed]:
+        """Return what is to be awaited, now, for a barrier on the running event loop.
+
+        Args:
+            wanted: whose word it is about.
+        """
         loop = asyncio.get_running_loop()
-        gathered = self._gathered.get(loop)
+        gathered = self._gathered.get((loop, wanted))
         if gathered is None:
             assert self._shared is not None
-            for other in [one for one in self._gathered if one.is_closed()]:
-                self._gathered.pop(other, None)
-            made = Gathered(self._shared.shared, self._loads.waited)
-            gathered = self._gathered.setdefault(loop, made)
+            for other in list(self._gathered):
+                if other[0].is_closed() or not other[1].live:
+                    self._gathered.pop(other, None)
+            made = Gathered(self._shared.shared, wanted, self._loads.waited)
+            gathered = self._gathered.setdefault((loop, wanted), made)
         return gathered.feed()
 
     def request_strongly(self, key: Any, context: Any) -> None:

@@ -23,6 +23,7 @@ cdef class Evidence:
     cdef long long write
     cdef long long session
     cdef long long risen
+    cdef bytes epoch
     cdef bint exact
     cdef Floor floor
     @cython.final

@@ -65,6 +65,7 @@ class Evidence:
         # Whose floors were compared last, and how often they had risen.
         self.session = 0
         self.risen = 0
+        self.epoch: bytes | None = None  # in which they were
         self.exact = False  # whether they are what the copy has, not only no higher
         self.floor: Floor | None = None
 
@@ -110,6 +111,8 @@ class Evidence:
     def allowed(self, session: SessionFloors, monotonic: bool) -> bool:
         """Tell whether the floors of a session allow the copy; see `permits`."""
         known = self.session == session.number and self.risen == session.risen
+        # Of a cluster it may be another while the connection lives: another primary was replaced.
+        known = known and self.epoch is self.watch.feed.epoch
         if not known and not self.compare(session):
             return False
         if not monotonic:
@@ -150,4 +153,5 @@ class Evidence:
         self.exact = exact
         self.session = session.number
         self.risen = risen
+        self.epoch = epoch
         return True

@@ -30,8 +30,8 @@ cdef class Steps(Ledger):
     @cython.final
     @cython.locals(evidence=Evidence)
     cdef inline bint permitted(self, int slot, SessionFloors session, int demanded, double now, Link feed) except -1
-    @cython.locals(evidence=Evidence)
-    cdef bint is_confirmable(self, int slot, SessionFloors session, long long stamp) except -1
+    @cython.locals(evidence=Evidence, feed=Link)
+    cdef Link confirmer_at(self, int slot, SessionFloors session, long long stamp)
     cdef int judge(self, int slot, SessionFloors session, int demanded, double now, Link feed, long long stamp) except -5
     @cython.locals(columns=Columns, hits=cython.uint)
     cdef object read(self, int slot, long long stamp, double now)

@@ -105,14 +105,15 @@ class Steps(Ledger):
             return AGAIN
         return STORED if self.permitted(slot, session, demanded, now, feed) else FENCED
 
-    def is_confirmable(self, slot: int, session: SessionFloors | None, stamp: int) -> bool:
-        """Tell whether a barrier may be all that is lacking to show an entry at STRONG."""
+    def confirmer_at(self, slot: int, session: SessionFloors | None, stamp: int) -> Link | None:
+        """Return the connection whose barrier is all that is lacking to show an entry at STRONG."""
         if self.stamp != stamp or slot >= len(self.evidence):
-            return False
+            return None
         evidence = self.evidence[slot]
         if evidence is None or evidence.write != self.columns.version[slot]:
-            return False
-        return evidence.confirms(session, evidence.watch.feed)
+            return None
+        feed = evidence.watch.feed
+        return feed if evidence.confirms(session, feed) else None
 
     def read(self, slot: int, stamp: int, now: float) -> Any:
         """Return the value in `slot` and count the hit; else a marker why not."""
@@ -420,8 +421,8 @@ indivisible(
     "attest",
     "bind",
     "commit",
+    "confirmer_at",
     "dependents",
-    "is_confirmable",
     "judge",
     "link",
     "note_session",

@@ -46,7 +46,7 @@ cdef class Store(Ahead):
     cpdef object fetch_permitted(self, object key, SessionFloors session, bint monotonic)
     cpdef object fetch_confirmed(self, object key, SessionFloors session, Link feed)
     @cython.locals(slot=int, stamp=cython.longlong)
-    cpdef bint confirmable(self, object key, SessionFloors session) except *
+    cpdef object confirmer(self, object key, SessionFloors session)
     cpdef object fetch_at_once(self, object key, object context, object level)
     @cython.final
     @cython.locals(slot=int, stamp=cython.longlong)

@@ -160,11 +160,14 @@ class Store(Ahead):
             return MISSING
         return self.fetch_vouched(key, session, 2 if monotonic else 1, None)
 
-    def confirmable(self, key: Any, session: SessionFloors | None) -> bool:
-        """Tell whether there is a copy for which STRONG takes no more than a barrier."""
+    def confirmer(self, key: Any, session: SessionFloors | None) -> Any:
+        """Return what watches a copy for which STRONG takes no more than a barrier there.
+
+        None if there is no such copy.
+        """
         stamp = self.stamp
         slot = self.locate(key)
-        return slot != NONE and self.is_confirmable(slot, session, stamp)
+        return None if slot == NONE else self.confirmer_at(slot, session, stamp)
 
     def fetch_confirmed(self, key: Any, session: SessionFloors | None, feed: Link) -> Any:
         """Answer one request at STRONG after a barrier; see `fetch_vouched`."""

@@ -94,6 +94,8 @@ def read_many(
             if flight.error is not None and not flight.abandoned:
                 return flight
             if flight.value is not MISSING:
+                if demand is not None and stack is not None:
+                    stack.loaded(flight, demand.level, demand.session)
                 found[wanted[0]] = flight.value
             elif not _is_part(whole, flight):
                 if flight.abandoned or loader is not None:

@@ -111,8 +111,7 @@ class Coherent(CoherentReading):
             if anew:
                 self._owe((name,), changed)
             raise
-        if filled is not None:
-            flight.seen = (filled.version, labels, filled.feed)
+        flight.record, flight.labels = filled, labels
         if filled is not None and not flight.void:
             yield from self._keep_filled(flight, name, value, meta, terms, filled)
         if anew:

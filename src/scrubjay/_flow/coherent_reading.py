@@ -165,7 +165,7 @@ class CoherentReading(Stack):
             flight.stale = Stale(found.value, age, self._store.now_seconds())
             return MISSING
         flight.unfit = None
-        flight.seen = (record.version, self.lower.labels_of(found.meta), record.feed)
+        flight.record, flight.labels = record, self.lower.labels_of(found.meta)
         yield from self._keep(flight, name, found, record)
         return found.value
 
@@ -321,6 +321,25 @@ class CoherentReading(Stack):
             return (yield from self._taken(own, name, found, record))
         return MISSING if found is None or self.lower.age(found.meta) >= 0.0 else found.value
 
+    def loaded(
+        self, flight: Flight, level: CacheConsistencyLevel, session: Session | None
+    ) -> None:
+        """Note that a session is shown what a flight has brought.
+
+        Args:
+            flight: complete; perhaps not the session's own.
+            level: at which it is shown.
+            session: who is shown it, or None.
+
+        Raises:
+            ConsistencyError: it cannot be noted, so the session might be shown older things later.
+        """
+        record = flight.record
+        if record is not None:
+            name = self.lower.name_of(flight.key)
+            self.replica.wrote(session, name, record)
+            self.replica.seen(name, record.version, flight.labels, record.feed, level, session)
+
     def at_once(self, key: Any, level: CacheConsistencyLevel, session: Session) -> Any:
         """Return a copy that a session may be shown without asking anybody; else MISSING."""
         name = self.lower.name_of(key)
@@ -341,17 +360,6 @@ class CoherentReading(Stack):
             return value if end.value else MISSING
         steps.close()
         return MISSING
-
-    def saw(self, flight: Flight, level: CacheConsistencyLevel, session: Session | None) -> None:
-        """Note that a session is shown what a flight has loaded or found.
-
-        Raises:
-            EpochChangedError: the session is of another server.
-        """
-        if flight.seen is not None:
-            version, labels, feed = flight.seen
-            name = self.lower.name_of(flight.key)
-            self.replica.seen(name, version, labels, feed, level, session)
 
     def recheck(self, key: Any, level: CacheConsistencyLevel) -> Generator[Effect, Any, bool]:
         """Tell whether a copy is shown that is not the last there is; let it go then.

@@ -110,8 +110,9 @@ class Flight:
     task: Any = None  # what runs it apart from who began it
     stale: Any = None  # an old value that a lower tier had
     demand: Any = None  # how fresh it must be, if memory and local tiers cannot tell
-    seen: Any = None  # version, labels and feed of the record that the value is of, if known
     unfit: int | None = None  # the version of a value there that is of no use
+    record: Any = None  # what the shared tier has of the value, if that is known
+    labels: Any = ()  # its tags and dependencies there, with the generations that it was made of
     pinned: tuple[Any, ...] | list[Any] = ()  # nodes in the dependency graph, its own first
     _traceback: TracebackType | None = None
 

@@ -1,4 +1,4 @@
-"""One barrier for all who read at STRONG at the same time on one event loop.
+"""One barrier for all who read at STRONG at the same time, on one event loop and of one connection.
 
 A barrier serves everyone who has called for it before it is sent (group commit). The tier
 shares one among its callers as well; but here those who wait cost a future each, and what
@@ -8,7 +8,7 @@ asks, counts and may fail is done once. Who is alone asks at once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
 
 from scrubjay._flow import drivers
@@ -18,19 +18,23 @@ from scrubjay.versions import Feed
 
 
 class Gathered:
-    """The barriers of one event loop.
+    """The barriers of one event loop about what one connection watches.
 
     While one is under way, those who come wait for the next: if the tier does not answer, for
     no more than twice the time that an operation may take.
 
     Args:
         level: the shared tier.
+        wanted: of the connection. On a cluster that is one primary: others may be away.
         waited: told the seconds that a number of readers have waited, at most.
     """
 
-    def __init__(self, level: Level, waited: Callable[[float, int], object]) -> None:
+    def __init__(self, level: Level, wanted: Feed, waited: Callable[[float, int], object]) -> None:
         self._level = level
-        self._abarrier: Callable[[], Awaitable[Feed]] | None = getattr(level.tier, "abarrier", None)
+        self._wanted = (wanted,)
+        self._abarrier: Callable[[Sequence[Feed]], Awaitable[Feed]] | None = getattr(
+            level.tier, "abarrier", None
+        )
         self._waited = waited
         self._since = 0.0  # when the first of those who wait came
         self._waiting: list[asyncio.Future[Feed]] = []
@@ -60,7 +64,7 @@ class Gathered:
             if self._abarrier is None or not self._level.quiet:
                 return await self._barrier()
             try:
-                return await self._abarrier()
+                return await self._abarrier(self._wanted)
             except Exception as error:
                 raise self._level.failed("barrier", error) from error
         finally:
@@ -70,7 +74,7 @@ class Gathered:
                 self._begin()
 
     async def _barrier(self) -> Feed:
-        feed: Feed = await drivers.aask(self._level.ask("barrier"))
+        feed: Feed = await drivers.aask(self._level.ask("barrier", self._wanted))
         return feed
 
     def _begin(self) -> None:

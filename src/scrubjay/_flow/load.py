@@ -283,9 +283,8 @@ def load_at(cache: Loading, key: Any, terms: Terms, loader: Loader, demand: Dema
             return _given_up(cache, key, terms, None)
         # What was begun before us may be older than what we must see.
         if flight.order > began and flight.loads and _is_final(flight, own):
-            if flight.seen is not None:
-                assert cache.stack is not None
-                cache.stack.saw(flight, demand.level, demand.session)
+            assert cache.stack is not None
+            cache.stack.loaded(flight, demand.level, demand.session)
             return flight
         cache.end(flight)
 

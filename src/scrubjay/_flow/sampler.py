@@ -58,7 +58,7 @@ class Sampler:
             level: how fresh it was to be; None for EVENTUAL.
         """
         self._due += self._step
-        if self._due < 1.0 or len(self._under_way) >= _MOST:
+        if self._due < 1.0 or self._busy():
             self._due = min(self._due, 1.0)
             return
         self._due -= 1.0
@@ -76,6 +76,15 @@ class Sampler:
             _workers.submit(job)
         except RuntimeError:  # there is no thread for it
             self._under_way.discard(check)
+
+    def _busy(self) -> bool:
+        """Tell whether as many checks are under way as may be."""
+        if len(self._under_way) < _MOST:
+            return False
+        # A loop that is closed in the midst of one never ends it.
+        over = [one for one in list(self._under_way) if _is_left_behind(one)]
+        self._under_way.difference_update(over)
+        return len(self._under_way) >= _MOST
 
     def after_fork(self) -> None:
         """Wait for nothing that the parent has begun."""
@@ -95,3 +104,7 @@ class Sampler:
     async def _acarry_out(self, check: Generator[Effect, Any, None]) -> None:
         with suppress(CacheError):
             await drivers.aask(check)
+
+
+def _is_left_behind(check: object) -> bool:
+    return isinstance(check, asyncio.Task) and check.get_loop().is_closed()

@@ -125,9 +125,10 @@ class Stack:
         """Return what may be shown of a key at a level that a shared tier keeps."""
         raise NotImplementedError
 
-    def saw(self, flight: Flight, level: CacheConsistencyLevel, session: Session | None) -> None:
-        """Note that a session is shown what a flight has loaded or found."""
-        raise NotImplementedError
+    def loaded(
+        self, flight: Flight, level: CacheConsistencyLevel, session: Session | None
+    ) -> None:
+        """Note that a session is shown what a flight has brought, if a shared tier keeps levels."""
 
     def given_up(self, key: Any) -> None:
         """Note that memory has given an entry up."""

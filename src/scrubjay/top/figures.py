@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+from scrubjay.web.shapes import printable
+
 _BARS = "▁▂▃▄▅▆▇█"
 _SILENT = 5.0  # seconds without a word of a node that are worth a word
 
@@ -79,8 +81,8 @@ def row(each: dict[str, Any], samples: list[Any]) -> tuple[str, ...]:
     used = each["bytes"]
     full = f" of {size(each['limit_bytes'])}" if each["limit_bytes"] is not None else ""
     return (
-        each["name"] + _trouble(each),
-        each["process"],
+        printable(each["name"]) + _trouble(each),
+        printable(each["process"]),
         f"{speed:,.0f}",
         percent(share),
         percent(each["hits"] / asked if asked else None),
@@ -149,4 +151,4 @@ def detail(told: dict[str, Any] | None, samples: list[Any], width: int) -> str:
         + (f" x {each['times']:,}" if each["times"] > 1 else "")
         for each in told["recent"][:4]
     ]
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))  # keys are anybody's

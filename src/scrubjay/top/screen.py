@@ -12,6 +12,7 @@ from textual.widgets import DataTable, Footer, Static
 
 from scrubjay.top import figures
 from scrubjay.web.gathering import Gatherer
+from scrubjay.web.shapes import printable
 
 _EMPTY = "No program of yours exposes a cache: it does by cache.expose(). Waiting."
 _NOTICES = 3
@@ -97,7 +98,9 @@ class TopApp(App[None]):
             table.move_cursor(row=position)
         noun = "cache" if len(rows) == 1 else "caches"
         words = f"{len(rows)} {noun}, by {self._sorted_by}{', paused' if self._held else ''}"
-        notices = "".join(f"\n{notice}" for notice in self._gatherer.notices()[:_NOTICES])
+        notices = "".join(
+            f"\n{printable(notice)}" for notice in self._gatherer.notices()[:_NOTICES]
+        )
         self.query_one("#status", Static).update((words if rows else _EMPTY) + notices)
         lines = ""
         if chosen:

@@ -1,4 +1,4 @@
-"""Whether what another process wrote has the shape that it should, before anybody reads it."""
+"""What another process wrote: whether it has the shape that it should, and text fit to be shown."""
 
 from __future__ import annotations
 
@@ -32,6 +32,16 @@ def fits(value: Any, shape: Any) -> bool:
     if shape is float:
         return type(value) in {int, float}
     return type(value) is shape
+
+
+def printable(text: str) -> str:
+    """Return a text with a mark in place of what is not to be seen: control characters, say.
+
+    A terminal would do as they say. Halves of surrogate pairs cannot even be encoded.
+    """
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
 
 
 @lru_cache(maxsize=64)

@@ -10,14 +10,15 @@ import json
 import math
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypedDict
 
-from scrubjay.web.shapes import fits
+from scrubjay.web.shapes import fits, printable
 from scrubjay.web.told import Detail, Row
 
 MOST_BYTES = 8192  # of a snapshot
-_MOST_PLAIN = 256 * 1024  # bytes that it may become
+_MOST_PLAIN = 64 * 1024  # bytes that it may become
+_MOST_VALUES = 5000  # in it; one may be two bytes of text, and 64 in memory
 _FORMAT = 1
 _NODE = re.compile(r"n[0-9a-f]{16}")
 _DIGITS = 19  # of a count
@@ -45,7 +46,7 @@ def pack(snapshot: Snapshot) -> bytes:
             snapshot = shed(snapshot)
         text = json.dumps(snapshot, default=str, separators=(",", ":"), allow_nan=False)
         body = zlib.compress(text.encode(), 6)
-        if len(body) <= MOST_BYTES:
+        if len(body) <= MOST_BYTES and len(text) <= _MOST_PLAIN:
             return body
     raise ValueError(f"a snapshot of {len(body):,} bytes is too large")
 
@@ -92,6 +93,7 @@ def unpack(body: bytes) -> Snapshot | None:
         if not reader.eof:
             return None
         found = json.loads(text, parse_constant=_refuse, parse_float=_finite, parse_int=_whole)
+        found = _printable(found, iter(range(_MOST_VALUES)))
         known = isinstance(found, dict) and found.get("format") == _FORMAT
         if not known or not fits(found, Snapshot):
             return None
@@ -111,6 +113,27 @@ def unpack(body: bytes) -> Snapshot | None:
         found["detail"]["id"] = row["id"]
     snapshot: Snapshot = found
     return snapshot
+
+
+def _printable(value: Any, left: Iterator[int]) -> Any:
+    """Return a value out of JSON with nothing in its texts that a terminal or a URL would not take.
+
+    Args:
+        value: the value.
+        left: has an item for each value that there may be.
+
+    Raises:
+        ValueError: there are more.
+    """
+    if next(left, None) is None:
+        raise ValueError("there is more in it than can be shown")
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, dict):
+        return {printable(name): _printable(each, left) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_printable(each, left) for each in value]
+    return value
 
 
 def _refuse(name: str) -> float:

@@ -214,6 +214,8 @@ class NodeSession(Session):
 
     def _lost(self) -> None:
         super()._lost()
+        # What it knew is of no use, and the session of a member that has gone is never replaced.
+        self._views, self._used = {}, {}
         self._roster.lost(self.where)
         self._roster.suspect()
 

@@ -5,6 +5,7 @@ RENAME it costs 6 µs more, whatever its size. See `docs/decisions/0022-coherenc
 
 Each issues a version: the server's time in microseconds, or one more than the key's last
 version if the clock is not beyond it. All keys of one script are in one slot of a cluster.
+What has a version from `END` on was damaged: numbers of Lua do not count on there.
 """
 
 from __future__ import annotations
@@ -17,13 +18,18 @@ from scrubjay.tiers._redis.wire import Command
 VALUE: Final = 0x11  # format 1, and the kind of record
 TOMBSTONE: Final = 0x12
 LEASE: Final = 0x13
+END: Final = 1 << 53  # of versions; a server's clock comes there in the year 2255
 
 _VERSION = b"""
 local now = redis.call('TIME')
 local version = now[1] * 1000000 + now[2]
 if #old >= 8 then
   local last = struct.unpack('>I8', old)
-  if last >= version then version = last + 1 end
+  if last >= 9007199254740992 then
+    old = ''
+  elseif last >= version then
+    version = last + 1
+  end
 end
 """
 

@@ -6,6 +6,7 @@ key, the generation of the namespace, and the wall time of expiry. What is read 
 
 from __future__ import annotations
 
+import contextlib
 import math
 import struct
 import zlib
@@ -26,6 +27,7 @@ RECORD: Final = struct.Struct(">QB3xIQd")
 _HEADER_BYTES: Final = RECORD.size
 NEVER: Final = math.inf
 _MOST_KEYS = 64  # in one request
+_LARGEST = (1 << 63) - 1  # generation
 
 # `TRACK` and GET, with the length of the name and the name to come.
 _WATCHED_GET: Final = (
@@ -174,7 +176,8 @@ class VersionedReading:
             version, kind, checksum, of_generation, expires_at = RECORD.unpack_from(reply)
         except (struct.error, TypeError):
             version = kind = checksum = of_generation = expires_at = 0
-        if checksum != zlib.crc32(key) or not scripts.VALUE <= kind <= scripts.LEASE:
+        known = scripts.VALUE <= kind <= scripts.LEASE and version < scripts.END
+        if checksum != zlib.crc32(key) or not known:
             if type(reply) is not bytes and word(reply) != "WRONGTYPE":
                 raise error_of(reply)
             self._damaged("the server has something under a key that is no record of it")
@@ -207,12 +210,12 @@ def no_error(replies: Sequence[Any]) -> None:
 
 
 def number(reply: Any) -> int:
-    """Return a reply that is a number; raise what another stands for."""
+    """Return a reply that is a number of ours, 0 to 2**63 - 1; raise what another stands for."""
     if isinstance(reply, (int, bytes)):
-        try:
-            return int(reply)
-        except ValueError:
-            pass
+        with contextlib.suppress(ValueError):
+            found = int(reply)
+            if 0 <= found <= _LARGEST:
+                return found
     raise (
         error_of(reply) if isinstance(reply, Exception) else TierError("no number from the server")
     )
