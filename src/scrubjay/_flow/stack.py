@@ -168,12 +168,18 @@ class Stack:
             lower.levels,
             changed,
             self._validity(flight),
+            flight.unread,
         )
-        yield from self._turns.within(flight.key, work, flight)
+        try:
+            yield from self._turns.within(flight.key, work, flight)
+        except BaseException:  # memory has the value, whatever the tiers were told
+            lower.disown_former(name, changed, flight.unread)
+            raise
+        finally:
+            if anew:
+                self._remove_dependents(flight.key)
         if not flight.void:
             self._note(flight.key, name, value, meta, terms.tags, ready.counters)
-        if anew:
-            self._remove_dependents(flight.key)
 
     def _note(
         self,
