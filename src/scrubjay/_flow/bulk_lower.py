@@ -64,6 +64,7 @@ class Fill(NamedTuple):
         counters: of its labels, from before it was made.
         valid: tells whether nothing has overtaken it.
         changed: counters of what depends on it and is of the past now.
+        unread: tiers that may have a former value.
     """
 
     key: Any
@@ -74,6 +75,7 @@ class Fill(NamedTuple):
     counters: Counters
     valid: Callable[[], bool]
     changed: tuple[bytes, ...] = ()
+    unread: tuple[Level, ...] = ()
 
 
 class BulkLower(Lower):
@@ -123,6 +125,8 @@ class BulkLower(Lower):
         try:
             blobs = yield from level.get([name for _, name in sought])
         except TierError:
+            for flight, _ in sought:
+                self.miss_out(level, flight)
             return here  # it was told by the level
         broken: list[bytes] = []
         for (flight, name), blob in zip(sought, blobs, strict=True):
@@ -154,6 +158,9 @@ class BulkLower(Lower):
             for near in self.levels[: self.levels.index(level)]:
                 nearer[near] = yield from self._counters(near, names)
             known = yield from self._counters(level, names)
+        if known is None:
+            for flight in here:
+                self.miss_out(level, flight)
         confirmed: dict[Flight, Counters] = {}
         for flight, found in here.items():
             labels = stored[flight]
@@ -170,7 +177,7 @@ class BulkLower(Lower):
     def fill_many(
         self, fills: Sequence[Fill], levels: Sequence[Level]
     ) -> Generator[Effect, Any, int]:
-        """Keep values that were loaded or found, as long as they are valid. In turn.
+        """Keep values that were loaded or found, as long as they are valid; see `fill`. In turn.
 
         Args:
             fills: the values.
@@ -180,26 +187,30 @@ class BulkLower(Lower):
             How many were still to be kept in the end.
         """
         rest = list(fills)
+        refused: set[bytes] = set()
         for level in reversed(levels):
             rest = [fill for fill in rest if fill.valid()]
             records: list[TierRecord] = []
-            for fill in list(rest):
-                _, name, value, meta, tags, counters, _, _ = fill
+            gone: list[bytes] = []
+            for fill in rest:
+                _, name, value, meta, tags, counters, *_ = fill
+                record = None
                 try:
-                    record = self.record(level, name, value, meta, tags, counters)
+                    if name not in refused:
+                        record = self.record(level, name, value, meta, tags, counters)
                 except EncodeError as error:
                     self.refused(level, error)
-                    rest.remove(fill)
-                else:
-                    if record is not None:
-                        records.append(record)
+                    refused.add(name)
+                if record is not None:
+                    records.append(record)
+                elif fill.changed or level in fill.unread:
+                    gone.append(name)
             names = [fill.name for fill in rest]
             changed = [name for fill in rest for name in fill.changed]
             try:
                 if records:
                     yield from level.put(records)
-                if changed and level.demoted:
-                    gone = [fill.name for fill in rest if fill.changed]
+                if gone:
                     yield from level.ask("delete_many", gone)
                 if changed:
                     numbers = yield from level.bump(changed)
@@ -212,7 +223,7 @@ class BulkLower(Lower):
             except BaseException:
                 level.owe(names, changed)
                 raise
-        return len(rest)
+        return len([fill for fill in rest if fill.name not in refused])
 
     def written(self, items: Sequence[Item]) -> Generator[Effect, Any, list[Written]]:
         """Return values as bytes, under conditions that have the same labels.

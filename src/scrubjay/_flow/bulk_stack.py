@@ -169,14 +169,24 @@ class BulkStack(Stack):
                         ready.counters,
                         self._validity(part),
                         (lower.names.of_key(part.key),) if part.anew else (),
+                        part.unread,
                     )
                 )
         work = partial(lower.fill_many, levels=lower.levels)
         with lower.changing([name for fill in fills for name in fill.changed]):
-            yield from self._turns.within_many(fills, work, whole)
+            try:
+                yield from self._turns.within_many(fills, work, whole)
+            except BaseException:  # memory has the values, whatever the tiers were told
+                for fill in fills:
+                    lower.disown_former(fill.name, fill.changed, fill.unread)
+                raise
+            finally:
+                for fill in fills:
+                    if fill.changed:
+                        self._remove_dependents(fill.key)
         for fill in fills:
             if self.demotion is not None and fill.valid():
-                key, name, value, meta, tags, counters, _, _ = fill
+                key, name, value, meta, tags, counters, *_ = fill
                 self._note(key, name, value, meta, tags, counters)
         return failed
 

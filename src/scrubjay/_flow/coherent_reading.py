@@ -321,9 +321,7 @@ class CoherentReading(Stack):
             return (yield from self._taken(own, name, found, record))
         return MISSING if found is None or self.lower.age(found.meta) >= 0.0 else found.value
 
-    def loaded(
-        self, flight: Flight, level: CacheConsistencyLevel, session: Session | None
-    ) -> None:
+    def loaded(self, flight: Flight, level: CacheConsistencyLevel, session: Session | None) -> None:
         """Note that a session is shown what a flight has brought.
 
         Args:

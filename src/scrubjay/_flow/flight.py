@@ -109,6 +109,7 @@ class Flight:
     loop: Any = None  # the event loop that runs it, if one does
     task: Any = None  # what runs it apart from who began it
     stale: Any = None  # an old value that a lower tier had
+    unread: tuple[Any, ...] = ()  # lower tiers that failed to tell what they have
     demand: Any = None  # how fresh it must be, if memory and local tiers cannot tell
     unfit: int | None = None  # the version of a value there that is of no use
     record: Any = None  # what the shared tier has of the value, if that is known

@@ -104,6 +104,7 @@ class Lower(Records):
         try:
             (blob,) = yield from level.get((name,))
         except TierError:
+            self.miss_out(level, flight)
             return None  # it was told by the level
         found = None if blob is None else self.decoded(level, key, name, blob)
         if isinstance(found, Undecodable):
@@ -130,6 +131,8 @@ class Lower(Records):
             for level in self.levels[: self.levels.index(found.level)]:
                 counters[level] = yield from self._counters(level, names)
             known = yield from self._counters(found.level, names)
+            if known is None:
+                self.miss_out(found.level, flight)
             if known is None or known != stored:
                 self.count_miss(found.level, key, flight)
                 return None
@@ -138,6 +141,12 @@ class Lower(Records):
         else:
             self.count_miss(found.level, key, flight)
         return counters
+
+    @staticmethod
+    def miss_out(level: Level, flight: Flight | None) -> None:
+        """Note that a tier may have what was looked for, and failed to tell."""
+        if flight is not None:
+            flight.unread = (*flight.unread, level)
 
     def join(self, counters: Counters, before: Counters, found: Found) -> None:
         """Add to the counters of nearer tiers those of a key itself, where entries are demoted."""
@@ -208,8 +217,12 @@ class Lower(Records):
         levels: Sequence[Level],
         changed: Sequence[bytes],
         valid: Callable[[], bool],
+        unread: Sequence[Level] = (),
     ) -> Generator[Effect, Any, None]:
         """Keep a value that was loaded or found, as long as it is valid. In turn.
+
+        Where it cannot stand, a former value must not either: it would come back as soon as
+        memory gives this one up.
 
         Args:
             name: its key as bytes.
@@ -220,22 +233,27 @@ class Lower(Records):
             levels: where to.
             changed: counters of what depends on it and is of the past now.
             valid: tells whether nothing has overtaken it.
+            unread: which of the levels may have a former value.
         """
+        refused = False
         for level in reversed(levels):
             if not valid():
                 return
+            record = None
             try:
-                record = self.record(level, name, value, meta, tags, counters)
+                if not refused:
+                    try:
+                        record = self.record(level, name, value, meta, tags, counters)
+                    except EncodeError as error:
+                        self.refused(level, error)
+                        refused = True
                 if record is not None:
                     yield from level.put([record])
-                elif changed and level.demoted:
+                elif changed or level in unread:
                     yield from level.ask("delete_many", (name,))
                 if changed:
                     numbers = yield from level.bump(changed)
                     self.moved_on(counters, level, changed, numbers)
-            except EncodeError as error:
-                self.refused(level, error)
-                return
             except TierError:
                 level.owe((name,), changed)  # it may be there, and nobody would know
             except BaseException:
@@ -311,6 +329,14 @@ class Lower(Records):
         """Have every tier forget a key, as soon as it is asked anything again."""
         for level in self.levels:
             level.owe((self._encode(key),), (self.names.of_key(key),))
+
+    def disown_former(self, name: bytes, changed: Sequence[bytes], unread: Sequence[Level]) -> None:
+        """Have the tiers forget what a loaded value takes the place of, which they did not keep.
+
+        The arguments are those of `fill`.
+        """
+        for level in self.levels if changed else unread:
+            level.owe((name,), changed)
 
     def forget(
         self, names: Sequence[bytes], changed: Sequence[bytes]

@@ -192,9 +192,7 @@ class Records:
             )
         )
 
-    def in_memory(
-        self, terms: Terms, longest: float = math.inf, meta: Meta | None = None
-    ) -> Terms:
+    def in_memory(self, terms: Terms, longest: float = math.inf, meta: Meta | None = None) -> Terms:
         """Return conditions with the time to live that memory has, if that is shorter.
 
         Args:

@@ -125,9 +125,7 @@ class Stack:
         """Return what may be shown of a key at a level that a shared tier keeps."""
         raise NotImplementedError
 
-    def loaded(
-        self, flight: Flight, level: CacheConsistencyLevel, session: Session | None
-    ) -> None:
+    def loaded(self, flight: Flight, level: CacheConsistencyLevel, session: Session | None) -> None:
         """Note that a session is shown what a flight has brought, if a shared tier keeps levels."""
 
     def given_up(self, key: Any) -> None:
@@ -179,12 +177,18 @@ class Stack:
             lower.levels,
             changed,
             self._validity(flight),
+            flight.unread,
         )
-        yield from self._turns.within(flight.key, work, flight)
+        try:
+            yield from self._turns.within(flight.key, work, flight)
+        except BaseException:  # memory has the value, whatever the tiers were told
+            lower.disown_former(name, changed, flight.unread)
+            raise
+        finally:
+            if changed:
+                self._remove_dependents(flight.key)
         if not flight.void:
             self._note(flight.key, name, value, meta, terms.tags, ready.counters)
-        if changed:
-            self._remove_dependents(flight.key)
 
     def _note(
         self,
