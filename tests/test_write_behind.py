@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import time
 
 import pytest
 
-from scrubjay import Cache, Disk, EventKind, Layer, ManualClock, Memory
+from scrubjay import AdaptiveCache, Cache, Disk, EventKind, Layer, ManualClock, Memory
 from scrubjay._core.constants import MISSING
 from scrubjay._flow.behind import BehindLevel
 from scrubjay.errors import ConfigurationError, InvalidArgumentError, TierUnavailableError
@@ -437,7 +438,7 @@ def test_who_hears_of_a_write_may_not_wait_for_it():
 
 CHILD = """
 import sys, time
-from scrubjay import Cache, Disk, Memory
+from scrubjay import AdaptiveCache, Cache, Disk, Memory
 cache = Cache(
     tiers=[
         Memory(max_entries=5),
@@ -599,3 +600,30 @@ class Run:
 def test_nothing_is_older_than_the_last_change(share, way):
     served = sum(Run(seed, share, way).go() for seed in range(scaled(200, 30)))
     assert served > 0
+
+
+def test_who_flushes_does_not_hang_on_a_loop_that_is_closed():
+    """What it was writing is given up, and nobody finds it any more."""
+    tier = Counting(name="t")
+    cache = over(tier, AdaptiveCache, entries=1)
+    loop = asyncio.new_event_loop()
+
+    async def leave():
+        task = loop.create_task(cache.flush())
+        await loop.run_in_executor(None, wait, tier.held)
+        return task
+
+    cache.sync.put("a", 1)
+    tier.free.clear()
+    task = loop.run_until_complete(leave())
+    ((_, flight),) = cache.sync._stack.levels[0]._writing.values()
+    flushing = Patient(cache.sync.flush)
+    spin(lambda: flight.done or flight._callbacks)  # somebody waits for it
+    loop.close()
+    assert flushing.result() is True
+    tier.free.set()
+    spin(lambda: tier.written)
+    task.get_coro().close()
+    assert figures(cache.sync)["lost"] == 1
+    cache.sync.put("b", 1)
+    assert cache.sync.get("a") is None

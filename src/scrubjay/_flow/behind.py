@@ -191,6 +191,7 @@ class BehindLevel(Level):
             if writing is not None:
                 writing[1].refuse_circle()
                 yield Wait(writing[1], False)
+                self._bury(writing[1])
 
     # Done undisturbed
 
@@ -212,6 +213,9 @@ class BehindLevel(Level):
     def _drop_all(self, _: None) -> dict[bytes, Waiting]:
         before, self._queue = self._queue, {}
         return before
+
+    def _carried(self, flight: Flight) -> list[TierRecord]:
+        return [record for record, carrier in self._writing.values() if carrier is flight]
 
     def _under_way(self, _: None) -> list[bytes]:
         return [*self._queue, *self._writing]
@@ -239,11 +243,17 @@ class BehindLevel(Level):
 
     def _end(self, records: Sequence[TierRecord]) -> list[bytes]:
         """End to write records; return the names of those that must go."""
-        disowned = [record.key for record in records if record.key in self._disowned]
-        self._disowned.difference_update(disowned)
+        gone = []
         for record in records:
-            self._writing.pop(record.key, None)
-        return disowned
+            writing = self._writing.get(record.key)
+            if writing is None or writing[0] is not record:  # given up: who knows what is there
+                gone.append(record.key)
+                continue
+            del self._writing[record.key]
+            if record.key in self._disowned:
+                self._disowned.discard(record.key)
+                gone.append(record.key)
+        return gone
 
     # Writing
 
@@ -296,6 +306,15 @@ class BehindLevel(Level):
         undisturbed(self._end, records)
         flight.complete(error=CancelledError())
 
+    def _bury(self, flight: Flight) -> None:
+        """Give up what a loop was writing that does not run any more, once somebody has seen that.
+
+        Who comes to an end by himself ends to write before his flight is done.
+        """
+        records: list[TierRecord] = undisturbed(self._carried, flight) if flight.done else []
+        if records:
+            self._give_up(flight, records)
+
     def _lose(self, records: Sequence[TierRecord], changed: Mapping[bytes, object]) -> None:
         """Have the tier forget what it was not given: its keys must not have what was before."""
         super().owe([record.key for record in records], list(changed))
@@ -327,6 +346,7 @@ class BehindLevel(Level):
                 if not one.done and (left is None or left > 0.0):
                     one.refuse_circle()
                     yield Wait(one, False, left)
+                self._bury(one)
                 if not one.done:
                     if last:
                         left_over = undisturbed(self._drop_all, None)

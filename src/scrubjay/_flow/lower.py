@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from scrubjay._core.constants import MISSING
 from scrubjay._core.section import undisturbed
 from scrubjay._core.terms import Terms
 from scrubjay._flow.effects import Effect
@@ -157,13 +158,13 @@ class Lower(Records):
             counters[level] = None if own is None or known is None else {**known, **own}
 
     def counters(
-        self, terms: Terms, key: Any = None, own: bool = False
+        self, terms: Terms, key: Any = MISSING, own: bool = False
     ) -> Generator[Effect, Any, Counters]:
         """Return the counters for an entry whose value is about to be made.
 
         Args:
             terms: its conditions.
-            key: its key.
+            key: its key; MISSING for that of several.
             own: whether the counter of the key is of interest, where entries are demoted.
         """
         counters: Counters = {}
@@ -178,8 +179,10 @@ class Lower(Records):
             if names or further:
                 asked = list(dict.fromkeys((*names, *further)))
                 counters[level] = yield from self._counters(level, asked)
-        if self._changing and not self._changing.keys().isdisjoint(names):  # after they were read
-            return dict.fromkeys(counters)
+        if self._changing and names:  # looked at after they were read
+            itself = () if key is MISSING else (self.names.of_key(key),)
+            if not self._changing.keys().isdisjoint(set(names).difference(itself)):
+                return dict.fromkeys(counters)
         return counters
 
     def unchanged(self, level: Level, origins: Sequence[Any]) -> Generator[Effect, Any, list[Any]]:
@@ -280,7 +283,7 @@ class Lower(Records):
             EncodeError: the value cannot be written as bytes; nothing has changed.
         """
         name = self._encode(key)
-        counters = yield from self.counters(terms)
+        counters = yield from self.counters(terms, key)
         meta = self.meta_of(terms)
         records = [
             self.record(level, name, value, meta, terms.tags, counters) for level in self.levels
