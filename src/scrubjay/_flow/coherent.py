@@ -8,6 +8,7 @@ is kept for no longer than silence is borne.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -105,7 +106,7 @@ class Coherent(CoherentReading):
                 yield from self.shared.ask("advance", changed)
         except TierError:
             self._owe((name,), changed)
-            self._keep_unwatched(flight, value, terms)
+            self._keep_unwatched(flight, value, terms, self.lower.left(meta))
             return
         except BaseException:
             if anew:
@@ -140,7 +141,8 @@ class Coherent(CoherentReading):
         watches = self._watches(filled.watch, labels)
         if watches is None:
             return
-        if flight.owner.keep(flight, value, self.lower.in_memory(terms)):
+        # Not for longer than it lives there: to store it may have taken long.
+        if flight.owner.keep(flight, value, self.lower.in_memory(terms, self.lower.left(meta))):
             copy = Copy(filled.version, filled.watch, labels)
             self._hold(flight.key, name, copy, watches)
             self._note(flight.key, name, value, meta, frozenset(), {})
@@ -150,11 +152,14 @@ class Coherent(CoherentReading):
             )
             yield from self._turns.within(flight.key, work, flight)
 
-    def _keep_unwatched(self, flight: Flight, value: Any, terms: Terms) -> None:
+    def _keep_unwatched(
+        self, flight: Flight, value: Any, terms: Terms, longest: float = math.inf
+    ) -> None:
         """Keep a loaded value of which nobody would be told that it has changed."""
         left = self._silence
         if flight.began is not None:  # it may be as old as its loading
             left -= self._clock.monotonic() - flight.began
+        left = min(left, longest)
         if left > 0.0:
             flight.owner.keep(flight, value, self.lower.in_memory(terms, left))
 
@@ -198,7 +203,7 @@ class Coherent(CoherentReading):
                 yield from self.lower.overwrite(name, value, meta)
             elif self.lower.levels:
                 yield from self.lower.forget((name,), ())
-            stored = self._put_in_memory(key, name, terms, keep, written, labels, began)
+            stored = self._put_in_memory(key, name, terms, keep, written, labels, began, meta)
             if written is not None and written.value is not None:
                 self._note(key, name, value, meta, frozenset(), {})
             self._remove_dependents(key)
@@ -227,9 +232,11 @@ class Coherent(CoherentReading):
         written: Versioned | None,
         labels: Mapping[bytes, int],
         began: float,
+        meta: Meta,
     ) -> bool:
+        longest = self.lower.left(meta)  # it lives no longer, however long it took to write it
         if written is None or written.value is None:
-            left = self._silence - (self._clock.monotonic() - began)
+            left = min(longest, self._silence - (self._clock.monotonic() - began))
             if left > 0.0:
                 return keep(self.lower.in_memory(terms, left))
             self._store.remove(key)
@@ -238,7 +245,7 @@ class Coherent(CoherentReading):
         if watches is None:  # something else has been written since
             self._store.remove(key)
             return True
-        stored = keep(self.lower.in_memory(terms))
+        stored = keep(self.lower.in_memory(terms, longest))
         copy = Copy(written.version, written.watch, labels)
         self._hold(key, name, copy, watches)
         return stored

@@ -210,7 +210,13 @@ class Records:
             terms.tags,
             terms.dependencies,
             terms.fence,
+            terms.ahead,
+            terms.uses,
         )
+
+    def left(self, meta: Meta) -> float:
+        """Return for how many seconds a value may still be shown; infinity for ever."""
+        return math.inf if meta.expires is None else max(0.0, meta.expires - self._wall.time())
 
     def meta_of(self, terms: Terms) -> Meta:
         """Return the conditions of a value that is made now."""
