@@ -8,6 +8,7 @@ import pytest
 
 from scrubjay import AdaptiveCache, Cache
 from scrubjay.clock import ManualClock
+from scrubjay.errors import TierUnavailableError
 from scrubjay.layers import Layer
 from scrubjay.testing import SharedMemory, SharedMemoryTier
 
@@ -110,3 +111,40 @@ def test_all_sessions_that_wait_for_a_load_have_seen_what_it_brings():
     for name in names:
         options = {"context": {"session_id": name}, "consistency_level": "monotonic"}
         assert there.get("a", **options) == "new"
+
+
+class Slow(SharedMemoryTier):
+    """Takes a while for what it stores, and may fail then."""
+
+    failing = False
+
+    def write(self, record):
+        return self._late(super().write(record))
+
+    def fill(self, record, token):
+        return self._late(super().fill(record, token))
+
+    def _late(self, stored):
+        self._memory.clock.advance(0.5)
+        if self.failing:
+            raise TierUnavailableError("it does not answer")
+        return stored
+
+
+@pytest.mark.parametrize("failing", [False, True])
+@pytest.mark.parametrize("loaded", [False, True])
+def test_a_value_lives_no_longer_because_it_took_long_to_store(loaded, failing):
+    clock = ManualClock(epoch=1e9)
+    tier = Slow(SharedMemory(clock))
+    tier.failing = failing
+    cache = Cache(tiers=[tier], clock=clock)
+    if loaded:
+        cache.get_or_load("a", lambda _: 1, ttl_seconds=1.0)
+    else:
+        cache.put("a", 1, ttl_seconds=1.0)
+    tier.failing = False
+    clock.advance(0.4)
+    assert cache.get("a") == 1
+    clock.advance(0.2)
+    assert cache.get("a") is None
+    assert cache.get("a", consistency_level="strong") is None
