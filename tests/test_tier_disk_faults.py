@@ -9,6 +9,7 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -374,14 +375,15 @@ def test_a_device_that_becomes_read_only(small_device, events):
     assert events["quarantine"] == 0
 
 
-def test_a_directory_that_may_not_be_written_to(path):
-    path.mkdir(0o500)
-    for parent in list(path.parents)[:-1]:
-        if os.getuid() == 0 and str(parent) != "/tmp":
-            parent.chmod(0o711)
-    if os.getuid() == 0:
-        os.chown(path, 65_534, -1)
-    said = in_a_child("unprivileged", path)
+def test_a_directory_that_may_not_be_written_to():
+    # Not pytest's own directory: each of its processes closes that to others as it begins.
+    with tempfile.TemporaryDirectory(prefix="sj") as at:
+        path = Path(at, "cache")
+        path.mkdir(0o500)
+        if os.getuid() == 0:
+            Path(at).chmod(0o711)
+            os.chown(path, 65_534, -1)
+        said = in_a_child("unprivileged", path)
     assert said == {"answers": ["TierUnavailableError"] * 6, "then": True}
 
 
