@@ -360,7 +360,7 @@ def test_a_device_that_is_full_while_nobody_waits(door, tmp_path, writes):
         store.close()
         troubles.clear()  # errors, whose tracebacks hold the files
         gc.collect()
-        subprocess.run(["umount", str(device)], check=True)
+        subprocess.run(["umount", "-l", str(device)], check=True)
 
 
 def fill(path):

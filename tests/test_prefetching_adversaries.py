@@ -22,6 +22,8 @@ from scrubjay.lab.prefetch import PrefetchReplay
 from scrubjay.prefetch.planner import Planner
 from tests.virtual_time import run_virtually
 
+pytestmark = pytest.mark.any_build
+
 ROOM = 100
 START = 5000  # accesses in which it may learn
 SPAN = 20_000  # over which the hit ratio is compared
