@@ -16,6 +16,7 @@ from scrubjay.tiers._redis import coherence, scripts, versioned_reading, wire
 from scrubjay.tiers._redis.cluster_coherence import ClusterCoherence
 from scrubjay.tiers._redis.coherence import Coherence
 from scrubjay.tiers._redis.exchange import Exchange, Request
+from scrubjay.tiers._redis.generation import Generation
 from scrubjay.tiers._redis.operations import CONNECT
 from scrubjay.tiers._redis.session import Session
 from scrubjay.verify.node import Node
@@ -102,7 +103,11 @@ def _early() -> None:
     def lenient(replies: Any) -> None:
         strict([reply for reply in replies if "CLIENT CACHING" not in str(reply)])
 
+    def untracked(self: Generation) -> list[wire.Command]:
+        return [(b"PING",), (b"GET", self._key)]
+
     _replace(Session, "begin", hasty)
+    _replace(Generation, "question", untracked)
     for module in (coherence, versioned_reading):
         _replace(module, "no_error", lenient)
 
