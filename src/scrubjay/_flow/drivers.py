@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Generator
 from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
@@ -13,7 +12,7 @@ from math import inf
 from time import monotonic, perf_counter
 from typing import Any
 
-from scrubjay._flow.effects import Ask, Call, Effect, Flow, Start, Wait
+from scrubjay._flow.effects import Ask, Call, Flow, Start, Wait
 from scrubjay._flow.flight import Flight, Loader, blocked, enter, leave, under_way
 from scrubjay._flow.workers import Workers
 from scrubjay.errors import InvalidArgumentTypeError
@@ -213,47 +212,14 @@ async def arun(flow: Flow) -> Any:
         del flow, flight
 
 
-def ask(asking: Generator[Effect, Any, Any]) -> Any:
+def ask(asking: Flow) -> Any:
     """Do what only asks tiers, in this thread; return what it returns."""
-    effect: Any = None
-    answer: Any = None
-    failure: BaseException | None = None
-    try:
-        while True:
-            try:
-                effect = asking.send(answer) if failure is None else asking.throw(failure)
-            except StopIteration as end:
-                return end.value
-            answer = failure = None
-            start = perf_counter()
-            try:
-                answer = getattr(effect.tier, effect.method)(*effect.arguments, **effect.named)
-            except BaseException as error:
-                failure = error
-            if effect.took is not None:
-                effect.took(perf_counter() - start, failure)
-    finally:
-        del effect, answer, failure
+    return _execute(asking, None)
 
 
-async def aask(asking: Generator[Effect, Any, Any]) -> Any:
+async def aask(asking: Flow) -> Any:
     """Do what only asks tiers, on this event loop; return what it returns."""
-    effect: Any = None
-    answer: Any = None
-    failure: BaseException | None = None
-    try:
-        while True:
-            try:
-                effect = asking.send(answer) if failure is None else asking.throw(failure)
-            except StopIteration as end:
-                return end.value
-            answer = failure = None
-            try:
-                answer = await (_ask(effect) if effect.took is None else _time(effect))
-            except BaseException as error:
-                failure = error
-    finally:
-        del effect, answer, failure
+    return await _drive(asking)
 
 
 async def _drive(flow: Flow, flight: Flight | None = None) -> Any:
