@@ -26,6 +26,10 @@ class Unreachable(SharedMemoryTier):
         self._answer()
         return super().lease(*given, **named)
 
+    def write(self, *given, **named):
+        self._answer()
+        return super().write(*given, **named)
+
     def _answer(self):
         if self.cut:
             raise TierUnavailableError("not now")
@@ -103,6 +107,46 @@ def test_what_nobody_watches_is_gone_when_silence_is_borne_no_longer(touched):
     there.put("a", "new")
     clock.advance(6)
     assert here.get_or_load("a", lambda key: "loaded") != "old"
+
+
+@pytest.mark.parametrize("door", ["load", "put"])
+def test_to_be_stored_late_does_not_let_what_nobody_watches_live_longer(door):
+    clock = ManualClock()
+    server = SharedMemory(clock)
+    tier = Unreachable(server)
+
+    def measured_late(value):
+        clock.advance(3)
+        return 1
+
+    here = Cache(clock=clock, max_size_mb=1, sizer=measured_late, tiers=[Layer(tier)])
+    there = Cache(clock=clock, max_entries=9, tiers=[Layer(SharedMemoryTier(server))])
+    tier.cut = True
+    if door == "put":
+        here.put("a", "old")
+    else:
+        here.get_or_load("a", lambda key: "old")
+    clock.advance(1)
+    assert here.get("a") == "old"
+    there.put("a", "new")
+    clock.advance(2)
+    tier.cut = False
+    assert here.get("a") != "old"
+
+
+def test_to_be_stored_late_does_not_let_a_value_outlive_its_record():
+    clock, tier = ManualClock(), MemoryTier()
+
+    def measured_late(value):
+        clock.advance(3)
+        return 1
+
+    here = Cache(clock=clock, max_size_mb=1, sizer=measured_late, tiers=[Layer(tier)])
+    here.put("a", "value", ttl_seconds=5)
+    while Cache(clock=clock, tiers=[Layer(tier)]).get("a") is not None:
+        assert here.get("a") == "value"
+        clock.advance(0.5)
+    assert here.get("a") is None
 
 
 def test_a_load_at_a_level_is_waited_for_no_longer_than_is_allowed():

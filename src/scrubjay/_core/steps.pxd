@@ -39,7 +39,7 @@ cdef class Steps(Ledger):
     @cython.locals(columns=Columns, fresh=bint, held=bint, live=bint, paused=bint)
     cdef int commit(self, int slot, object key, unsigned int h, object value, long long size, Terms terms, Node node, object needs, long long nodes, double now, object garbage, object flight, long long claims, long long stamp) except -5
     @cython.locals(columns=Columns, hard=double, deadline=double)
-    cdef void set_deadline(self, int slot, double ttl, double idle, double now) noexcept
+    cdef void set_deadline(self, int slot, double ttl, double idle, double until, double now) noexcept
     @cython.locals(paused=bint)
     cdef int remove_with_dependents(self, int slot, object node, long long nodes, int cause, object garbage, object flight, long long claims, long long stamp) except -1
     @cython.locals(node=Node, slot=int)

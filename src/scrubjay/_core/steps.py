@@ -169,7 +169,7 @@ class Steps(Ledger):
             if idle < 0.0 and columns.has_idle and columns.idle[slot] > 0.0:
                 idle = columns.idle[slot]
             if ttl >= 0.0:
-                self.set_deadline(slot, ttl, idle, now)
+                self.set_deadline(slot, ttl, idle, NEVER, now)
             elif idle >= 0.0:
                 ttl = columns.span[slot]
                 hard = columns.hard[slot] if columns.hard[slot] != NEVER else columns.deadline[slot]
@@ -188,10 +188,10 @@ class Steps(Ledger):
         self.policy.replaced(slot)
         return STORED
 
-    def set_deadline(self, slot: int, ttl: float, idle: float, now: float) -> None:
-        """Let an entry expire after `ttl` seconds or `idle` seconds unread, or never."""
+    def set_deadline(self, slot: int, ttl: float, idle: float, until: float, now: float) -> None:
+        """Let an entry expire after `ttl` seconds, `idle` seconds unread, or at `until`."""
         columns = self.columns
-        hard = now + ttl if ttl >= 0.0 else NEVER
+        hard = min(now + ttl, until) if ttl >= 0.0 else NEVER
         deadline = hard
         if columns.has_idle:
             columns.hard[slot] = hard
@@ -283,7 +283,7 @@ class Steps(Ledger):
         if columns.has_version:
             columns.version[slot] = self.writes
         if columns.has_deadline:
-            self.set_deadline(slot, terms.ttl, terms.idle, now)
+            self.set_deadline(slot, terms.ttl, terms.idle, terms.until, now)
         if self.labels is not None or self.graph is not None:
             paused = self.pause()
             if self.labels is not None:

@@ -3,6 +3,7 @@ cdef class Terms:
     cdef readonly double idle
     cdef readonly double priority
     cdef readonly double cost
+    cdef readonly double until
     cdef readonly bint plain
     cdef readonly frozenset tags
     cdef readonly tuple dependencies

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from scrubjay._core.constants import NEVER
+
 
 class Terms:
     """Checked conditions; the store trusts them.
@@ -20,6 +22,8 @@ class Terms:
         uses: how often an entry was read that is restored from before: it is stored only
             where there is room and nothing of the key is, and goes before its equals.
             Negative for one that is new.
+        until: the monotonic time at which it expires, if its time to live ends later. That
+            begins when the value is stored, which may have to wait.
     """
 
     def __init__(
@@ -33,6 +37,7 @@ class Terms:
         fence: Any = None,
         ahead: bool = False,
         uses: int = -1,
+        until: float = NEVER,
     ) -> None:
         self.ttl = ttl
         self.idle = idle
@@ -43,6 +48,7 @@ class Terms:
         self.fence = fence
         self.ahead = ahead
         self.uses = uses
+        self.until = until
         self.plain = (
             ttl < 0.0
             and idle < 0.0

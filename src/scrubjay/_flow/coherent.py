@@ -154,11 +154,11 @@ class Coherent(CoherentReading):
         self, flight: Flight, value: Any, terms: Terms, meta: Meta | None = None
     ) -> None:
         """Keep a loaded value of which nobody would be told that it has changed."""
-        left = self._silence
-        if flight.began is not None:  # it may be as old as its loading
-            left -= self._clock.monotonic() - flight.began
-        if left > 0.0:
-            flight.owner.keep(flight, value, self.lower.in_memory(terms, left, meta))
+        now = self._clock.monotonic()
+        # It may be as old as its loading.
+        until = self._silence + (now if flight.began is None else flight.began)
+        if until > now:
+            flight.owner.keep(flight, value, self.lower.in_memory(terms, until, meta))
 
     # Changing
 
@@ -232,9 +232,9 @@ class Coherent(CoherentReading):
         began: float,
     ) -> bool:
         if written is None or written.value is None:
-            left = self._silence - (self._clock.monotonic() - began)
-            if left > 0.0:
-                return keep(self.lower.in_memory(terms, left, meta))
+            until = began + self._silence
+            if until > self._clock.monotonic():
+                return keep(self.lower.in_memory(terms, until, meta))
             self._store.remove(key)
             return False
         watches = self._watches(written.watch, labels)

@@ -179,40 +179,46 @@ class Records:
 
     def terms_of(self, meta: Meta, dependencies: tuple[Any, ...], fence: Any) -> Terms:
         """Return the conditions for keeping in memory what was found below."""
-        left = -1.0 if meta.expires is None else max(0.0, meta.expires - self._wall.time())
         return self.in_memory(
             Terms(
-                left,
+                -1.0,
                 -1.0 if meta.idle_seconds is None else meta.idle_seconds,
                 meta.priority,
                 meta.cost,
                 frozenset(meta.tags),
                 dependencies,
                 fence,
-            )
+            ),
+            meta=meta,
         )
 
-    def in_memory(self, terms: Terms, longest: float = math.inf, meta: Meta | None = None) -> Terms:
-        """Return conditions with the time to live that memory has, if that is shorter.
+    def in_memory(self, terms: Terms, until: float = math.inf, meta: Meta | None = None) -> Terms:
+        """Return conditions with the time that memory has, if that is shorter.
+
+        It ends at a moment. What was counted from the moment of storing would last longer if
+        the process had to wait before it.
 
         Args:
             terms: the conditions.
-            longest: another bound, in seconds.
+            until: another end, by the monotonic clock in seconds.
             meta: the conditions of the record, if there was one first: its time runs already.
         """
-        most = min(self._memory_ttl, longest)
+        now = self._wall.monotonic()  # first: waiting between the two clocks must not add to it
+        until = min(until, now + self._memory_ttl)
         if meta is not None and meta.expires is not None:
-            most = min(most, max(0.0, meta.expires - self._wall.time()))
-        if most == math.inf or 0.0 <= terms.ttl <= most:
+            until = min(until, now + meta.expires - self._wall.time())
+        left = max(0.0, until - now)
+        if left == math.inf or 0.0 <= terms.ttl < left:
             return terms
         return Terms(
-            most,
+            left,
             terms.idle,
             terms.priority,
             terms.cost,
             terms.tags,
             terms.dependencies,
             terms.fence,
+            until=until,
         )
 
     def meta_of(self, terms: Terms) -> Meta:
