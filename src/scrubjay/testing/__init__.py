@@ -15,9 +15,9 @@ from scrubjay.testing.cluster import RedisCluster
 from scrubjay.testing.coherence import CoherenceSuite
 from scrubjay.testing.faults import FaultProxy
 from scrubjay.testing.history import Operation, unexplained
-from scrubjay.testing.hub import SharedMemory, SharedMemoryTier
 from scrubjay.testing.redis import RedisServer
 from scrubjay.testing.shared import SharedTierSuite
+from scrubjay.testing.shared_memory import SharedMemory, SharedMemoryTier
 from scrubjay.testing.tiers import TierSuite
 
 __all__ = [

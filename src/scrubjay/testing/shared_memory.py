@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from scrubjay.clock import Clock, SystemClock
 from scrubjay.errors import InvalidArgumentError, TierClosedError, TierUnavailableError
+from scrubjay.testing.immediate import Immediate
 from scrubjay.tiers import MemoryTier, TierRecord
 from scrubjay.tiers.checks import checked_keys, checked_records
 from scrubjay.tiers.watching import Listeners, ended, wait_for_end
@@ -103,7 +104,7 @@ class SharedMemory:
         return max(int(self.clock.time() * 1e6), last + 1)
 
 
-class SharedMemoryTier:
+class SharedMemoryTier(Immediate):
     """A connection to a `SharedMemory`.
 
     Args:
@@ -395,79 +396,3 @@ class SharedMemoryTier:
         """See `SharedTier`."""
         self.deliver()
         return await ended(watch, seconds)
-
-    async def afetch(self, keys: Sequence[bytes], names: Sequence[bytes] = ()) -> Fetched:
-        """See `fetch`."""
-        return self.fetch(keys, names)
-
-    async def aread_many(self, keys: Sequence[bytes]) -> list[Versioned | None]:
-        """See `read_many`."""
-        return self.read_many(keys)
-
-    async def awrite(self, record: TierRecord) -> Versioned:
-        """See `write`."""
-        return self.write(record)
-
-    async def adelete(self, keys: Sequence[bytes]) -> list[Versioned]:
-        """See `delete`."""
-        return self.delete(keys)
-
-    async def aadvance(self, names: Sequence[bytes]) -> list[Count]:
-        """See `advance`."""
-        return self.advance(names)
-
-    async def alease(
-        self,
-        key: bytes,
-        owner: bytes,
-        seconds: float,
-        *,
-        void: int | None = None,
-        names: Sequence[bytes] = (),
-    ) -> Lease:
-        """See `lease`."""
-        return self.lease(key, owner, seconds, void=void, names=names)
-
-    async def afill(self, record: TierRecord, token: Token) -> Versioned | None:
-        """See `fill`."""
-        return self.fill(record, token)
-
-    async def arelease(self, key: bytes, token: Token) -> bool:
-        """See `release`."""
-        return self.release(key, token)
-
-    async def abarrier(self, feeds: Sequence[Feed] = ()) -> Feed:
-        """See `barrier`."""
-        return self.barrier(feeds)
-
-    async def afeed(self) -> Feed:
-        """See `feed`."""
-        return self.feed()
-
-    async def aget_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """See `get_many`."""
-        return self.get_many(keys)
-
-    async def aput_many(self, records: Iterable[TierRecord]) -> list[bool]:
-        """See `put_many`."""
-        return self.put_many(records)
-
-    async def adelete_many(self, keys: Sequence[bytes]) -> int:
-        """See `delete_many`."""
-        return self.delete_many(keys)
-
-    async def acounters(self, names: Sequence[bytes]) -> list[int]:
-        """See `counters`."""
-        return self.counters(names)
-
-    async def abump(self, names: Sequence[bytes]) -> list[int]:
-        """See `bump`."""
-        return self.bump(names)
-
-    async def aclear(self) -> None:
-        """See `clear`."""
-        self.clear()
-
-    async def aclose(self) -> None:
-        """See `close`."""
-        self.close()
