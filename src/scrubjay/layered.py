@@ -313,7 +313,7 @@ class Layered(StoreMapping[K, V]):
             for other in list(self._gathered):
                 if other[0].is_closed() or not other[1].live:
                     self._gathered.pop(other, None)
-            made = Gathered(self._shared.shared, wanted, self._loads.waited)
+            made = Gathered(self._shared.shared, wanted, loop, self._loads.waited)
             gathered = self._gathered.setdefault((loop, wanted), made)
         return gathered.feed()
 
