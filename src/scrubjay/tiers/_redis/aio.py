@@ -227,7 +227,7 @@ class LoopLink:
         #: the connection that is open, or was open last
         self.session: Session | None = None
         self._opening: asyncio.Task[None] | None = None
-        self._closed = False
+        self._closed: Callable[[], TierError] | None = None  # makes the error for who comes then
 
     @property
     def over(self) -> bool:
@@ -275,11 +275,18 @@ class LoopLink:
 
     def close(self) -> None:
         """Close the connection, on its own loop."""
-        self._closed = True
+        self._end(self._settings.closed)
+
+    def retire(self, reason: str) -> None:
+        """Close the connection for good, as its server is of no more use."""
+        self._end(lambda: self._settings.gone(reason))
+
+    def _end(self, why: Callable[[], TierError]) -> None:
+        self._closed = why
         if self._opening is not None:
             self._opening.cancel()
         if self.session is not None:
-            self.session.carrier.lose(self._settings.closed())
+            self.session.carrier.lose(why())
 
     async def closed(self) -> None:
         """Wait until the connection is closed."""
@@ -293,14 +300,9 @@ class LoopLink:
         if self.session is not None:
             self.session.feed.forget()
 
-    def leave(self, reason: str) -> None:
-        """Have the connection end; the next use opens another."""
-        if self.session is not None:
-            self.session.carrier.lose(self._settings.gone(reason))
-
     def close_soon(self) -> None:
         """Have its loop close it; called from anywhere."""
-        self._closed = True
+        self._closed = self._settings.closed
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self.close)
 
@@ -310,8 +312,8 @@ class LoopLink:
         if self.session is not None and self.session.outdated:
             self.session.carrier.lose(settings.gone("the server is not what it was"))
         while self.session is None or self.session.exchange.lost:
-            if self._closed:
-                raise settings.closed()
+            if self._closed is not None:
+                raise self._closed()
             now = monotonic()
             if now >= deadline:
                 raise settings.late()
@@ -366,8 +368,8 @@ class LoopLink:
             wired.lose(settings.gone("it was never complete"))
             raise
         self.session = session
-        if self._closed:
-            self.close()
+        if self._closed is not None:
+            self._end(self._closed)
 
 
 def _look_at(task: asyncio.Task[None]) -> None:
