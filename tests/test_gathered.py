@@ -148,7 +148,7 @@ def test_each_loop_has_its_own():
             return await asyncio.gather(*[cache.get("a") for _ in range(5)])
 
         assert asyncio.run(main()) == [1] * 5
-        assert len(cache.sync._gathered) == 1
+        assert len(cache.sync._shared._gathered) == 1
 
 
 def test_strong_reads_are_counted_and_timed():
@@ -328,7 +328,7 @@ def test_a_replica_that_joins_meanwhile_is_noticed(server):
     async def main():
         cache = await opened(server.url)
         assert await cache.get("a") == 1
-        (feed,) = {feed for _, feed in cache.sync._gathered}
+        (feed,) = {feed for _, feed in cache.sync._shared._gathered}
         task = asyncio.create_task(cache.get("a"))
         await asyncio.sleep(0)  # it has been sent
         feed.failover = True  # as a heartbeat says

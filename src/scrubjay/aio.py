@@ -18,7 +18,7 @@ from scrubjay.cache import Cache
 from scrubjay.clock import Clock
 from scrubjay.codecs import Serializer
 from scrubjay.consistency.manager import ConsistencyManager
-from scrubjay.consistency.tokens import Session
+from scrubjay.consistency.tokens import Signer
 from scrubjay.copying import awaited_copying
 from scrubjay.decorators import CachedFunction, Decorator, shared
 from scrubjay.errors import InvalidKeyError, UnpicklableCacheError
@@ -34,6 +34,7 @@ from scrubjay.observe.listeners import RemovalListener
 from scrubjay.observe.recorder import Recording
 from scrubjay.observe.statistics import DetailedStatistics
 from scrubjay.prefetcher import PredictivePrefetcher
+from scrubjay.sessions import AsyncCacheSession
 from scrubjay.tiers.protocol import Tier
 from scrubjay.types import (
     CacheConsistencyLevel,
@@ -523,9 +524,18 @@ class AdaptiveCache(Generic[K, V]):
 
     # What never waits
 
-    def session(self, session_id: str, token: str | None = None) -> Session:
-        """Return what is known of a session; see `Cache.session`."""
-        return self._sync.session(session_id, token)
+    def session(
+        self,
+        session_id: str,
+        token: str | None = None,
+        *,
+        signer: Signer | None = None,
+        consistency_level: CacheConsistencyLevel | str | None = None,
+    ) -> AsyncCacheSession[K, V]:
+        """Return this cache as one session uses it; see `Cache.session`."""
+        level = self._sync.level_of_sessions(consistency_level)
+        known = self._sync.known_session(session_id, token, signer)
+        return AsyncCacheSession(self, str(session_id), known, level, signer)
 
     def contains(self, key: K) -> bool:
         """Tell whether `key` is there, without counting as a use of it."""
