@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from benchmarks.cases.consistency import EACH_TIME, EVENTUAL, MONOTONIC, OF_SESSION, SESSION
+from benchmarks.cases.consistency import (
+    EACH_TIME,
+    EVENTUAL,
+    MINE_MONOTONIC,
+    MINE_SESSION,
+    MONOTONIC,
+    OF_SESSION,
+    SESSION,
+)
 from benchmarks.cases.disk import DISKCACHE
 from benchmarks.cases.layered import SHARED
 from benchmarks.cases.memoize import PLAIN_AWAIT
@@ -153,6 +161,18 @@ GOALS = (
         "consistency-hit",
         1.5,
         _ratio(OF_SESSION, MONOTONIC),
+    ),
+    Goal(
+        "get, hit, SESSION by cache.session() / one tier",
+        "consistency-hit",
+        2.0,
+        _ratio(SCRUBJAY, MINE_SESSION),
+    ),
+    Goal(
+        "get, hit, MONOTONIC by cache.session() / one tier",
+        "consistency-hit",
+        2.0,
+        _ratio(SCRUBJAY, MINE_MONOTONIC),
     ),
     Goal("at STRONG, hit, 1 KB / GET each time", "strong-1", 1.0, _ratio(EACH_TIME)),
     Goal("at STRONG, hit, 1 KB, 64 tasks / GET each time", "strong-64", 1 / 1.5, _ratio(EACH_TIME)),

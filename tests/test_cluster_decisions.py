@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import weakref
+from time import monotonic
 
 import hiredis
 import pytest
@@ -22,8 +24,11 @@ from scrubjay.errors import (
 from scrubjay.events import Events
 from scrubjay.tiers import RedisTier, TierRecord
 from scrubjay.tiers._redis import topology
+from scrubjay.tiers._redis.address import parse
 from scrubjay.tiers._redis.buckets import Buckets, ClusterOperations
 from scrubjay.tiers._redis.cluster import Course
+from scrubjay.tiers._redis.cluster_aio import LoopCluster
+from scrubjay.tiers._redis.cluster_threads import ThreadCluster
 from scrubjay.tiers._redis.coherence import Coherence
 from scrubjay.tiers._redis.errands import Connect, Pause, Send
 from scrubjay.tiers._redis.exchange import Exchange
@@ -32,6 +37,7 @@ from scrubjay.tiers._redis.nodes import JointFeed, NodeFeed, NodeSession
 from scrubjay.tiers._redis.operations import Operations
 from scrubjay.tiers._redis.redirects import Redirect, redirect_of
 from scrubjay.tiers._redis.roster import Roster
+from scrubjay.tiers._redis.settings import Settings
 from scrubjay.tiers._redis.slots import (
     BUCKETS,
     SLOTS,
@@ -260,7 +266,7 @@ class Link:
     def current(self):
         return self.session
 
-    def leave(self, reason):
+    def retire(self, reason):
         self.left = True
 
 
@@ -273,7 +279,7 @@ class Links(dict):
 
     def leave(self, those):
         for where in those:
-            self.of(where).leave("")
+            self.of(where).retire("")
 
 
 def make_buckets():
@@ -561,3 +567,57 @@ def test_several_hosts_are_members_of_a_cluster():
 def test_a_layer_on_a_cluster_makes_such_a_tier():
     with pytest.raises(InvalidArgumentError, match="cluster"):
         Redis("redis://h/1", cluster=True).tier_for("x", None, Events())
+
+
+# ---- members that have left
+
+
+def settings():
+    return Settings(parse("redis://localhost:1", None), "redis", "test", b"x", 1.0, 1.0)
+
+
+def test_connections_to_members_that_have_left_are_forgotten():
+    cluster = ThreadCluster(settings(), lambda _: settings(), lambda _: None)
+    link = cluster.of(A)
+    cluster.of(B)
+    cluster.leave([A, C])
+    assert set(cluster._links) == {B}
+    with pytest.raises(TierUnavailableError, match="no slots"):
+        link.connected(monotonic() + 1.0)
+    assert cluster.of(A) is not link
+    cluster.close()
+
+
+def test_those_of_an_event_loop_are_forgotten_too():
+    async def main():
+        cluster = LoopCluster(settings(), lambda _: settings(), lambda _: None)
+        link = cluster.of(A)
+        waiting = asyncio.create_task(link.connected(monotonic() + 5.0))
+        await asyncio.sleep(0)  # it is being opened
+        cluster.of(B)
+        cluster.leave([A, C])
+        assert set(cluster._links) == {B}
+        with pytest.raises(TierUnavailableError, match="no slots"):
+            await waiting
+        assert link.session is None
+        assert cluster.of(A) is not link
+        cluster.close()
+        await cluster.closed()
+
+    asyncio.run(main())
+
+
+def test_epochs_of_members_that_have_left_are_asked_for_again():
+    roster = Roster()
+    roster.found(Topology([A, B], replicas=False, epoch=1))
+    roster.learned(A, b"a")
+    roster.learned(B, b"b")
+    before = roster.epoch
+    assert before
+    roster.found(Topology([B, B], replicas=False, epoch=2))
+    assert roster.epoch not in {before, b""}
+    roster.found(Topology([A, B], replicas=False, epoch=3))
+    assert roster.epoch == b""
+    assert roster.unacquainted() == [A]
+    roster.learned(A, b"a")
+    assert roster.epoch == before

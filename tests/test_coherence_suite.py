@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from scrubjay.errors import TierUnavailableError
 from scrubjay.testing import (
     AwaitedShared,
     CoherenceSuite,
@@ -113,7 +114,8 @@ class TestCluster(CoherenceSuite):
     def lose(tier):
         feed = tier.feed()
         for link in tier._threads._links.values():
-            link.leave("a test wants it")
+            with link._lock:
+                link._lose(TierUnavailableError("a test wants it"))
         assert not feed.live
 
     @staticmethod
@@ -132,7 +134,8 @@ class TestClusterAwaited(CoherenceSuite):
         feed = tier.feed()
         (cluster,) = tier._shared._loops.values()
         for link in cluster._links.values():
-            tier._loop.call_soon_threadsafe(link.leave, "a test wants it")
+            error = TierUnavailableError("a test wants it")
+            tier._loop.call_soon_threadsafe(link.session.carrier.lose, error)
         end = time.monotonic() + 10
         while feed.live:
             assert time.monotonic() < end

@@ -237,7 +237,7 @@ class Invalidated:
         self.source = Source()
         self.known = dict.fromkeys(KEYS, 0)  # by when an invalidation has ended
         self.context = {"session_id": "s"}
-        self.sessions = [node.cache.session("s") for node in run.nodes]
+        self.sessions = [node.cache.session("s").session for node in run.nodes]
 
     def update(self, node, key):
         self.source.numbers[key] += 1

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import tempfile
+from pathlib import Path
 
 import pytest
 
-from scrubjay import AdaptiveCache, ManualClock
-from scrubjay.errors import TierUnavailableError
+from scrubjay import AdaptiveCache, ManualClock, Redis
+from scrubjay.errors import ConsistencyUnavailableError, TierUnavailableError
 from scrubjay.events import EventKind
-from scrubjay.testing import SharedMemory, SharedMemoryTier
+from scrubjay.testing import RedisServer, SharedMemory, SharedMemoryTier
+from tests.redis_servers import Client, need_server
 
 
 class Slow(SharedMemoryTier):
@@ -144,7 +148,7 @@ def test_each_loop_has_its_own():
             return await asyncio.gather(*[cache.get("a") for _ in range(5)])
 
         assert asyncio.run(main()) == [1] * 5
-        assert len(cache.sync._gathered) == 1
+        assert len(cache.sync._shared._gathered) == 1
 
 
 def test_strong_reads_are_counted_and_timed():
@@ -172,3 +176,168 @@ def test_a_session_reads_strongly_what_it_may_be_shown():
         assert cache.sync.get_or_load("a", context=context) == 2
 
     run(work)
+
+
+def test_who_may_not_wait_longer_is_let_go_at_once():
+    async def work(cache, tier, memory):
+        tier.gates = []
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(cache.get("a"), 0.01)
+        tier.gates.pop().set_result(None)
+        await turn()
+        tier.gates = None
+        assert await cache.get("a") == 1
+
+    run(work)
+
+
+def test_an_interrupted_loop_goes_on_with_those_who_wait():
+    loop = asyncio.new_event_loop()
+    clock = ManualClock(epoch=1e9)
+    tier = Slow(SharedMemory(clock))
+    cache = AdaptiveCache(clock=clock, tiers=[tier], consistency_level="strong")
+
+    async def interrupted():
+        await cache.get("a")
+        raise KeyboardInterrupt
+
+    async def main():
+        await cache.put("a", 1)
+        await cache.get("a")
+        tier.gates = []
+        tasks = [loop.create_task(cache.get("a"))]
+        await turn()
+        tasks += [loop.create_task(one) for one in (cache.get("a"), interrupted(), cache.get("a"))]
+        await turn()
+        for _ in range(2):
+            tier.gates.pop().set_result(None)
+            await turn()
+        return tasks
+
+    async def rest(tasks):
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    waiting = loop.create_task(main())
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(waiting)
+    tasks = loop.run_until_complete(waiting)
+    first, second, broken, fourth = loop.run_until_complete(rest(tasks))
+    assert (first, second, fourth) == (1, 1, 1)
+    assert isinstance(broken, KeyboardInterrupt)
+    loop.close()
+
+
+# ---- on a server
+
+
+@pytest.fixture
+def server():
+    need_server()
+    with tempfile.TemporaryDirectory(prefix="sj") as at, RedisServer(Path(at)) as server:
+        yield server
+
+
+async def opened(url, **options):
+    cache = AdaptiveCache(consistency_level="strong", tiers=[Redis(url, **options)])
+    await cache.put("a", 1)
+    assert await cache.get("a") == 1
+    assert await cache.get("a") == 1
+    return cache
+
+
+def pings(client):
+    for line in client("INFO", "commandstats").split(b"\r\n"):
+        if b"cmdstat_ping" in line:
+            return int(line.partition(b"calls=")[2].partition(b",")[0])
+    return 0
+
+
+def test_a_barrier_for_all_readers_is_one_command(server):
+    async def reader(cache):
+        for _ in range(10):
+            assert await cache.get("a") == 1
+
+    async def main():
+        cache = await opened(server.url)
+        with Client(server.socket) as client:
+            client("CONFIG", "RESETSTAT")
+            await asyncio.gather(*[reader(cache) for _ in range(64)])
+            assert 10 <= pings(client) <= 12
+        await cache.close()
+
+    asyncio.run(main())
+
+
+def test_what_another_has_written_before_is_never_missed(server):
+    async def main():
+        cache = await opened(server.url)
+        other = await opened(server.url)
+
+        async def reader():
+            while not over:
+                begun = written
+                assert await cache.get("a") >= begun
+
+        over, written = [], 1
+        readers = [asyncio.create_task(reader()) for _ in range(8)]
+        for number in range(2, 200):
+            await other.put("a", number)
+            written = number
+        over.append(True)
+        await asyncio.gather(*readers)
+        await cache.close()
+        await other.close()
+
+    asyncio.run(main())
+
+
+def test_a_connection_that_is_lost_meanwhile_is_made_anew(server):
+    async def main():
+        cache = await opened(server.url)
+        with Client(server.socket) as client:
+            for _ in range(5):
+                tasks = [asyncio.create_task(cache.get("a")) for _ in range(8)]
+                await asyncio.sleep(0)
+                client("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+                assert await asyncio.gather(*tasks) == [1] * 8
+        assert cache.sync._shared.shared.counts.errors == 0
+        await cache.close()
+
+    asyncio.run(main())
+
+
+def test_no_answer_is_an_error_for_each_and_counted_once(server):
+    async def main():
+        cache = await opened(server.url, timeout_seconds=0.3)
+        server.stop()
+        tasks = [asyncio.create_task(cache.get("a")) for _ in range(4)]
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        server.resume()
+        assert [type(one) for one in outcomes] == [TierUnavailableError] * 4
+        assert cache.sync._shared.shared.counts.errors == 2  # one had come before the others
+        while True:
+            with contextlib.suppress(TierUnavailableError):
+                assert await cache.get("a") == 1
+                break
+        await cache.close()
+
+    asyncio.run(main())
+
+
+def test_a_replica_that_joins_meanwhile_is_noticed(server):
+    async def main():
+        cache = await opened(server.url)
+        assert await cache.get("a") == 1
+        (feed,) = {feed for _, feed in cache.sync._shared._gathered}
+        task = asyncio.create_task(cache.get("a"))
+        await asyncio.sleep(0)  # it has been sent
+        feed.failover = True  # as a heartbeat says
+        with pytest.raises(ConsistencyUnavailableError):
+            await task
+        with pytest.raises(ConsistencyUnavailableError):
+            await cache.get("a")
+        feed.failover = False
+        assert await cache.get("a") == 1
+        await cache.close()
+
+    asyncio.run(main())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from time import monotonic
 
 import pytest
 
-from scrubjay import Cache, Layer, LoadTimeoutError, ManualClock, Memory
+from scrubjay import AdaptiveCache, Cache, Layer, LoadTimeoutError, ManualClock, Memory
 from scrubjay.errors import TierUnavailableError
 from scrubjay.testing import SharedMemory, SharedMemoryTier
 from scrubjay.tiers import MemoryTier
@@ -261,3 +262,27 @@ def test_the_time_of_an_entry_runs_while_it_is_written(kind, how):
     assert cache.get("a") == 1
     clock.advance(0.2)
     assert cache.get("a") is None
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_sizer_that_raises_leaves_all_as_it_was(shared):
+    def sizer(value):
+        if value == "huge":
+            raise RuntimeError("too much")
+        return 10
+
+    tier = SharedMemoryTier(SharedMemory()) if shared else MemoryTier(name="below")
+    cache = Cache(max_size_mb=1, sizer=sizer, tiers=[tier])
+    awaited = AdaptiveCache(max_size_mb=1, sizer=sizer, tiers=[tier])
+    cache.put("a", "old")
+    for put in (
+        lambda: cache.put("a", "huge"),
+        lambda: cache.put_many({"b": "new", "a": "huge"}),
+        lambda: asyncio.run(awaited.put("a", "huge")),
+        lambda: asyncio.run(awaited.put_many({"b": "new", "a": "huge"})),
+    ):
+        with pytest.raises(RuntimeError, match="too much"):
+            put()
+        assert cache.peek("a", None) == "old"
+        assert cache.get("b") is None
+    assert Cache(max_entries=5, tiers=[tier]).get("a") == "old"

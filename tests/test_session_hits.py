@@ -148,11 +148,11 @@ def test_the_core_decides_as_the_flow_does(jobs, local):
                     level = chance.choice(["session", "monotonic", "eventual", "strong"])
                     cache.get(key, context=context, consistency_level=level)
                 elif kind < 0.7:
-                    session = chance.choice([None, cache.session(name)])
+                    session = chance.choice([None, cache.session(name).session])
                     answered[STRONG] += compare_strong(cache, tier, key, session)
                 else:
                     level = chance.choice([SESSION, MONOTONIC])
-                    if compare(cache, key, level, cache.session(name)):
+                    if compare(cache, key, level, cache.session(name).session):
                         answered[level] += 1
                     else:
                         refused += 1
@@ -216,7 +216,7 @@ def test_silence_ends_it():
     clock = ManualClock(epoch=1e9)
     cache, tier = node(SharedMemory(clock), clock)
     cache.put("a", 1)
-    session = cache.session("ann")
+    session = cache.session("ann").session
     cache.request("a", None)
     assert cache.fetch_permitted("a", session, False) == 1
     clock.advance(5.0)
@@ -233,7 +233,7 @@ def test_a_value_stored_since_is_not_vouched_for():
     cache, _ = node(SharedMemory(clock), clock)
     cache.put("a", 1)
     cache.request("a", None)
-    session = cache.session("ann")
+    session = cache.session("ann").session
     assert cache.fetch_permitted("a", session, False) == 1
     cache.put_under("a", 2, cache.terms())  # in memory alone, as is kept while nobody tells
     assert cache.fetch_permitted("a", session, False) is MISSING
@@ -297,6 +297,61 @@ def test_sessions_that_are_in_use_are_remembered(monkeypatch):
     assert sessions.of("first", None) is first
 
 
+def floored(sessions, name, count):
+    session = sessions.of(name, None)
+    for number in range(count):
+        session.lift(b"epoch001", b"%8d" % number, 5)
+    return session
+
+
+def test_floors_of_all_sessions_are_bounded(monkeypatch):
+    monkeypatch.setattr(known_sessions, "_MOST_FLOORS", 160)
+    sessions = Sessions()
+    first = floored(sessions, "first", 10)
+    others = []
+    for number in range(40):
+        first.wanted = True  # as a hit in memory has it
+        others.append(floored(sessions, str(number), 10))
+        assert sum(len(one.floors) for one in sessions.known.values()) <= 160
+    assert len(first.floors) == 10
+    assert not first.overflown
+    assert len(others[-1].floors) == 10
+    forgetful = [one for one in others if not one.floors]
+    assert len(forgetful) >= 20
+    assert all(one.overflown and one.floor(b"%8d" % 1) is None for one in forgetful)
+    assert forgetful == others[: len(forgetful)]  # the oldest
+    kept = [one for one in others if one.floors]
+    assert all(one.floor(b"%8d" % 1) == 5 for one in kept)
+
+
+def test_all_sessions_in_use_forget_too_if_need_be(monkeypatch):
+    monkeypatch.setattr(known_sessions, "_MOST_FLOORS", 160)
+    sessions = Sessions()
+    for number in range(40):
+        floored(sessions, str(number), 10)
+        for one in sessions.known.values():
+            one.wanted = True
+        assert sum(len(one.floors) for one in sessions.known.values()) <= 160
+
+
+@pytest.mark.parametrize("level", ["session", "monotonic"])
+def test_a_session_whose_floors_went_for_others_is_shown_nothing_older(jobs, monkeypatch, level):
+    monkeypatch.setattr(known_sessions, "_MOST_FLOORS", 16)
+    clock = ManualClock(epoch=1e9)
+    memory = SharedMemory(clock)
+    (here, _), (there, _) = (node(memory, clock) for _ in range(2))
+    ann, bob = {"session_id": "ann"}, {"session_id": "bob"}
+    here.put("a", "old")
+    there.put("a", "new", context=ann)
+    here.session("ann", there.session("ann").token())
+    here.session("ann").session.wanted = False
+    for number in range(20):
+        floored(here._sessions, f"s {number}", 1)
+    assert not here.session("ann").session.floors
+    assert here.get("a", context=bob, consistency_level=level) == "old"
+    assert here.get("a", context=ann, consistency_level=level) == "new"
+
+
 def test_a_version_that_no_server_issues_is_refused():
     session = Session()
     session.lift(b"epoch001", b"12345678", (1 << 63) - 1)
@@ -312,7 +367,7 @@ def test_another_epoch_is_for_the_flow_to_refuse():
     clock = ManualClock(epoch=1e9)
     cache, _ = node(SharedMemory(clock), clock)
     cache.put("a", 1)
-    cache.session("ann").lift(b"another.", b"12345678", 1)
+    cache.session("ann").session.lift(b"another.", b"12345678", 1)
     with pytest.raises(ConsistencyError):
         cache.get("a", context={"session_id": "ann"}, consistency_level="session")
     with pytest.raises(ConsistencyError):

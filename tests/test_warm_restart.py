@@ -34,7 +34,13 @@ from scrubjay.codecs import HmacSha256, Meta, Serializer
 from scrubjay.errors import InvalidArgumentError, SnapshotError
 from scrubjay.testing import SharedMemory, SharedMemoryTier
 from scrubjay.tiers import MemoryTier
-from scrubjay.tiers.snapshot import LONGEST_HEADER, Line, SnapshotReader, SnapshotWriter
+from scrubjay.tiers.snapshot import (
+    LONGEST_HEADER,
+    MAGIC,
+    Line,
+    SnapshotReader,
+    SnapshotWriter,
+)
 from tests.codec_helpers import SECRET
 from tests.door_helpers import PATIENCE, arun, opened, spin, until
 
@@ -739,11 +745,45 @@ def test_a_cache_is_warm_when_it_is_made_again(path):
     assert Cache(max_entries=10).restore(path) == 1
 
 
-@pytest.mark.parametrize("what", [b"", b"a text that is long enough " * 9])
-def test_what_is_no_snapshot_is_not_taken(path, what):
+@pytest.mark.parametrize("what", [b"a text that is long enough " * 9, b"\0"])
+@pytest.mark.parametrize("kind", [Cache, AdaptiveCache])
+def test_what_is_no_snapshot_is_refused(path, what, kind):
     path.write_bytes(what)
-    Cache(max_entries=10, warm_file=path)
+    with pytest.raises(SnapshotError, match="no snapshot"):
+        kind(max_entries=10, warm_file=path)
     assert path.read_bytes() == what
+    assert Cache(max_entries=10).save(path) == 0  # who says so replaces it
+
+
+@pytest.mark.parametrize("what", [b"", b"SJ", MAGIC[:4] + b"\x07 of a later version", MAGIC])
+def test_what_may_be_replaced_is(path, what):
+    path.write_bytes(what)
+    with Cache(max_entries=10, warm_file=path) as cache:
+        assert path.read_bytes() == what
+        cache.put("k", 1)
+    assert Cache(max_entries=10).restore(path) == 1
+
+
+def test_what_has_come_meanwhile_is_not_replaced_at_the_end(path):
+    cache = Cache(max_entries=10, warm_file=path)
+    cache.put("k", 1)
+    path.write_bytes(b"somebody's thesis")
+    events = heard(cache, EventKind.DEGRADED)
+    cache.close()
+    assert path.read_bytes() == b"somebody's thesis"
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+    assert isinstance(events[0].error, SnapshotError)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links and directories are opened otherwise")
+def test_links_and_directories_are_refused(path):
+    other = path.with_name("other")
+    other.write_bytes(b"")
+    path.symlink_to(other)
+    with pytest.raises(SnapshotError, match="link"):
+        Cache(max_entries=10, warm_file=path)
+    with pytest.raises(SnapshotError, match="no snapshot"):
+        Cache(max_entries=10, warm_file=path.parent)
 
 
 @pytest.mark.parametrize("done", [False, True])

@@ -18,11 +18,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scrubjay import Cache, InvalidArgumentError, Layer, ManualClock
+from scrubjay import Cache, InvalidArgumentError, Layer, ManualClock, Redis
 from scrubjay.codecs import AesGcm, HmacSha256, Serializer
-from scrubjay.testing import RedisServer, SharedMemory, SharedMemoryTier
+from scrubjay.testing import RedisCluster, RedisServer, SharedMemory, SharedMemoryTier
 from scrubjay.tiers.memory import MemoryTier
 from scrubjay.web import snapshots
+from scrubjay.web.afar import nodes_on
 from scrubjay.web.board import LIFE, SLOTS, Board
 from scrubjay.web.gathering import Gatherer
 from scrubjay.web.local import Local
@@ -550,6 +551,26 @@ def look_until(gatherer: Gatherer, done: Callable[[dict[str, Any]], bool]) -> di
             return rows
         waiting.wait(0.1)
     raise AssertionError((rows, gatherer.notices()))
+
+
+def test_nodes_on_a_cluster_are_seen_from_afar(redis_cluster: RedisCluster) -> None:
+    with Cache[Any, Any](
+        max_entries=10, name="there", tiers=[Redis(redis_cluster.url, cluster=True)]
+    ) as cache:
+        local = Local("there.py (1)")
+        local.add(cache)
+        publisher = Idle(local)
+        board = cache.node_board()
+        assert board is not None
+        publisher.add(cache, board)
+        publisher.publish()
+        nodes = nodes_on(redis_cluster.url, "default", cluster=True)
+        nodes._thread = threading.Thread()  # nobody looks but the test
+        nodes.look()
+        (row,) = nodes.told()["rows"]
+        assert row["name"] == "there"
+        ((_, afar),) = nodes._boards()
+        afar._tier.close()
 
 
 @pytest.mark.parametrize("command", ["top", "dashboard"])

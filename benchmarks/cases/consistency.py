@@ -1,8 +1,8 @@
 """What each consistency level costs a hit, and how soon others hear of a change.
 
 STRONG is set beside fetching the value each time, by the same kind of connection and with
-nothing made of its bytes, and beside a cache that finds nothing in memory. An invalidation is timed from its call in one process to the end of
-the copy in another; beside it a plain one: a deletion and a message by pub/sub, in one write,
+nothing made of its bytes, and beside a cache that finds nothing in memory. An invalidation is
+timed from its call in one process to the end of the copy in another; beside it a plain one: a deletion and a message by pub/sub, in one write,
 as caches with a backplane do.
 """
 
@@ -28,6 +28,8 @@ EVENTUAL = f"{SCRUBJAY} over a server, EVENTUAL"
 OF_SESSION = f"{SCRUBJAY} over a server, EVENTUAL, for a session"
 SESSION = f"{SCRUBJAY} over a server, SESSION"
 MONOTONIC = f"{SCRUBJAY} over a server, MONOTONIC"
+MINE_SESSION = f"{SCRUBJAY} over a server, SESSION, cache.session()"
+MINE_MONOTONIC = f"{SCRUBJAY} over a server, MONOTONIC, cache.session()"
 EACH_TIME = f"{SCRUBJAY}, GET each time"
 UNKEPT = f"{SCRUBJAY}, a cache that keeps nothing"
 PUB_SUB = "pub/sub"
@@ -62,6 +64,9 @@ def hit(scale: Scale) -> Outcome:
             loop = compile_loop(f"cache.get(k{options})", who={"session_id": "me"}, **names)
             return Subject(name, lambda: lambda _: loop(cache, wanted) / len(wanted))
 
+        def mine(level: Any) -> Any:
+            return shared.session("me", consistency_level=level)
+
         at = ", context=who, consistency_level=level"
         outcome = interleave(
             [
@@ -71,6 +76,8 @@ def hit(scale: Scale) -> Outcome:
                 subject(OF_SESSION, shared, at, level=level.EVENTUAL),
                 subject(SESSION, shared, at, level=level.SESSION),
                 subject(MONOTONIC, shared, at, level=level.MONOTONIC),
+                subject(MINE_SESSION, mine(level.SESSION)),
+                subject(MINE_MONOTONIC, mine(level.MONOTONIC)),
             ],
             scale.of(ROUNDS, 1),
         )

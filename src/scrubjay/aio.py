@@ -17,6 +17,7 @@ from scrubjay._flow import drivers
 from scrubjay.cache import Cache
 from scrubjay.clock import Clock
 from scrubjay.codecs import Serializer
+from scrubjay.consistency.tokens import Signer
 from scrubjay.copying import awaited_copying
 from scrubjay.decorators import CachedFunction, Decorator, shared
 from scrubjay.errors import InvalidKeyError, UnpicklableCacheError
@@ -26,6 +27,7 @@ from scrubjay.layers import LowerLayer, Memory
 from scrubjay.never_waiting import NeverWaiting
 from scrubjay.observe.inspecting import describe_key
 from scrubjay.observe.key_report import KeyReport
+from scrubjay.sessions import AsyncCacheSession
 from scrubjay.tiers.protocol import Tier
 from scrubjay.types import (
     CacheConsistencyLevel,
@@ -503,6 +505,21 @@ class AdaptiveCache(NeverWaiting[K, V]):
     async def restore(self, path: str | os.PathLike[str], *, rate: float | None = None) -> int:
         """Restore entries that `save` has saved; see `Cache.restore`."""
         return int(await drivers.arun(self._sync.restoring(path, rate)))
+
+    # Sessions
+
+    def session(
+        self,
+        session_id: str,
+        token: str | None = None,
+        *,
+        signer: Signer | None = None,
+        consistency_level: CacheConsistencyLevel | str | None = None,
+    ) -> AsyncCacheSession[K, V]:
+        """Return this cache as one session uses it; see `Cache.session`."""
+        level = self._sync.level_of_sessions(consistency_level)
+        known = self._sync.known_session(session_id, token, signer)
+        return AsyncCacheSession(self, str(session_id), known, level, signer)
 
     @overload
     def cached(self, function: Callable[P, R], /) -> CachedFunction[P, R]: ...

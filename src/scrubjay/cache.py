@@ -11,9 +11,11 @@ from scrubjay._core.adopt import adopt
 from scrubjay._core.constants import MISSING
 from scrubjay._flow import drivers
 from scrubjay._flow.load import Demand
+from scrubjay.consistency.tokens import Signer
 from scrubjay.errors import UnpicklableCacheError
 from scrubjay.foundation import REFUSED
 from scrubjay.observable import Observable
+from scrubjay.sessions import CacheSession
 from scrubjay.types import CacheConsistencyLevel, CacheEvictionStrategy
 
 if TYPE_CHECKING:
@@ -92,7 +94,8 @@ class Cache(Observable[K, V]):
         copy: "deep", or a function that copies a value: what is stored is a copy then, and
             each value that is returned. None to keep and return the very objects.
         warm_file: a file that `close` saves memory to, and from which it is restored, in the
-            background, when a cache is made: it is read once, and removed.
+            background, when a cache is made: it is read once, and removed. What is there and is
+            no snapshot is never replaced: `SnapshotError`.
         warm_rate: entries restored in a second, at most; None for as many as can be.
 
     Raises:
@@ -327,6 +330,36 @@ class Cache(Observable[K, V]):
         terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
         loaded: V = drivers.run(self.refreshing(key, loader, terms))
         return loaded
+
+    # Sessions
+
+    def session(
+        self,
+        session_id: str,
+        token: str | None = None,
+        *,
+        signer: Signer | None = None,
+        consistency_level: CacheConsistencyLevel | str | None = None,
+    ) -> CacheSession[K, V]:
+        """Return this cache as one session uses it; with a token, as it goes on from elsewhere.
+
+        Args:
+            session_id: its name, as in `context`.
+            token: of the same session, from another process: what it has written and read
+                there counts from now on.
+            signer: must have signed the token, and signs those that the session gives; None
+                for neither.
+            consistency_level: at which it reads; None for the cache's own, or SESSION if that
+                is EVENTUAL.
+
+        Raises:
+            InvalidTokenError: the token is damaged or forged.
+            EpochChangedError: it is of another server than what is known here.
+            InvalidArgumentError: there is no such level.
+        """
+        level = self.level_of_sessions(consistency_level)
+        known = self.known_session(session_id, token, signer)
+        return CacheSession(self, str(session_id), known, level, signer)
 
     # Removing
 

@@ -321,6 +321,8 @@ class Foundation(Restartable[K, V]):
 
     def storing(self, key: Any, value: Any, terms: Terms, session: str | None, asker: int) -> Flow:
         """Return the flow that stores a value in memory and below, on behalf of a session."""
+        if self.weighted and self.sizer is not None:
+            self.measure_entry(key, value)  # what that raises comes before anything has changed
 
         def keep(own: Terms) -> bool:
             return self._keep(key, value, own, session, asker)
@@ -331,6 +333,10 @@ class Foundation(Restartable[K, V]):
         self, pairs: Iterable[tuple[Any, Any]], terms: Terms, session: str | None, asker: int
     ) -> Flow:
         """Return the flow that stores several values in memory and below."""
+        items = dict(pairs)
+        if self.weighted and self.sizer is not None:
+            for key, value in items.items():
+                self.measure_entry(key, value)  # as above
 
         def keep(key: Any, value: Any) -> Callable[[Terms], bool]:
             return lambda own: self._keep(key, value, own, session, asker)
@@ -338,7 +344,7 @@ class Foundation(Restartable[K, V]):
         return self.putting_many(
             [
                 Item(key, value, self._conditions.of_one(terms), keep(key, value))
-                for key, value in dict(pairs).items()
+                for key, value in items.items()
             ],
             session,
         )

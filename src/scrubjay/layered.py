@@ -20,7 +20,6 @@ from scrubjay._flow.bulk_lower import BulkLower, Item
 from scrubjay._flow.bulk_stack import BulkStack
 from scrubjay._flow.effects import Flow
 from scrubjay._flow.flight import Flight
-from scrubjay._flow.gathered import Gathered
 from scrubjay._flow.keeper import keeper
 from scrubjay._flow.level import LevelCounts
 from scrubjay._flow.load import Demand
@@ -31,6 +30,7 @@ from scrubjay.clock import Clock, SystemClock
 from scrubjay.codecs import KeyEncoder, Serializer
 from scrubjay.consistency import ConsistencyManager, Session
 from scrubjay.consistency.sessions import Sessions
+from scrubjay.consistency.tokens import Signer
 from scrubjay.errors import ConfigurationError, TierError
 from scrubjay.events import Event, EventKind, Events
 from scrubjay.mapping import StoreMapping
@@ -72,6 +72,7 @@ class Layered(StoreMapping[K, V]):
     events: Events
     _loads: Loading
     consistency_manager: ConsistencyManager
+    copier: Callable[[Any], Any] | None
     _stack: BulkStack | None = None
     _shared: BulkCoherent | None = None
     _check_share = 0.0
@@ -79,7 +80,6 @@ class Layered(StoreMapping[K, V]):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self._sessions = Sessions()
-        self._gathered: dict[tuple[asyncio.AbstractEventLoop, Feed], Gathered] = {}
 
     def lay(
         self,
@@ -224,21 +224,42 @@ class Layered(StoreMapping[K, V]):
 
     # Levels across nodes
 
-    def session(self, session_id: str, token: str | None = None) -> Session:
+    def known_session(self, session_id: str, token: str | None, signer: Signer | None) -> Session:
         """Return what is known of a session: what it has written here, and read.
-
-        Its `token` carries that to other processes: `cache.session(same_id, token)` there
-        takes it over.
 
         Args:
             session_id: as in `context`.
             token: of the same session, from another process.
+            signer: must have signed it; None if none has.
 
         Raises:
             InvalidTokenError: it is damaged or forged.
             EpochChangedError: it is of another server than what is known here.
         """
-        return self._sessions.of(str(session_id), token)
+        return self._sessions.of(str(session_id), token, signer)
+
+    def level_of_sessions(self, level: Any) -> CacheConsistencyLevel:
+        """Return the level of a session's reads.
+
+        Args:
+            level: as given; None for the cache's own, and SESSION where that knows no sessions.
+        """
+        if level is not None:
+            return arguments.member("consistency_level", CacheConsistencyLevel, level)
+        own = self.consistency_manager.consistency_level
+        return CacheConsistencyLevel.SESSION if own is CacheConsistencyLevel.EVENTUAL else own
+
+    def demanded_here(self, level: CacheConsistencyLevel) -> int:
+        """Return what the core is asked for by a session that reads at a level.
+
+        Returns:
+            As for `SessionReads`: -1 where memory does not answer it by itself.
+        """
+        if self.copier is not None:
+            return -1
+        if self._shared is not None:
+            return _DEMANDED[level]
+        return -1 if self.consistency_manager.keeps_sessions else 0
 
     def demand(self, context: Any, level: Any) -> Demand | None:
         """Return how fresh a read must be that memory alone cannot tell; None if it can.
@@ -306,16 +327,9 @@ class Layered(StoreMapping[K, V]):
         Args:
             wanted: whose word it is about.
         """
+        assert self._shared is not None
         loop = asyncio.get_running_loop()
-        gathered = self._gathered.get((loop, wanted))
-        if gathered is None:
-            assert self._shared is not None
-            for other in list(self._gathered):
-                if other[0].is_closed() or not other[1].live:
-                    self._gathered.pop(other, None)
-            made = Gathered(self._shared.shared, wanted, self._loads.waited)
-            gathered = self._gathered.setdefault((loop, wanted), made)
-        return gathered.feed()
+        return self._shared.gathered(loop, wanted, self._loads.waited).feed()
 
     def request_strongly(self, key: Any, context: Any) -> None:
         """Count a request at STRONG, which what is here does not answer unasked."""

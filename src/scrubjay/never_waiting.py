@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from scrubjay import settings
 from scrubjay.cache import Cache
 from scrubjay.consistency.manager import ConsistencyManager
-from scrubjay.consistency.tokens import Session
 from scrubjay.events import EventCallback, EventKind, Events
 from scrubjay.observe.advice import Advice
 from scrubjay.observe.explanation import Explanation
@@ -44,10 +43,6 @@ class NeverWaiting(Generic[K, V]):
     def sync(self) -> Cache[K, V]:
         """The same cache for synchronous code."""
         return self._sync
-
-    def session(self, session_id: str, token: str | None = None) -> Session:
-        """Return what is known of a session; see `Cache.session`."""
-        return self._sync.session(session_id, token)
 
     def contains(self, key: K) -> bool:
         """Tell whether `key` is there, without counting as a use of it."""

@@ -15,6 +15,7 @@ from scrubjay.clock import Clock
 from scrubjay.codecs import KeyEncoder, Serializer
 from scrubjay.errors import InvalidArgumentError, InvalidArgumentTypeError
 from scrubjay.layered import Layered
+from scrubjay.tiers.snapshot import spare_others
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -38,6 +39,7 @@ class Restartable(Layered[K, V]):
             return
         rate = arguments.positive_or_none("warm_rate", warm_rate)
         path = file_path("warm_file", warm_file)
+        spare_others(path)
         drivers.run(self._warmth().begin(path, rate))
         self._warm_file = path
 

@@ -86,19 +86,23 @@ class Feed(Link):
         Raises:
             ConsistencyUnavailableError: they cannot.
         """
-        reason = ""
+        if self.weakness:
+            raise ConsistencyUnavailableError(f"no strong reads: {self.weakness}")
+
+    @property
+    def weakness(self) -> str:
+        """Why strong reads cannot be had; empty if they can."""
         if not self.primary:
-            reason = "the server is a replica"
-        elif not self.own_epoch:
-            reason = "the server does not let us read INFO server and INFO replication"
-        elif self.failover and not self.until_failover:
-            reason = (
+            return "the server is a replica"
+        if not self.own_epoch:
+            return "the server does not let us read INFO server and INFO replication"
+        if self.failover and not self.until_failover:
+            return (
                 "the server has replicas or Sentinels, or does not let us ask for them (PUBSUB "
                 "NUMSUB), so another may take its place and lack what "
                 'was acknowledged; strong="until-failover" accepts that'
             )
-        if reason:
-            raise ConsistencyUnavailableError(f"no strong reads: {reason}")
+        return ""
 
     def watch(self, name: bytes) -> Watch:
         """Return the watch over what a reply that comes just now has told of."""

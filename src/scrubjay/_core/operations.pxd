@@ -17,7 +17,7 @@ cdef int REFUSED
 
 cdef class Operations(Removal):
     cdef readonly long long rejected
-    cdef object sizer
+    cdef readonly object sizer
     cdef Sizing sizing
     cdef public bint defaults
     cdef readonly object observer

@@ -43,6 +43,7 @@ cdef class Store(Ahead):
     @cython.final
     @cython.locals(slot=int, stamp=cython.longlong, proven=cython.longlong, status=int, now=double, outcome=int, asker=cython.uint, due=cython.bint)
     cdef object fetch_vouched(self, object key, SessionFloors session, int demanded, Link feed)
+    cdef object fetch_for(self, object key, SessionFloors session, int demanded)
     cpdef object fetch_permitted(self, object key, SessionFloors session, bint monotonic)
     cpdef object fetch_confirmed(self, object key, SessionFloors session, Link feed)
     @cython.locals(slot=int, stamp=cython.longlong)

@@ -173,6 +173,10 @@ class Store(Ahead):
         """Answer one request at STRONG after a barrier; see `fetch_vouched`."""
         return self.fetch_vouched(key, session, 3, feed)
 
+    def fetch_for(self, key: Any, session: SessionFloors, demanded: int) -> Any:
+        """See `fetch_vouched`, below STRONG; for `scrubjay._core.session_reads`."""
+        return self.fetch_vouched(key, session, demanded, None)
+
     def fetch_vouched(
         self, key: Any, session: SessionFloors | None, demanded: int, feed: Link | None
     ) -> Any:

@@ -6,9 +6,10 @@ What a node has of its own is served as long as the level that is asked for allo
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from scrubjay._core.constants import MISSING
@@ -18,6 +19,7 @@ from scrubjay._flow.copies import Copies, Holding
 from scrubjay._flow.demotion import Origin
 from scrubjay._flow.effects import Effect
 from scrubjay._flow.flight import Flight
+from scrubjay._flow.gathered import Gathered
 from scrubjay._flow.labels import Named
 from scrubjay._flow.level import Level
 from scrubjay._flow.lower import Lower
@@ -30,7 +32,7 @@ from scrubjay.consistency import Barrier, Copy, Replica, Session
 from scrubjay.errors import TierError
 from scrubjay.tiers import forks
 from scrubjay.types import CacheConsistencyLevel
-from scrubjay.versions import Versioned, Watch
+from scrubjay.versions import Feed, Versioned, Watch
 
 _EVENTUAL = CacheConsistencyLevel.EVENTUAL
 
@@ -71,10 +73,30 @@ class CoherentReading(Stack):
         self._forgiving = forgiving
         self._owner = os.urandom(8)
         self._leases = itertools.count()
+        self._gathered: dict[tuple[asyncio.AbstractEventLoop, Feed], Gathered] = {}
         self._copies.listen(shared.tier)
         if self.demotion is not None:
             self.demotion.still = self._still_live
         forks.watch(self)
+
+    def gathered(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        wanted: Feed,
+        waited: Callable[[float, int], object],
+    ) -> Gathered:
+        """Return the barriers of the running event loop about what one connection watches.
+
+        The arguments are those of `Gathered`.
+        """
+        gathered = self._gathered.get((loop, wanted))
+        if gathered is None:
+            for other in list(self._gathered):
+                if other[0].is_closed() or not other[1].live:
+                    self._gathered.pop(other, None)
+            made = Gathered(self.shared, wanted, loop, waited)
+            gathered = self._gathered.setdefault((loop, wanted), made)
+        return gathered
 
     def given_up(self, key: Any) -> None:
         """Note that memory has given an entry up."""

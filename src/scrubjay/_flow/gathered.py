@@ -1,20 +1,23 @@
 """One barrier for all who read at STRONG at the same time, on one event loop and of one connection.
 
 A barrier serves everyone who has called for it before it is sent (group commit). The tier
-shares one among its callers as well; but here those who wait cost a future each, and what
-asks, counts and may fail is done once. Who is alone asks at once.
+shares one among its callers as well; but here those who wait cost next to nothing each, and
+what asks, counts and may fail is done once. Who is alone asks at once.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from time import perf_counter
 
 from scrubjay._flow import drivers
 from scrubjay._flow.level import Level
+from scrubjay._flow.turn import Turn
 from scrubjay.errors import CacheError
 from scrubjay.versions import Feed
+
+Told = Callable[["Feed | CacheError"], object]
 
 
 class Gathered:
@@ -26,93 +29,101 @@ class Gathered:
     Args:
         level: the shared tier.
         wanted: of the connection. On a cluster that is one primary: others may be away.
+        loop: the running event loop.
         waited: told the seconds that a number of readers have waited, at most.
     """
 
-    def __init__(self, level: Level, wanted: Feed, waited: Callable[[float, int], object]) -> None:
+    def __init__(
+        self,
+        level: Level,
+        wanted: Feed,
+        loop: asyncio.AbstractEventLoop,
+        waited: Callable[[float, int], object],
+    ) -> None:
+        self.loop = loop
         self._level = level
         self._wanted = (wanted,)
-        self._abarrier: Callable[[Sequence[Feed]], Awaitable[Feed]] | None = getattr(
-            level.tier, "abarrier", None
-        )
+        # The short way, where there is one: without a task, and sent at once.
+        self._send: Callable[[Told], bool] | None = getattr(level.tier, "begin_barrier", None)
         self._waited = waited
         self._since = 0.0  # when the first of those who wait came
-        self._waiting: list[asyncio.Future[Feed]] = []
+        self._waiting: list[Turn] = []
+        self._under_way: list[Turn] = []  # those whom the present one is for
+        self._began = 0.0  # when the first of them came
         self._busy = False
         self._alone = True  # whether whoever came last was the only one
         self._task: asyncio.Task[None] | None = None  # what carries one out: loops hold none
 
     def feed(self) -> Awaitable[Feed]:
         """Return what is to be awaited, now, for a barrier that is sent after this call."""
-        if self._alone and not self._busy:
-            return self._ask_alone()
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Feed] = loop.create_future()
-        if not self._waiting:
+        turn = Turn(self.loop)
+        waiting = self._waiting
+        waiting.append(turn)
+        if len(waiting) == 1:
             self._since = perf_counter()
             if not self._busy:
-                loop.call_soon(self._begin)
-        self._waiting.append(future)
-        return future
-
-    async def _ask_alone(self) -> Feed:
-        if self._busy:  # since it was called for
-            return await self.feed()
-        self._busy = True
-        began = perf_counter()
-        try:
-            if self._abarrier is None or not self._level.quiet:
-                return await self._barrier()
-            try:
-                return await self._abarrier(self._wanted)
-            except Exception as error:
-                raise self._level.failed("barrier", error) from error
-        finally:
-            self._waited(perf_counter() - began, 1)
-            self._busy = False
-            if self._waiting:
-                self._begin()
-
-    async def _barrier(self) -> Feed:
-        feed: Feed = await drivers.aask(self._level.ask("barrier", self._wanted))
-        return feed
+                if self._alone:
+                    self._begin()
+                else:
+                    self.loop.call_soon(self._begin)
+        return turn
 
     def _begin(self) -> None:
         """Send one for all who wait; who comes later waits for the next."""
-        loop = asyncio._get_running_loop()
-        if self._busy or not self._waiting or loop is None:  # which is closed then
+        waiting = self._waiting
+        if self._busy or not waiting:
             return
-        waiting, self._waiting = self._waiting, []
         self._busy = True
+        self._waiting = []
+        self._under_way = waiting
+        self._began = self._since
         self._alone = len(waiting) == 1
-        carrying = self._carry_out(waiting, self._since)
-        self._task = loop.create_task(carrying)
+        if self._send is None or not self._level.quiet or not self._send(self._told):
+            self._task = self.loop.create_task(self._carry_out())
 
-    async def _carry_out(self, waiting: list[asyncio.Future[Feed]], since: float) -> None:
+    async def _carry_out(self) -> None:
+        """Do it the long way, with all that a level does besides."""
         try:
-            feed = await self._barrier()
+            feed: Feed = await drivers.aask(self._level.ask("barrier", self._wanted))
         except CacheError as error:
-            for future in waiting:
-                if not future.done():
-                    future.set_exception(_again(error))
-        except BaseException:  # the loop ends
-            for future in waiting:
-                future.cancel()
+            self.loop.call_soon(self._end, None, error)  # no task wakes another from within
+        except BaseException:
+            if not self.loop.is_closed():  # it ends
+                for turn in self._under_way:
+                    turn.cancel()
+                self._end(None, None)
             raise
         else:
-            for future in waiting:
-                if not future.done():
-                    future.set_result(feed)
-        finally:
-            self._waited(perf_counter() - since, len(waiting))
-            self._end()
+            self.loop.call_soon(self._end, feed, None)
 
-    def _end(self) -> None:
+    def _told(self, outcome: Feed | CacheError) -> None:
+        """Take the outcome of what was sent the short way."""
+        if isinstance(outcome, Feed):
+            self._end(outcome, None)
+        else:
+            self._end(None, self._level.failed("barrier", outcome))
+
+    def _end(self, feed: Feed | None, error: Exception | None) -> None:
+        """Wake those whom the present one was for; called by the event loop."""
+        turns, self._under_way = self._under_way, []
+        self._waited(perf_counter() - self._began, len(turns))
+        self._wake(turns, feed, error)
+
+    def _wake(self, turns: list[Turn], feed: Feed | None, error: Exception | None) -> None:
+        place = 0
+        try:
+            for turn in turns:
+                place += 1
+                turn.come(feed, None if error is None else _again(error))
+        except BaseException:  # the loop is interrupted, and may go on
+            self.loop.call_soon(self._wake, turns[place:], feed, error)
+            raise
+        # Not before: those who were woken are back, perhaps, so that one serves them all.
         self._busy = False
         self._begin()
 
 
-def _again(error: CacheError) -> CacheError:
+def _again(error: Exception) -> Exception:
     """Return the same error for one more to raise, who adds a traceback of his own."""
     same = type(error)(str(error))
     same.__cause__ = error

@@ -77,7 +77,7 @@ class Warm(WarmReading):
             yield Wait(self._restoring, False, _PATIENCE)
         if path is not None:
             try:
-                yield from self._save(SnapshotWriter(path))
+                yield from self._save(SnapshotWriter(path, sparing=True))
             except Exception as error:  # the tiers are to be closed, whatever it is
                 self._tell(EventKind.DEGRADED, f"memory is not saved: {error}", error=error)
         own.complete(None)

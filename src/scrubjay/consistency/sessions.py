@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from weakref import WeakValueDictionary
 
 from scrubjay import arguments
-from scrubjay.consistency.tokens import Session
+from scrubjay.consistency.tokens import Session, Signer
 
 _MOST = 10_000  # remembered; of the older ones, those that nobody has asked for go first
+_MOST_FLOORS = 1_000_000  # of all of them together, 110 bytes each
 
 
 class Sessions:
@@ -21,13 +23,17 @@ class Sessions:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.known: dict[str, Session] = {}
+        self._spare = _MOST_FLOORS  # how many floors there may be more until they are counted
+        # Forgotten here, and in use elsewhere: two of one name would not know of each other.
+        self._held: WeakValueDictionary[str, Session] = WeakValueDictionary()
 
-    def of(self, name: str, token: str | None) -> Session:
+    def of(self, name: str, token: str | None, signer: Signer | None = None) -> Session:
         """Return the session of a name, new if nothing is known of it.
 
         Args:
             name: its name.
             token: of the same session elsewhere, or None.
+            signer: must have signed it; None if none has.
 
         Raises:
             InvalidTokenError: the token is damaged or forged.
@@ -39,7 +45,7 @@ class Sessions:
         else:
             session.wanted = True
         if token is not None:
-            session.merge(Session.from_token(token))
+            session.merge(Session.from_token(token, signer))
         return session
 
     def _enter(self, name: str) -> Session:
@@ -48,8 +54,11 @@ class Sessions:
             if session is None:
                 if len(self.known) >= _MOST:
                     self._forget()
-                session = Session()
-                session.asker = arguments.asker({"session_id": name})
+                session = self._held.pop(name, None)
+                if session is None:
+                    session = Session()
+                    session.asker = arguments.asker({"session_id": name})
+                    session.on_floor = self._one_more
                 self.known[name] = session
         return session
 
@@ -57,11 +66,48 @@ class Sessions:
         """Forget the oldest session that nobody has asked for since it was looked at last."""
         for _ in range(len(self.known)):
             name = next(iter(self.known))
-            session = self.known[name]
-            if not session.wanted:
+            if not self._pass_over(name):
                 break
-            session.wanted = False
-            # To the end. Whoever looks for it in between finds it, or waits for the lock.
-            del self.known[name]
-            self.known[name] = session
-        del self.known[next(iter(self.known))]
+        name = next(iter(self.known))
+        self._held[name] = self.known.pop(name)
+
+    def _pass_over(self, name: str) -> bool:
+        """Tell whether a session was asked for since it was looked at last; it is young then."""
+        session = self.known[name]
+        if not session.wanted:
+            return False
+        session.wanted = False
+        # To the end. Whoever looks for it in between finds it, or waits for the lock.
+        del self.known[name]
+        self.known[name] = session
+        return True
+
+    def _one_more(self) -> None:
+        """Note that a session has one more floor; have old ones go if there are too many."""
+        with self._lock:
+            self._spare -= 1
+            if self._spare < 0:
+                total = sum(len(session.floors) for session in self.known.values())
+                if total > _MOST_FLOORS:
+                    total -= self._relieve(total - _MOST_FLOORS * 15 // 16)
+                self._spare = _MOST_FLOORS - total
+
+    def _relieve(self, wanted: int) -> int:
+        """Have the oldest sessions forget their floors, in the order in which they would go.
+
+        They are asked for from now on, as any that a session has forgotten: nothing is weaker.
+
+        Args:
+            wanted: how many floors, at least.
+
+        Returns:
+            How many there were.
+        """
+        gone = 0
+        for _ in range(2):  # after the first, nobody is passed over
+            for name in list(self.known):
+                if gone >= wanted:
+                    return gone
+                if not self._pass_over(name):
+                    gone += self.known[name].forget_all()
+        return gone

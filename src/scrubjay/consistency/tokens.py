@@ -15,6 +15,7 @@ import heapq
 import struct
 import threading
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import Final, Protocol
 
@@ -73,6 +74,8 @@ class Session(SessionFloors):
         super().__init__()
         self._most = arguments.count("most", most)
         self._lock = threading.Lock()
+        #: called after a floor has been added, where somebody counts them
+        self.on_floor: Callable[[], object] | None = None
 
     def floor(self, place: bytes) -> int | None:
         """Return the lowest version that may be shown; None if that is not known any more."""
@@ -102,9 +105,21 @@ class Session(SessionFloors):
         with self._lock:
             self.check(epoch)
             self.epoch = epoch
+            before = len(self.floors)
             self.lift_floor(place, version)
+            more = len(self.floors) > before
             if len(self.floors) > self._most:
                 self.forget_floors(self._oldest(max(1, self._most // _AT_ONCE)))
+        if more and self.on_floor is not None:
+            self.on_floor()  # unlocked: it may have others forget theirs
+
+    def forget_all(self) -> int:
+        """Forget all floors, and know that they are forgotten; return how many there were."""
+        with self._lock:
+            places = list(self.floors)
+            if places:
+                self.forget_floors(places)
+        return len(places)
 
     def _oldest(self, count: int) -> list[bytes]:
         """Return the places of the floors that were lifted longest ago."""

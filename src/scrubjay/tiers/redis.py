@@ -131,6 +131,7 @@ class RedisTier(BlockingMethods, AwaitedMethods):
         self._timeout = self._settings.timeout
         self._threads = self._service.for_threads()
         self._loops: dict[asyncio.AbstractEventLoop, LoopDriver] = {}
+        self._barriers: set[asyncio.Task[None]] = set()
         self._opening = threading.Lock()
         self._closed = False
         forks.watch(self)

@@ -13,6 +13,7 @@ believed that goes beyond the end of the file, and no symbolic link is followed.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
@@ -29,6 +30,7 @@ except ImportError:  # pragma: no cover - not on Windows; leftovers stay there
     fcntl = None  # type: ignore[assignment]
 
 MAGIC = b"SJWF\x01"
+_NAME_LENGTH = 4  # of these, the version apart
 _END = 0xFFFFFFFF
 _LENGTHS = Struct(">II")
 _LENGTH = Struct(">I")
@@ -66,18 +68,43 @@ class Batch(NamedTuple):
     trouble: str = ""
 
 
+def spare_others(path: str | os.PathLike[str]) -> None:
+    """See that a file may be replaced: that it is a snapshot, of whatever version, or empty.
+
+    What cannot be told, as it cannot be opened, is left to who replaces it.
+
+    Raises:
+        SnapshotError: it is something else.
+    """
+    try:
+        descriptor = os.open(path, _READ | _BINARY)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            return
+        raise SnapshotError(f"{os.fspath(path)!r} is a link, and is not replaced") from None
+    try:
+        whole = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        begin = os.read(descriptor, _NAME_LENGTH) if whole else b""
+    finally:
+        os.close(descriptor)
+    if not whole or begin != MAGIC[: len(begin)]:
+        raise SnapshotError(f"{os.fspath(path)!r} is no snapshot, and is not replaced by one")
+
+
 class SnapshotWriter:
     """Writes a file beside the one that it is to replace, and puts it in its place at the end.
 
     Args:
         path: the file.
+        sparing: whether what is there is left alone if it is no snapshot.
     """
 
     name = "snapshot"
     blocking = True
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, sparing: bool = False) -> None:
         self._target = Path(path)
+        self._sparing = sparing
         self._temporary: Path | None = None
         self._file: BinaryIO | None = None
         self._count = 0
@@ -89,6 +116,8 @@ class SnapshotWriter:
             SnapshotError: it cannot be written.
         """
         with _told(self._target):
+            if self._sparing:
+                spare_others(self._target)
             self._sweep()
             while not self._create():
                 self.abandon()
@@ -136,6 +165,8 @@ class SnapshotWriter:
             self._file.write(_LENGTHS.pack(_END, self._count))
             self._file.flush()
             os.fsync(self._file.fileno())
+            if self._sparing:
+                spare_others(self._target)
             self._temporary.replace(self._target)
             self._temporary = None
             self._file.close()

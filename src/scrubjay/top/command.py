@@ -18,6 +18,7 @@ _USAGE_ERROR = 2
 
 def top_command(
     redis: options.Redis = None,
+    cluster: options.Cluster = False,
     namespace: options.Namespace = "default",
     tenant: options.Tenant = None,
     as_json: Annotated[
@@ -30,7 +31,7 @@ def top_command(
     """
     messages = Console(stderr=True, soft_wrap=True)
     try:
-        gatherer = Gatherer(None, nodes=options.nodes(redis, namespace, tenant))
+        gatherer = Gatherer(None, nodes=options.nodes(redis, namespace, tenant, cluster))
     except CacheError as error:
         messages.print(f"scrubjay: {error}", markup=False, highlight=False)
         raise typer.Exit(_USAGE_ERROR) from error

@@ -46,6 +46,7 @@ def _no_barrier() -> None:
     _replace(Coherence, "barrier", barrier)
     _replace(ClusterCoherence, "barrier", joint)
     _replace(RedisTier, "abarrier", abarrier)
+    _replace(RedisTier, "begin_barrier", lambda *_: False)
 
 
 def _noloop() -> None:

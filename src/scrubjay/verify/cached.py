@@ -80,7 +80,10 @@ class CacheWorker(Worker):
     def _do(self, call: Call | Burst) -> Any:
         if isinstance(call, Call):
             return _called(self._cache.sync, call)
-        noted, get, names, now = visits.get(), self._cache.sync.get, self._keys, time.monotonic
+        noted, names, now = visits.get(), self._keys, time.monotonic
+        get: Any = self._cache.sync.get
+        if call.session is not None:
+            get = self._cache.sync.session(**call.session).get
         absent = set()
         for key in call.keys:
             if key not in absent:
@@ -95,7 +98,10 @@ class CacheWorker(Worker):
     async def _ado(self, call: Call | Burst) -> Any:
         if isinstance(call, Call):
             return await _called(self._cache, call)
-        noted, get, names, now = visits.get(), self._cache.get, self._keys, time.monotonic
+        noted, names, now = visits.get(), self._keys, time.monotonic
+        get: Any = self._cache.get
+        if call.session is not None:
+            get = self._cache.session(**call.session).get
         absent = set()
         for key in call.keys:
             if key not in absent:
@@ -133,7 +139,7 @@ class CacheWorker(Worker):
         await self._tier.aclose()
 
     def _session_of(self, number: int, token: str) -> Session:
-        return self._cache.session(str(number), token or None)
+        return self._cache.session(str(number), token or None).session
 
     # ---- one operation each, with what is noted of it
 
@@ -173,8 +179,12 @@ class CacheWorker(Worker):
             )  # fmt: skip
             read_packed(key, line)
 
-        options = {"context": {"session_id": str(number)}, "consistency_level": level}
-        yield Burst(keys, options, note)
+        if draw.random() < 0.5:
+            session_of = {"session_id": str(number), "consistency_level": level}
+            yield Burst(keys, {}, note, session_of)
+        else:
+            options = {"context": {"session_id": str(number)}, "consistency_level": level}
+            yield Burst(keys, options, note)
 
     def _load(
         self,

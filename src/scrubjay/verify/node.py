@@ -42,11 +42,13 @@ class Burst(NamedTuple):
         keys: which.
         options: of each.
         note: called with the key, the time before it, and the value.
+        session: arguments of `Cache.session`, by which they are made; None for the cache itself.
     """
 
     keys: list[int]
     options: Mapping[str, Any]
     note: Any
+    session: Mapping[str, Any] | None = None
 
 
 class Pause(NamedTuple):

@@ -10,8 +10,10 @@ from scrubjay.web.board import Board
 from scrubjay.web.nodes import Nodes
 
 
-def nodes_on(url: str, namespace: str, tenant: str | None = None) -> Nodes:
-    """Return the nodes that tell of themselves on a Redis or Valkey server.
+def nodes_on(
+    url: str, namespace: str, tenant: str | None = None, *, cluster: bool = False
+) -> Nodes:
+    """Return the nodes that tell of themselves on a Redis or Valkey server, or a cluster.
 
     What is signed or encrypted there cannot be read without its secret, and is counted.
 
@@ -19,12 +21,15 @@ def nodes_on(url: str, namespace: str, tenant: str | None = None) -> Nodes:
         url: of the server, as for `RedisTier`.
         namespace: of the caches.
         tenant: likewise; None for none.
+        cluster: whether the server is a member of a cluster, as for `RedisTier`.
 
     Raises:
         InvalidArgumentError: an argument makes no sense.
         TierError: hiredis is not installed.
     """
-    tier = RedisTier(url, namespace=scope(namespace, tenant), client_name="scrubjay-page")
+    tier = RedisTier(
+        url, cluster=cluster, namespace=scope(namespace, tenant), client_name="scrubjay-page"
+    )
     prefix = KeyEncoder(namespace, tenant).prefix
     board = Board(tier, prefix, Serializer("bytes"), SystemClock())
     return Nodes(lambda: [(namespace, board)])

@@ -32,6 +32,7 @@ def dashboard_command(
         ),
     ] = None,
     redis: options.Redis = None,
+    cluster: options.Cluster = False,
     namespace: options.Namespace = "default",
     tenant: options.Tenant = None,
     as_json: Annotated[
@@ -44,7 +45,7 @@ def dashboard_command(
     """
     messages = Console(stderr=True, soft_wrap=True)
     try:
-        nodes = options.nodes(redis, namespace, tenant)
+        nodes = options.nodes(redis, namespace, tenant, cluster)
         if as_json:
             gatherer = Gatherer(None, nodes=nodes)
             gatherer.look(wait=True)

@@ -15,11 +15,12 @@ Redis = Annotated[
         "tell of themselves: those that exposed a cache with nodes=True."
     ),
 ]
+Cluster = Annotated[bool, typer.Option(help="That server is a member of a cluster.")]
 Namespace = Annotated[str, typer.Option(help="The namespace of their caches, with --redis.")]
 Tenant = Annotated[str | None, typer.Option(help="The tenant of their caches, with --redis.")]
 
 
-def nodes(redis: str | None, namespace: str, tenant: str | None) -> Nodes | None:
+def nodes(redis: str | None, namespace: str, tenant: str | None, cluster: bool) -> Nodes | None:
     """Return the nodes that were asked for, if any were.
 
     Raises:
@@ -29,4 +30,4 @@ def nodes(redis: str | None, namespace: str, tenant: str | None) -> Nodes | None
         return None
     from scrubjay.web.afar import nodes_on  # noqa: PLC0415 - an extra of its own
 
-    return nodes_on(redis, namespace, tenant)
+    return nodes_on(redis, namespace, tenant, cluster=cluster)

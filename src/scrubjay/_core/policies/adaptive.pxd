@@ -43,6 +43,8 @@ cdef class Adaptive(Policy):
     @cython.final
     @cython.locals(expected=int)
     cdef void ask(self, unsigned int h, double worth, long long size, int missed) noexcept
+    @cython.locals(before=int)
+    cdef void asked(self, int slot, unsigned int session) noexcept
     cdef bint has_evidence(self) noexcept
     @cython.final
     cdef inline void follow(self) noexcept

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections import deque
+from collections.abc import Callable
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -18,10 +20,43 @@ from scrubjay.tiers._redis.settings import STALL_FACTOR, Settings
 _T = TypeVar("_T")
 
 
+class Call(Request):
+    """A command that waits for its own reply, and has a function called with it.
+
+    Args:
+        wire: by which it is sent.
+        payload: the command as bytes.
+        deadline: monotonic time at which there is an error instead.
+        told: the function.
+    """
+
+    def __init__(
+        self, wire: Wire, payload: bytes, deadline: float, told: Callable[[Any], object]
+    ) -> None:
+        self.payload = payload
+        self.count = 1
+        self.deadline = deadline
+        self.waiter = self
+        self._wire = wire
+        self._told = told
+        self._over = False
+
+    def done(self) -> bool:
+        """Tell whether the outcome is known."""
+        return self._over
+
+    def set_result(self, result: Any, /) -> None:
+        """Take the outcome."""
+        self._over = True
+        self.waiter = None
+        self._wire.tell_later(self._told, result)
+
+
 class Wire(asyncio.Protocol):
     """A transport that carries an exchange.
 
-    What is submitted within one turn of the loop is written together at its end.
+    What is submitted within one turn of the loop is written together at its end. What is
+    called for is written at once.
     """
 
     def __init__(self, settings: Settings, session: Session) -> None:
@@ -36,6 +71,8 @@ class Wire(asyncio.Protocol):
         self._timer_at = 0.0
         self._beat_timer: asyncio.TimerHandle | None = None
         session.on_beating = self._beat_later
+        self._receiving = False
+        self._outcomes: deque[tuple[Callable[[Any], object], Any]] = deque()
         #: done when the transport is
         self.ended = self._loop.create_future()
 
@@ -56,6 +93,41 @@ class Wire(asyncio.Protocol):
         if self._timer is None or request.deadline < self._timer_at:
             self._arm(request.deadline)
         return future
+
+    def call(self, payload: bytes, deadline: float, told: Callable[[Any], object]) -> None:
+        """Send a command at once, and have the event loop call a function, which must not wait.
+
+        Args:
+            payload: the command as bytes.
+            deadline: monotonic time at which there is an error instead of a reply.
+            told: called with the list of replies, or an error, when nothing else goes on here.
+        """
+        exchange, transport = self._exchange, self._transport
+        request = Call(self, payload, deadline, told)
+        if exchange.lost:
+            exchange.submit(request, request)
+            return
+        if transport is None or self._paused or exchange.unsent:
+            exchange.unsent.append(request)
+            self._flush()
+        else:
+            transport.write(exchange.take_one(request, monotonic()))
+        if deadline > self._session.touch_at:
+            exchange.submit(self._session.touch(deadline), NOBODY)
+            self._flush()
+        if self._timer is None or deadline < self._timer_at:
+            self._arm(deadline)
+
+    def tell_later(self, told: Callable[[Any], object], outcome: Any) -> None:
+        """Have a function called when nothing else goes on here."""
+        if not self._receiving and not self._outcomes:
+            self._loop.call_soon(self._tell)
+        self._outcomes.append((told, outcome))
+
+    def _tell(self) -> None:
+        while self._outcomes:
+            told, outcome = self._outcomes.popleft()
+            told(outcome)
 
     def lose(self, error: TierError) -> None:
         """Give the connection up."""
@@ -80,12 +152,18 @@ class Wire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Hand bytes on."""
         exchange = self._exchange
-        exchange.receive(data, monotonic())
+        self._receiving = True
+        try:
+            exchange.receive(data, monotonic())
+        finally:
+            self._receiving = False
         if exchange.unsent and not self._flushing:  # it was held back until now
             self._flushing = True
             self._loop.call_soon(self._flush)
         if exchange.lost and self._transport is not None:
             self._transport.abort()
+        if self._outcomes:
+            self._tell()
 
     def connection_lost(self, error: Exception | None) -> None:
         """Tell everyone who waits."""
@@ -149,7 +227,7 @@ class LoopLink:
         #: the connection that is open, or was open last
         self.session: Session | None = None
         self._opening: asyncio.Task[None] | None = None
-        self._closed = False
+        self._closed: Callable[[], TierError] | None = None  # makes the error for who comes then
 
     @property
     def over(self) -> bool:
@@ -197,11 +275,18 @@ class LoopLink:
 
     def close(self) -> None:
         """Close the connection, on its own loop."""
-        self._closed = True
+        self._end(self._settings.closed)
+
+    def retire(self, reason: str) -> None:
+        """Close the connection for good, as its server is of no more use."""
+        self._end(lambda: self._settings.gone(reason))
+
+    def _end(self, why: Callable[[], TierError]) -> None:
+        self._closed = why
         if self._opening is not None:
             self._opening.cancel()
         if self.session is not None:
-            self.session.carrier.lose(self._settings.closed())
+            self.session.carrier.lose(why())
 
     async def closed(self) -> None:
         """Wait until the connection is closed."""
@@ -215,14 +300,9 @@ class LoopLink:
         if self.session is not None:
             self.session.feed.forget()
 
-    def leave(self, reason: str) -> None:
-        """Have the connection end; the next use opens another."""
-        if self.session is not None:
-            self.session.carrier.lose(self._settings.gone(reason))
-
     def close_soon(self) -> None:
         """Have its loop close it; called from anywhere."""
-        self._closed = True
+        self._closed = self._settings.closed
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self.close)
 
@@ -232,8 +312,8 @@ class LoopLink:
         if self.session is not None and self.session.outdated:
             self.session.carrier.lose(settings.gone("the server is not what it was"))
         while self.session is None or self.session.exchange.lost:
-            if self._closed:
-                raise settings.closed()
+            if self._closed is not None:
+                raise self._closed()
             now = monotonic()
             if now >= deadline:
                 raise settings.late()
@@ -288,8 +368,8 @@ class LoopLink:
             wired.lose(settings.gone("it was never complete"))
             raise
         self.session = session
-        if self._closed:
-            self.close()
+        if self._closed is not None:
+            self._end(self._closed)
 
 
 def _look_at(task: asyncio.Task[None]) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from time import monotonic
+from typing import Any
 
+from scrubjay.errors import CacheError
 from scrubjay.tiers._redis.coherence import PING, Coherence
 from scrubjay.tiers._redis.exchange import Request, Shared
 from scrubjay.tiers._redis.faces import LoopDriver, PlainWork, VersionedWork
@@ -29,6 +31,8 @@ class AwaitedMethods:
     #: those of a server alone, for short ways; None on a cluster
     _plain: Operations | None
     _versioned: Coherence | None
+    #: barriers that took more than a PING: loops do not hold their tasks
+    _barriers: set[asyncio.Task[None]]
 
     def _link(self) -> LoopDriver:
         """Return what the running loop is connected by."""
@@ -156,6 +160,44 @@ class AwaitedMethods:
             if type(replies) is not list and not isinstance(replies, (UnsentError, CutOffError)):
                 raise replies
         return await self._link().run(self._coherence.barrier(feeds), deadline)
+
+    def begin_barrier(self, told: Callable[[Feed | CacheError], object]) -> bool:
+        """Send what `abarrier` sends, at once, and have a function called with what it returns.
+
+        Args:
+            told: called by the event loop, later, with what `abarrier` would return or raise.
+
+        Returns:
+            False if there is more to do than to send it: then nothing was done.
+        """
+        link = self._loops.get(_running_loop())
+        session = None if link is None else link.session
+        if session is None or not session.beating or session.outdated or session.exchange.lost:
+            return False
+        feed: Feed = session.feed
+        deadline = monotonic() + self._timeout
+
+        def take(replies: Any) -> None:
+            answered = type(replies) is list
+            if answered and not isinstance(replies[0], Exception) and not feed.weakness:
+                told(feed)
+            elif answered or isinstance(replies, (UnsentError, CutOffError)):
+                task = asyncio.get_running_loop().create_task(self._barrier(deadline, told))
+                self._barriers.add(task)
+                task.add_done_callback(self._barriers.discard)
+            else:
+                told(replies)
+
+        session.carrier.call(PING, deadline, take)
+        return True
+
+    async def _barrier(self, deadline: float, told: Callable[[Feed | CacheError], object]) -> None:
+        """Do what `abarrier` does where there is more to do."""
+        try:
+            outcome: Feed | CacheError = await self._link().run(self._coherence.barrier(), deadline)
+        except CacheError as error:
+            outcome = error
+        asyncio.get_running_loop().call_soon(told, outcome)
 
     async def afeed(self) -> Feed:
         """Return what tells of changes; see `feed`."""

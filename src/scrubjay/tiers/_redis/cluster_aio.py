@@ -86,11 +86,11 @@ class LoopCluster:
         return link
 
     def leave(self, those: Iterable[Where]) -> None:
-        """End the connections to some members."""
+        """Close the connections to some members, and forget them."""
         for where in those:
-            link = self._links.get(where)
+            link = self._links.pop(where, None)
             if link is not None:
-                link.leave("it has no slots of the cluster any more")
+                link.retire("it has no slots of the cluster any more")
 
     def sessions(self) -> list[NodeSession]:
         """Return the sessions that are open, or were last."""

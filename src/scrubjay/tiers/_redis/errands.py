@@ -19,8 +19,8 @@ class Link(Protocol):
     def current(self) -> Any:
         """Return its session if it is ready, else None."""
 
-    def leave(self, reason: str) -> None:
-        """Have the connection end."""
+    def retire(self, reason: str) -> None:
+        """Close it for good."""
 
 
 class Links(Protocol):
@@ -30,7 +30,7 @@ class Links(Protocol):
         """Return the connection to a member, which may have to be opened yet."""
 
     def leave(self, those: Iterable[Where]) -> None:
-        """End the connections to some members."""
+        """Close the connections to some members, and forget them."""
 
 
 class Connect(NamedTuple):

@@ -187,6 +187,13 @@ class Exchange:
         self._sent.extend(unsent)
         return b"".join([request.payload for request in unsent])
 
+    def take_one(self, request: Request, now: float) -> bytes:
+        """Return what a request is, to be written now, as nothing else waits to be written."""
+        if not self._sent:
+            self.heard = now
+        self._sent.append(request)
+        return request.payload
+
     def receive(self, data: bytes, now: float) -> None:
         """Take bytes that came; hand complete replies to their waiters."""
         self.heard = now

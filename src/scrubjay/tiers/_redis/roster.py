@@ -63,6 +63,9 @@ class Roster:
         if self.topology is None or topology.primaries != self.topology.primaries:
             self._asked_at = -math.inf  # who has come is to be asked at once
         self.topology = topology
+        for where in [one for one in list(self._epochs) if one not in topology.primaries]:
+            self._epochs.pop(where, None)  # it is asked again, should it come back
+        self._unsure.intersection_update(topology.primaries)
         self._change()
 
     def configured(self, epoch: int, members: int) -> None:

@@ -14,6 +14,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -47,7 +48,7 @@ class ThreadLink:
         self._waiting: dict[Ticket, None] = {}
         self._reading = False
         self._opening = False
-        self._closed = False
+        self._closed: Callable[[], TierError] | None = None  # makes the error for who comes then
 
     def run(self, operation: Operation[_T], /) -> _T:
         """Carry an operation out; return what it returns."""
@@ -73,9 +74,16 @@ class ThreadLink:
 
     def close(self) -> None:
         """Close the connection; whoever waits is told."""
+        self._end(self._settings.closed)
+
+    def retire(self, reason: str) -> None:
+        """Close the connection for good, as its server is of no more use."""
+        self._end(lambda: self._settings.gone(reason))
+
+    def _end(self, why: Callable[[], TierError]) -> None:
         with self._lock:
-            self._closed = True
-            self._lose(self._settings.closed())
+            self._closed = why
+            self._lose(why())
             self._changed.notify_all()
 
     def forget(self) -> None:
@@ -133,11 +141,6 @@ class ThreadLink:
         if session is None or session.exchange.lost or session.outdated:
             return None
         return session
-
-    def leave(self, reason: str) -> None:
-        """Have the connection end; the next use opens another."""
-        with self._lock:
-            self._lose(self._settings.gone(reason))
 
     def begin(self, session: Session, request: Request) -> Ticket:
         """Send a request; `finish` has to be called for it."""
@@ -305,8 +308,8 @@ class ThreadLink:
             if self._session is not None and self._session.outdated:
                 self._lose(settings.gone("the server is not what it was"))
             while True:
-                if self._closed:
-                    raise settings.closed()
+                if self._closed is not None:
+                    raise self._closed()
                 session = self._session
                 if session is not None and not session.exchange.lost:
                     return session
@@ -333,8 +336,8 @@ class ThreadLink:
                     self._backoff.succeeded()
                     self._hang_up()
                     self._session, self._socket = opened
-                    if self._closed:
-                        self._lose(settings.closed())
+                    if self._closed is not None:
+                        self._lose(self._closed())
                 self._changed.notify_all()
 
     def _open(self, deadline: float) -> tuple[Session, Any]:
