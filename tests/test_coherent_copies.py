@@ -227,3 +227,18 @@ def test_a_key_that_cannot_be_hashed_does_not_keep_the_others_from_going():
     here._stack.look_after(clock.monotonic())
     there.put("b", 2)
     assert here.get("b") == 2
+
+
+def test_a_keeper_outlives_what_raises():
+    keeper, other = Keeper(), Looked(3600.0)
+
+    class Ending(Looked):
+        def look_after(self, now):
+            super().look_after(now)
+            raise SystemExit
+
+    ending = Ending(0.0)
+    keeper.watch(ending, 1.0)
+    wait(ending.first)
+    keeper.watch(other, 1.0)
+    wait(other.first)

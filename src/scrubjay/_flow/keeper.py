@@ -65,7 +65,7 @@ class Keeper:
             for one in kept:
                 try:
                     due = min(due, one.look_after(time.monotonic()))
-                except Exception:
+                except BaseException:  # `SystemExit` of a listener, say: others need the thread
                     _log.exception("looking after copies failed")
             del kept, one
             with suppress(Empty):
