@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 
 from scrubjay import arguments
 from scrubjay.consistency.tokens import Session
@@ -19,8 +21,15 @@ class Sessions:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may come here in the midst
         self.known: dict[str, Session] = {}
+        _all.add(self)
+
+    def after_fork(self) -> None:
+        """Take locks that no thread of the parent holds."""
+        self._lock = threading.RLock()
+        for session in self.known.values():
+            session.after_fork()
 
     def of(self, name: str, token: str | None) -> Session:
         """Return the session of a name, new if nothing is known of it.
@@ -65,3 +74,15 @@ class Sessions:
             del self.known[name]
             self.known[name] = session
         del self.known[next(iter(self.known))]
+
+
+_all: weakref.WeakSet[Sessions] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for sessions in list(_all):
+        sessions.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

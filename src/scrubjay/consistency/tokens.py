@@ -72,7 +72,11 @@ class Session(SessionFloors):
     def __init__(self, most: int = _MOST) -> None:
         super().__init__()
         self._most = arguments.count("most", most)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may come here in the midst
+
+    def after_fork(self) -> None:
+        """Take a lock that no thread of the parent holds."""
+        self._lock = threading.RLock()
 
     def floor(self, place: bytes) -> int | None:
         """Return the lowest version that may be shown; None if that is not known any more."""
@@ -108,7 +112,7 @@ class Session(SessionFloors):
 
     def _oldest(self, count: int) -> list[bytes]:
         """Return the places of the floors that were lifted longest ago."""
-        floors = self.floors
+        floors = dict(self.floors)  # at once: a finalizer may lift one in the midst
         return heapq.nsmallest(count, floors, key=lambda place: floors[place].used)
 
     def merge(self, other: Session) -> None:
