@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
 import struct
 import subprocess
 import sys
@@ -339,3 +340,17 @@ def test_clients_are_sessions_unless_told_otherwise(call):
         return row["results"]["adaptive"]["hits"]
 
     assert hits() == hits("--sessions") != hits("--no-sessions")
+
+
+def test_names_of_files_that_are_no_text_are_told_all_the_same(call, tmp_path):
+    name = os.fsdecode(os.path.join(os.fsencode(tmp_path), b"\xff[1].txt"))  # noqa: PTH118
+    try:
+        pathlib.Path(name).write_text("a\nb\na\n")
+    except OSError:
+        pytest.skip("names of files are text here")
+    status, out, err = call("replay", name, "--capacity", "1", "--processes", "1")
+    assert (status, err) == (0, "")
+    assert r"\udcff[1]" in out
+    status, out, err = call("replay", name + ".none", "--capacity", "1")
+    assert (status, out) == (2, "")
+    assert r"\udcff[1].txt.none" in err

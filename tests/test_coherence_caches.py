@@ -148,3 +148,27 @@ def test_a_value_lives_no_longer_because_it_took_long_to_store(loaded, failing):
     clock.advance(0.2)
     assert cache.get("a") is None
     assert cache.get("a", consistency_level="strong") is None
+
+
+READS = {
+    "get": lambda cache: cache.get("a"),
+    "[]": lambda cache: cache["a"],
+    "get_many": lambda cache: cache.get_many(["a"])["a"],
+    "get_or_load": lambda cache: cache.get_or_load("a", lambda key: "mine"),
+    "setdefault": lambda cache: cache.setdefault("a", "mine"),
+    "pop": lambda cache: cache.pop("a"),
+    "popitem": lambda cache: cache.popitem()[1],
+}
+
+
+@pytest.mark.parametrize("read", READS)
+def test_a_cache_that_is_strong_returns_the_last_value_whatever_it_is_asked_by(read):
+    server = SharedMemory()
+    here, there = (
+        Cache(max_entries=9, consistency_level="strong", tiers=[Layer(SharedMemoryTier(server))])
+        for _ in range(2)
+    )
+    here.put("a", "old")
+    assert here.get("a") == "old"
+    there.put("a", "new")
+    assert READS[read](here) == "new"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import multiprocessing
+import os
 import threading
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
@@ -9,6 +12,7 @@ import pytest
 
 from scrubjay.codecs.protection import HmacSha256
 from scrubjay.consistency import Session
+from scrubjay.consistency.sessions import Sessions
 from scrubjay.consistency.tokens import place_of
 from scrubjay.errors import (
     CacheError,
@@ -163,3 +167,66 @@ def test_threads_share_a_session(eager_switching):
     for thread in threads:
         thread.join()
     assert low == []
+
+
+@pytest.mark.parametrize("where", ["sessions", "session"])
+def test_a_finalizer_that_runs_in_the_midst_does_not_wait_for_ever(where):
+    sessions, shared = Sessions(), Session(8)
+
+    def use(name):
+        if where == "sessions":
+            sessions.of(name, None)
+        else:
+            shared.lift(b"12345678", name.encode(), 1)
+
+    class Cycle:
+        def __init__(self, name):
+            self.name, self.own = name, self
+
+        def __del__(self):
+            use(f"of a finalizer {self.name}")
+
+    def work():
+        for number in range(2000):
+            gc.set_threshold(1 + number % 23, 1, 1)
+            Cycle(number)
+            use(str(number))
+
+    before = gc.get_threshold()
+    thread = threading.Thread(target=work, daemon=True)
+    try:
+        thread.start()
+        thread.join(30.0)
+    finally:
+        gc.set_threshold(*before)
+    assert not thread.is_alive()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+def test_a_child_waits_for_no_thread_of_its_parent():
+    sessions = Sessions()
+    session = sessions.of("known", None)
+    held, free = threading.Event(), threading.Event()
+
+    def hold():
+        with sessions._lock, session._lock:
+            held.set()
+            free.wait(30.0)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert held.wait(30.0)
+
+    def use():
+        sessions.of("new", None)
+        session.lift(b"12345678", b"87654321", 1)
+
+    context = multiprocessing.get_context("fork")
+    child = context.Process(target=use)
+    child.start()
+    child.join(30.0)
+    alive = child.is_alive()
+    child.kill()
+    free.set()
+    thread.join()
+    assert not alive

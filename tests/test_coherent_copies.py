@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 import weakref
 
 import pytest
@@ -12,7 +13,9 @@ from scrubjay import Cache, Layer, ManualClock
 from scrubjay._flow import copies
 from scrubjay._flow.breaker import Breaker
 from scrubjay._flow.debts import Debts
+from scrubjay._flow.keeper import Keeper
 from scrubjay.testing import SharedMemory, SharedMemoryTier
+from tests.door_helpers import PATIENCE, wait
 
 
 @pytest.fixture
@@ -147,3 +150,93 @@ def test_a_finalizer_may_use_a_breaker_that_is_being_used():
     thread.start()
     thread.join(10)
     assert not thread.is_alive(), "it hangs"
+
+
+def test_copies_go_as_soon_as_silence_has_lasted_for_too_long():
+    clock = ManualClock()
+    server = SharedMemory(clock)
+    here, there = (
+        Cache(clock=clock, max_entries=9, tiers=[Layer(SharedMemoryTier(server))]) for _ in range(2)
+    )
+    assert here._stack.look_after(clock.monotonic()) == float("inf")
+    there.put("a", "old")
+    assert here.get("a") == "old"
+    confirmed = here._stack._copies.of(here._stack.lower.name_of("a")).copy.watch.feed.confirmed
+    clock.advance(2)
+    due = here._stack.look_after(clock.monotonic())
+    assert due == confirmed + 5.0
+    assert here._stack.look_after(due) == due
+    assert here.contains("a")
+    assert here._stack.look_after(due + 0.001) == float("inf")
+    assert not here.contains("a")
+
+
+class Looked:
+    """What a keeper looks after, and is to look at again after some seconds."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+        self.first = threading.Event()
+        self.second = threading.Event()
+
+    def look_after(self, now):
+        (self.second if self.first.is_set() else self.first).set()
+        return now + self.seconds
+
+
+@pytest.mark.parametrize("due", ["by itself", "as another comes"])
+def test_a_keeper_looks_when_it_is_due_and_not_only_at_its_usual_time(due):
+    keeper = Keeper()
+    early = Looked(0.01 if due == "by itself" else 3600.0)
+    keeper.watch(early, 3600.0)
+    wait(early.first)
+    if due == "by itself":
+        wait(early.second)
+    else:
+        late = Looked(3600.0)
+        keeper.watch(late, 1.0)
+        wait(late.first)
+    keeper._kept.clear()
+    keeper._newcomers.put(None)
+    until = time.monotonic() + PATIENCE
+    while keeper._thread is not None:  # it ends: it has nothing to look after
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_a_key_that_cannot_be_hashed_does_not_keep_the_others_from_going():
+    clock = ManualClock()
+    server = SharedMemory(clock)
+    here, there = (
+        Cache(clock=clock, max_entries=9, tiers=[Layer(SharedMemoryTier(server))]) for _ in range(2)
+    )
+
+    class Key(int):
+        def __hash__(self):
+            if bad:
+                raise ValueError("not now")
+            return 1
+
+    key, bad = Key(1), False
+    there.put_many({key: 1, "b": 1})
+    assert here.get_many([key, "b"]) == {key: 1, "b": 1}
+    bad = True
+    clock.advance(6)
+    here._stack.look_after(clock.monotonic())
+    there.put("b", 2)
+    assert here.get("b") == 2
+
+
+def test_a_keeper_outlives_what_raises():
+    keeper, other = Keeper(), Looked(3600.0)
+
+    class Ending(Looked):
+        def look_after(self, now):
+            super().look_after(now)
+            raise SystemExit
+
+    ending = Ending(0.0)
+    keeper.watch(ending, 1.0)
+    wait(ending.first)
+    keeper.watch(other, 1.0)
+    wait(other.first)

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from scrubjay import AdaptiveCache, Cache, InvalidArgumentError, ManualClock, cached
+from scrubjay._core.constants import STORED
+from scrubjay._core.terms import Terms
 from scrubjay.tiers import MemoryTier
 from tests.door_helpers import Patient, arun, opened, spin, until, wait
 
@@ -72,6 +74,14 @@ def test_what_is_stored_is_a_copy(make: Any, write: str) -> None:
         if isinstance(one, list):
             one.append(2)
     assert cache.get("a") == [0]
+
+
+def test_what_is_stored_before_anybody_asks_for_it_is_a_copy() -> None:
+    cache: Cache[str, list[int]] = Cache(max_entries=9, copy="deep")
+    value = [1]
+    assert cache.put_ahead("a", value, Terms(uses=1)) == STORED
+    value.append(2)
+    assert cache.get("a") == [1]
 
 
 def test_the_mapping_copies() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import random
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from scrubjay import ManualClock, RemovalCause
+from scrubjay._flow.sweeper import Sweeper
 from tests.door_helpers import opened
 
 
@@ -299,3 +302,27 @@ def test_a_manual_clock() -> None:
     clock.advance(0)
     assert clock.monotonic() == 7.5
     assert abs(ManualClock().time() - __import__("time").time()) < 60
+
+
+def test_the_sweeper_outlives_what_raises() -> None:
+    class Swept:
+        swept = False
+
+        def __init__(self, raises: bool) -> None:
+            self.raises = raises
+            self.asked = threading.Event()
+
+        def collect(self, now: float, exactly: bool, most: int) -> int:
+            self.asked.set()
+            if self.raises:
+                raise SystemExit
+            return 0
+
+        def next_expiry(self) -> float:
+            return math.inf
+
+    own, ending, other = Sweeper(), Swept(True), Swept(False)
+    own.watch(ending)
+    assert ending.asked.wait(10.0)
+    own.watch(other)
+    assert other.asked.wait(10.0)

@@ -451,3 +451,19 @@ def test_a_queued_subscriber_goes_on_in_a_forked_child() -> None:
             os._exit(code)
     assert os.waitpid(number, 0)[1] == 0
     assert not told.is_set()
+
+
+def test_a_queued_subscriber_that_ends_its_thread_is_told_of_the_next_all_the_same() -> None:
+    hub, twice = Events(), threading.Event()
+    told: list[Event] = []
+
+    def end(event: Event) -> None:
+        told.append(event)
+        if len(told) == 2:
+            twice.set()
+        raise SystemExit
+
+    hub.subscribe(end, queued=True)
+    hub.publish(Event(EventKind.MISS))
+    hub.publish(Event(EventKind.MISS))
+    assert twice.wait(10.0)

@@ -72,6 +72,7 @@ def test_a_workload_stands_where_a_file_may(tmp_path):
         ("zipf:colour=3", "zipf takes keys, requests, skew, seed, weighted, not 'colour'"),
         ("zipf:keys=many", "zipf: keys is 'many'"),
         ("zipf:keys=0", "zipf: keys is 0, which is too little"),
+        ("loop:requests=99999999999999999999", "loop: requests is 9*, which is too much"),
         ("zipf:skew=-1", "skew is -1"),
         ("zipf:skew=nan", "skew is nan"),
     ],

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import zlib
 
 import pytest
 
 from scrubjay import Cache
 from scrubjay.lab import TraceError, read_trace, replay
+from scrubjay.lab.prefetch.training import train
 from scrubjay.lab.recording import Counts, count_rows
 from scrubjay.observe import recorder
 
@@ -97,3 +99,37 @@ def test_flipped_bytes_are_never_fatal(recorded, tmp_path):
         except TraceError:
             continue
         assert len(trace) == 600 or trace.bad_lines.count == 1
+
+
+def test_a_recording_of_many_sessions_is_replayed_with_prefetch(tmp_path):
+    cache = Cache(max_entries=100)
+    with cache.record(tmp_path / "r.rec", sample=1.0):
+        for number in range(400):
+            cache.get(number % 7, context={"session_id": str(number % 50)})
+    trace = read_trace(tmp_path / "r.rec")
+    assert max(trace.clients) > 1 << 63  # they are numbered by 64 bits
+    assert train([trace], 100).statistics()["accesses"] == 400
+
+
+@pytest.mark.parametrize("part", ["head", "rows"])
+def test_a_damaged_length_costs_no_memory(recorded, tmp_path, part):
+    data = recorded[0].read_bytes()
+    at = len(recorder.MAGIC)
+    if part == "head":
+        damaged = data[:at] + recorder.HEADER.pack((1 << 32) - 1) + b"{}"
+    else:
+        at += recorder.HEADER.size + recorder.HEADER.unpack_from(data, at)[0]
+        body = zlib.compress(bytes(1 << 20))
+        damaged = data[:at] + recorder.LENGTHS.pack((1 << 32) - 1, len(body)) + body
+    path = tmp_path / "damaged.recording"
+    path.write_bytes(damaged)
+    with pytest.raises(TraceError, match="cannot be"):
+        read_trace(path)
+
+
+def test_a_header_that_is_too_deep_is_refused(tmp_path):
+    path = tmp_path / "deep.recording"
+    head = b"[" * 200_000
+    path.write_bytes(recorder.MAGIC + recorder.HEADER.pack(len(head)) + head)
+    with pytest.raises(TraceError, match="damaged"):
+        read_trace(path)

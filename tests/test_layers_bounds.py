@@ -9,6 +9,7 @@ from time import monotonic
 import pytest
 
 from scrubjay import AdaptiveCache, Cache, Layer, LoadTimeoutError, ManualClock, Memory
+from scrubjay._core.terms import Terms
 from scrubjay.errors import TierUnavailableError
 from scrubjay.testing import SharedMemory, SharedMemoryTier
 from scrubjay.tiers import MemoryTier
@@ -110,8 +111,9 @@ def test_what_nobody_watches_is_gone_when_silence_is_borne_no_longer(touched):
     assert here.get_or_load("a", lambda key: "loaded") != "old"
 
 
+@pytest.mark.parametrize("ttl", [None, 4])
 @pytest.mark.parametrize("door", ["load", "put"])
-def test_to_be_stored_late_does_not_let_what_nobody_watches_live_longer(door):
+def test_to_be_stored_late_does_not_let_what_nobody_watches_live_longer(door, ttl):
     clock = ManualClock()
     server = SharedMemory(clock)
     tier = Unreachable(server)
@@ -124,10 +126,10 @@ def test_to_be_stored_late_does_not_let_what_nobody_watches_live_longer(door):
     there = Cache(clock=clock, max_entries=9, tiers=[Layer(SharedMemoryTier(server))])
     tier.cut = True
     if door == "put":
-        here.put("a", "old")
+        here.put("a", "old", ttl_seconds=ttl)
     else:
-        here.get_or_load("a", lambda key: "old")
-    clock.advance(1)
+        here.get_or_load("a", lambda key: "old", ttl_seconds=ttl)
+    clock.advance(0.5)
     assert here.get("a") == "old"
     there.put("a", "new")
     clock.advance(2)
@@ -148,6 +150,94 @@ def test_to_be_stored_late_does_not_let_a_value_outlive_its_record():
         assert here.get("a") == "value"
         clock.advance(0.5)
     assert here.get("a") is None
+
+
+class Lagging(MemoryTier):
+    """A tier whose answers take long to come."""
+
+    def __init__(self, clock):
+        super().__init__(clock=clock)
+        self.clock = clock
+        self.seconds = 0
+
+    def get_many(self, keys):
+        answer = super().get_many(keys)
+        self.clock.advance(self.seconds)
+        return answer
+
+    def put_many(self, records):
+        answer = super().put_many(records)
+        self.clock.advance(self.seconds)
+        return answer
+
+
+@pytest.mark.parametrize("door", ["get", "get_many", "put", "put_many"])
+def test_what_others_change_while_a_tier_answers_is_seen_no_later_than_is_said(door):
+    clock = ManualClock()
+    tier = Lagging(clock)
+    here, there = (
+        Cache(clock=clock, tiers=[Memory(max_entries=9, ttl_seconds=5), Layer(tier)])
+        for _ in range(2)
+    )
+    if door.startswith("get"):
+        there.put("a", "old")
+    tier.seconds = 3
+    if door == "get":
+        assert here.get("a") == "old"
+    elif door == "get_many":
+        assert here.get_many(["a"]) == {"a": "old"}
+    elif door == "put":
+        here.put("a", "old")
+    else:
+        here.put_many({"a": "old"})
+    tier.seconds = 0
+    there.put("a", "new")
+    clock.advance(1)
+    assert here.get("a") == "old"
+    clock.advance(1)
+    assert here.get("a") == "new"
+
+
+def test_to_touch_what_takes_long_to_find_does_not_keep_it_in_memory_for_longer():
+    clock, tier = ManualClock(), MemoryTier()
+
+    class Key(int):
+        def __hash__(self):
+            clock.advance(seconds)
+            return 1
+
+    key, seconds = Key(1), 0
+    here, there = (
+        Cache(clock=clock, tiers=[Memory(max_entries=9, ttl_seconds=5), Layer(tier)])
+        for _ in range(2)
+    )
+    began = clock.monotonic()
+    here.put(key, "old")
+    there.put(key, "new")
+    seconds = 0.25
+    assert here.touch(key, ttl_seconds=600)
+    seconds = 0
+    clock.advance(began + 5.1 - clock.monotonic())
+    assert here.get(key) == "new"
+
+
+def test_to_touch_an_entry_does_not_let_an_expired_one_live_again_elsewhere():
+    clock = ManualClock()
+    server = SharedMemory(clock)
+    here, there = (
+        Cache(
+            clock=clock,
+            max_entries=9,
+            tiers=[Layer(SharedMemoryTier(server))],
+            stale_if_error_seconds=600,
+        )
+        for _ in range(2)
+    )
+    there.put("a", "theirs", ttl_seconds=1)
+    clock.advance(2)
+    here._stack._store.put_under("a", "mine", Terms())  # stored by a load that was overtaken
+    assert here.touch("a", ttl_seconds=100)
+    assert there.get("a") is None
 
 
 def test_a_load_at_a_level_is_waited_for_no_longer_than_is_allowed():

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scrubjay.errors import InvalidArgumentError
 from scrubjay.lab.model import Trace
 from scrubjay.lab.prefetch import PrefetchReplay
-from scrubjay.prefetch import registry
+from scrubjay.prefetch import registry, saving
 from scrubjay.prefetch.constants import FIRST_HIT, JOINED, MISS
 from scrubjay.prefetch.planner import Planner
 from scrubjay.prefetch.predictor import Predictor
@@ -272,6 +272,20 @@ def test_what_is_no_model_is_refused_and_changes_nothing():
             taught.load(wrong)
     with pytest.raises(InvalidArgumentError):
         taught.load("text")
+    header, tables = saving.unpack(data)
+    whole = {**header, "tables": None}
+    for wrong in (
+        {},
+        {**whole, "keys": None},
+        {**whole, "known": [True]},
+        {**whole, "predictors": [1]},
+        {**whole, "keys": [{}] * len(header["keys"])},
+    ):
+        with pytest.raises(InvalidArgumentError):
+            taught.load(saving.pack(wrong, tables))
+    for name in ("", "age"):
+        with pytest.raises(InvalidArgumentError):
+            taught.load(saving.pack(whole, {name: b"1"}))
     assert taught.predict("0.0", 0, 5) == before
     with pytest.raises(InvalidArgumentError, match="most_keys"):
         Planner(100, most_keys=10).load(data)

@@ -19,7 +19,9 @@ from scrubjay import (
     PredictivePrefetcher,
     prefetcher,
 )
-from scrubjay.prefetch.constants import FIRST_HIT, JOINED
+from scrubjay.prefetch import saving
+from scrubjay.prefetch.constants import FIRST_HIT, JOINED, MISS
+from scrubjay.prefetch.planner import Planner
 from tests.door_helpers import Patient, arun, in_time, spin, wait
 from tests.prefetch_helpers import Manual, Script, scripted, warmed
 
@@ -621,6 +623,30 @@ def test_what_was_learned_is_saved_and_loaded(tmp_path: Path) -> None:
         fresh.load(tmp_path / "other")
     with pytest.raises(OSError):
         fresh.save(tmp_path / "no" / "directory")
+
+
+def test_a_model_that_was_trained_is_taken_by_a_cache_with_a_loader(tmp_path: Path) -> None:
+    taught = Planner(1000)
+    for key in [*range(100)] * 10:
+        taught.accessed(key, 0, 0.0, MISS)
+    (tmp_path / "model").write_bytes(taught.save())
+    cache: Cache[Any, Any] = Cache(max_entries=1000, loader=str)
+    assert cache.prefetcher is not None
+    cache.prefetcher.load(tmp_path / "model")
+    assert cache.prefetcher.statistics()["model"]["keys"] == 100
+
+
+def test_a_model_whose_conditions_are_damaged_changes_nothing(tmp_path: Path) -> None:
+    taught = Planner(1000)
+    for key in range(100):
+        taught.accessed(key, 0, 0.0, MISS)
+    data = saving.pack({"known": [True]}, {"planner": taught.save()})
+    (tmp_path / "model").write_bytes(data)
+    cache: Cache[Any, Any] = Cache(max_entries=1000, loader=str)
+    assert cache.prefetcher is not None
+    with pytest.raises(InvalidArgumentError):
+        cache.prefetcher.load(tmp_path / "model")
+    assert cache.prefetcher.statistics()["model"]["keys"] == 0
 
 
 def test_a_process_goes_on_where_the_last_one_stopped(tmp_path: Path) -> None:

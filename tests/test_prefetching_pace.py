@@ -134,13 +134,14 @@ def test_there_are_no_more_threads_than_allowed_and_all_jobs_are_done() -> None:
     spin(lambda: workers._threads == workers._idle)
 
 
+@pytest.mark.parametrize("kind", [ValueError, SystemExit])
 def test_a_job_that_raises_is_logged_and_the_others_go_on(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, kind: type[BaseException]
 ) -> None:
     workers, done = Workers(1), threading.Event()
 
     def fail() -> None:
-        raise ValueError("of the job")
+        raise kind("of the job")
 
     workers.submit(fail)
     workers.submit(done.set)

@@ -66,7 +66,7 @@ def later(seconds):
 
 def heard(cache, *kinds):
     events = []
-    cache.on_event(events.append, kinds or None)
+    cache.events.subscribe(events.append, kinds or None)  # at once, in this thread
     return events
 
 
@@ -521,6 +521,71 @@ def test_what_is_no_file_of_ours(make, path, what):
     events = heard(cache, EventKind.CORRUPTION)
     assert cache.restore(path) == 0
     assert len(events) == 1
+
+
+class Stalling(ManualClock):
+    """A clock that has gone on by the time that somebody has read it."""
+
+    seconds = 0
+
+    def monotonic(self):
+        now = super().monotonic()
+        self.advance(self.seconds)
+        return now
+
+
+def test_to_be_written_late_does_not_let_an_entry_live_longer(path):
+    clock = Stalling()
+    cache = Cache(clock=clock, max_entries=9)
+    cache.put("a", 1, ttl_seconds=10)
+    end = clock.time() + 10
+    clock.seconds = 1
+    assert cache.save(path) == 1
+    clock.seconds = 0
+    again = Cache(clock=clock, max_entries=9)
+    assert again.restore(path) == 1
+    clock.advance(end - clock.time() + 0.1)
+    assert again.get("a") is None
+
+
+def test_to_be_stored_late_does_not_let_an_entry_live_longer(path):
+    clock = ManualClock()
+    cache = Cache(clock=clock, max_entries=9)
+    cache.put("a", 1, ttl_seconds=10)
+    cache.save(path)
+
+    def measured_late(value):
+        clock.advance(3)
+        return 1
+
+    again = Cache(clock=clock, max_size_mb=1, sizer=measured_late)
+    assert again.restore(path) == 1
+    clock.advance(6)
+    assert again.get("a") == 1
+    clock.advance(1.5)
+    assert again.get("a") is None
+
+
+def test_what_expires_while_a_tier_is_asked_does_not_live_for_ever(path):
+    clock = ManualClock()
+
+    class Slow(MemoryTier):
+        seconds = 0
+
+        def counters(self, names):
+            clock.advance(self.seconds)
+            return super().counters(names)
+
+    tier = Slow(clock=clock)
+    options = {"clock": clock, "tiers": [Memory(max_entries=9), Layer(tier)]}
+    cache = Cache(**options)
+    cache.put("a", 1, ttl_seconds=5)
+    cache.save(path)
+    tier.seconds = 3  # once for all of the file, once for its entries
+    again = Cache(**options)
+    assert again.restore(path) == 0
+    clock.advance(1000)
+    assert again.get("a") is None
 
 
 def test_a_missing_file_is_nothing(make, path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -167,3 +168,32 @@ def test_a_roster_keeps_labels_apart_and_nothing_alive() -> None:
 def test_what_is_no_cache_is_refused(nonsense: Any) -> None:
     with pytest.raises(InvalidArgumentError, match="cache"):
         store_of(nonsense)
+
+
+def test_a_finalizer_that_loads_in_the_midst_does_not_wait_for_ever() -> None:
+    cache: Cache[Any, Any] = Cache(max_entries=100)
+    watch = Watch(cache)
+
+    class Cycle:
+        def __init__(self, number: int) -> None:
+            self.number, self.own = number, self
+
+        def __del__(self) -> None:
+            cache.get_or_load(("of a finalizer", self.number), str)
+
+    def work() -> None:
+        for number in range(2000):
+            gc.set_threshold(1 + number % 23, 1, 1)
+            Cycle(number)
+            watch.slowest()
+            watch.recent()
+
+    before = gc.get_threshold()
+    thread = threading.Thread(target=work, daemon=True)
+    try:
+        thread.start()
+        thread.join(30.0)
+    finally:
+        gc.set_threshold(*before)
+    assert not thread.is_alive()
+    assert len(watch.slowest()) == 10

@@ -67,6 +67,26 @@ def figures(cache, name="t"):
     return cache.get_detailed_statistics()["tiers"][name]
 
 
+@pytest.mark.parametrize("bound", ["idle", "layer"])
+def test_what_waits_is_not_shown_when_its_time_is_up(make, bound):
+    clock = ManualClock()
+    tier = MemoryTier(clock=clock)
+    tier_seconds, idle_seconds = (None, 2) if bound == "idle" else (2, None)
+    cache = over(tier, make, clock=clock, ttl_seconds=tier_seconds, behind_seconds=60)
+    cache.put("a", "former")
+    cache.flush()
+    cache.put("a", "last", idle_seconds=idle_seconds)
+    for key in "bcd":  # it is evicted
+        cache.put(key, 0)
+    clock.advance(1)
+    assert cache.get("a") == "last"
+    for key in "bcd":
+        cache.put(key, 0)
+    clock.advance(2)
+    assert cache.get("a") is None
+    assert cache.get_many(["a"]) == {}
+
+
 def test_a_put_does_not_wait_and_the_last_value_is_written_once(make):
     tier = Counting(name="t")
     clock = ManualClock()

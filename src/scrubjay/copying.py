@@ -51,6 +51,10 @@ def copying(kind: Any) -> Any:
             """Store a copy of a value under checked conditions."""
             return super().put_under(key, self.copier(value), terms)
 
+        def put_ahead(self, key: Any, value: Any, terms: Any) -> Any:
+            """Store a copy of a value that nobody has asked for yet."""
+            return super().put_ahead(key, self.copier(value), terms)
+
         def get(self, key: Any, default: Any = None, **options: Any) -> Any:
             """Return a copy of the value of `key`, or `default` if it is not there."""
             value = super().get(key, MISSING, **options)

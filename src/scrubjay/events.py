@@ -236,7 +236,10 @@ def _deliver(queue: SimpleQueue[Event | None], reference: weakref.ref[_QueuedSub
         subscriber = reference()
         if event is None or subscriber is None:
             return
-        _Subscriber.tell(subscriber, event)
+        try:
+            _Subscriber.tell(subscriber, event)
+        except BaseException:  # `SystemExit`, say: there is more to be told of
+            _log.exception("a subscriber ended on %s", event.kind.value)
         del event, subscriber  # nothing is held while waiting
 
 

@@ -363,15 +363,24 @@ class Layered(StoreMapping[K, V]):
 
     def take_layered(self, key: Any) -> Any:
         """Remove a key everywhere; return its value, or MISSING."""
-        value = self.peek(key, MISSING)
-        if value is MISSING:
-            value = drivers.run(self.finding(key))
+        if self.strict:
+            demand = Demand(CacheConsistencyLevel.STRONG, None)
+            value = drivers.run(self.reading_at(key, demand))
+        else:
+            value = self.peek(key, MISSING)
+            if value is MISSING:
+                value = drivers.run(self.finding(key))
         drivers.run(self.forgetting(key))
         return value
 
     def default_layered(self, key: Any, default: Any) -> Any:
-        """Return what the tiers have of a key; if nothing, store a value everywhere."""
-        value = self.fetch_below(key, MISSING)
+        """Return what there is of a key; if nothing, store a value everywhere."""
+        if self.strict:
+            value = self.fetch_strictly(key, MISSING)
+        else:
+            value = self.request(key, MISSING)
+            if value is MISSING:
+                value = self.fetch_below(key, MISSING)
         if value is MISSING:
             self.put(key, default)
             value = default

@@ -116,8 +116,8 @@ class LowerLayer:
         if writes == "behind":
             if self.demote:
                 raise ConfigurationError("demote: it is for a layer that is written through")
-            now = (SystemClock() if clock is None else clock).monotonic
-            kind = partial(BehindLevel, seconds, entries, now, clock is None)
+            time = SystemClock() if clock is None else clock
+            kind = partial(BehindLevel, seconds, entries, time, clock is None)
         return kind(
             tier,
             breaker,

@@ -18,6 +18,7 @@ from typing import Any
 
 from scrubjay import arguments
 from scrubjay._core.terms import Terms
+from scrubjay._flow.known import Known
 from scrubjay._flow.prefetching import Prefetching
 from scrubjay._flow.sources import Sources
 from scrubjay.errors import InvalidArgumentError, InvalidArgumentTypeError
@@ -205,14 +206,17 @@ class PredictivePrefetcher:
 
         Raises:
             OSError: it cannot be read.
-            InvalidArgumentError: it holds something else.
+            InvalidArgumentError: it holds something else; nothing has changed.
         """
         data = Path(path).read_bytes()
         header, tables = saving.unpack(data)
-        model = tables.get(_MODEL, data)
-        self._use(lambda planner: planner.load(model))
+        model = tables.get(_MODEL)
+        # That of a trained one is another thing.
+        known = Known.read(header.get("known", ())) if model is not None else []
+        self._use(lambda planner: planner.load(data if model is None else model))
         if self._engine is not None:
-            self._engine.known.read(header.get("known", ()))
+            for key, terms in known:
+                self._engine.known.note(key, terms)
 
     # What it does
 

@@ -56,5 +56,5 @@ class SessionFloors:
         """Forget some floors, and know that something was forgotten."""
         self.overflown = True  # first: a floor that is missing counts as forgotten then
         for place in places:
-            del self.floors[place]
+            self.floors.pop(place, None)  # a finalizer may have been quicker, in the midst
         self.risen += 1

@@ -14,6 +14,7 @@ from scrubjay._core.constants import (
     EMPTY,
     EVICTED,
     MOST,
+    NEVER,
     NEW_NODES,
     NONE,
     PRESENT,
@@ -279,8 +280,15 @@ class Operations(Removal):
             else:
                 self.policy.settle()
 
-    def renewed(self, key: Any, ttl: float, idle: float) -> bool:
-        """Count a use of `key`, begin its time to live anew where given; False if absent."""
+    def renewed(self, key: Any, ttl: float, idle: float, until: float = NEVER) -> bool:
+        """Count a use of `key`, begin its time to live anew where given; False if absent.
+
+        Args:
+            key: the key.
+            ttl: seconds to live from now on, negative for as long as before.
+            idle: likewise unread.
+            until: the monotonic time at which a time to live that is given ends at the latest.
+        """
         h = self.spread(key)
         if ttl >= 0.0 or idle >= 0.0:
             self.provide(Terms(ttl, idle), False)
@@ -290,7 +298,7 @@ class Operations(Removal):
             slot = self.find(key, h)
             if slot == NONE:
                 return False
-            status = self.renew(slot, ttl, idle, now, stamp)
+            status = self.renew(slot, ttl, idle, until, now, stamp)
             if status != AGAIN:
                 self.policy.settle()
                 return status == STORED

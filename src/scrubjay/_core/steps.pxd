@@ -56,4 +56,4 @@ cdef class Steps(Ledger):
     @cython.locals(node=Node, slots=list)
     cdef int remove_dependents(self, object roots, object garbage) except -1
     @cython.locals(columns=Columns, hard=double)
-    cdef int renew(self, int slot, double ttl, double idle, double now, long long stamp) except -5
+    cdef int renew(self, int slot, double ttl, double idle, double until, double now, long long stamp) except -5

@@ -158,8 +158,13 @@ class Steps(Ledger):
             self.policy.asked(slot, session)
         return True
 
-    def renew(self, slot: int, ttl: float, idle: float, now: float, stamp: int) -> int:
-        """Count a use of `slot` and let it live anew where `ttl` or `idle` is given."""
+    def renew(
+        self, slot: int, ttl: float, idle: float, until: float, now: float, stamp: int
+    ) -> int:
+        """Count a use of `slot` and let it live anew where `ttl` or `idle` is given.
+
+        The arguments are those of `set_deadline`, negative where none is given.
+        """
         if self.stamp != stamp:
             return AGAIN
         columns = self.columns
@@ -169,7 +174,7 @@ class Steps(Ledger):
             if idle < 0.0 and columns.has_idle and columns.idle[slot] > 0.0:
                 idle = columns.idle[slot]
             if ttl >= 0.0:
-                self.set_deadline(slot, ttl, idle, NEVER, now)
+                self.set_deadline(slot, ttl, idle, until, now)
             elif idle >= 0.0:
                 ttl = columns.span[slot]
                 hard = columns.hard[slot] if columns.hard[slot] != NEVER else columns.deadline[slot]

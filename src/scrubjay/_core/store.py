@@ -538,17 +538,17 @@ class Store(Ahead):
             key: the key.
             default: the value to store.
         """
+        if self.layered:
+            return self.default_layered(key, default)
         while True:
             value = self.fetch(key, MISSING)
             if value is not MISSING:
                 return value
-            if self.layered:
-                return self.default_layered(key, default)
             if self.put_if_absent(key, default) != PRESENT:
                 return default
 
     def default_layered(self, key: Any, default: Any) -> Any:
-        """Return what is below, or store a value here and there and return it."""
+        """Return what is here or below, or store a value here and there and return it."""
         raise NotImplementedError
 
     def put_if_absent(self, key: Any, value: Any) -> int:

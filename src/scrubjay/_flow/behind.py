@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from asyncio import CancelledError
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from scrubjay._core.section import undisturbed
@@ -23,6 +23,7 @@ from scrubjay._flow.effects import Effect, Flow, Start, Wait
 from scrubjay._flow.flight import Flight
 from scrubjay._flow.level import Level
 from scrubjay._flow.workers import Workers
+from scrubjay.clock import Clock
 from scrubjay.errors import TierError
 from scrubjay.events import Event, EventKind
 from scrubjay.tiers.protocol import TierRecord
@@ -49,7 +50,7 @@ class BehindLevel(Level):
     Args:
         seconds: how long a record waits at most, while the tier answers.
         entries: how many wait at most; beyond, they are written through.
-        now: tells the monotonic time.
+        clock: tells the time.
         alone: whether a thread writes by itself; not where time does not go on by itself.
         *given, **named: as for `Level`.
     """
@@ -58,7 +59,7 @@ class BehindLevel(Level):
         self,
         seconds: float,
         entries: int,
-        now: Callable[[], float],
+        clock: Clock,
         alone: bool,
         *given: Any,
         **named: Any,
@@ -66,7 +67,7 @@ class BehindLevel(Level):
         super().__init__(*given, **named)
         self._seconds = seconds
         self._entries = entries
-        self._now = now
+        self._clock = clock
         self._alone = alone
         self._due = threading.Event()
         # Of its own: what others wait for must not make this one late.
@@ -101,30 +102,34 @@ class BehindLevel(Level):
     def oldest(self) -> float:
         """For how many seconds the oldest record has been waiting."""
         since = [one.since for one in undisturbed(list, self._queue.values())[:1]]
-        return max(0.0, self._now() - since[0]) if since else 0.0
+        return max(0.0, self._clock.monotonic() - since[0]) if since else 0.0
 
     # Asking
 
     def get(self, names: Sequence[bytes]) -> Generator[Effect, Any, list[bytes | None]]:
         """Return the blobs of records, first of those that wait."""
-        found: dict[bytes, bytes | None] = {
-            name: blob for name in names if (blob := self._waiting(name)) is not None
-        }
+        found: dict[bytes, bytes | None] = {}
+        for name in names:
+            record = self._waiting(name)
+            if record is not None:  # if its time is up, what the tier has is even older
+                ends = record.expires_at
+                over = ends is not None and ends <= self._clock.time()
+                found[name] = None if over else record.value
         rest = [name for name in names if name not in found]
         if rest:
             blobs = yield from super().get(rest)
             found.update((name, blob) for name, blob in zip(rest, blobs, strict=True))
         return [found.get(name) for name in names]
 
-    def _waiting(self, name: bytes) -> bytes | None:
+    def _waiting(self, name: bytes) -> TierRecord | None:
         writing = self._writing.get(name)  # first: it goes from the queue to there
         waiting = self._queue.get(name)
         if waiting is not None:
-            return waiting.record.value
+            return waiting.record
         if writing is not None:
-            return writing[0].value
+            return writing[0]
         written = self._writing.get(name)
-        return None if written is None else written[0].value
+        return None if written is None else written[0]
 
     def put(self, records: list[TierRecord]) -> Generator[Effect, Any, list[bool]]:
         """Let records wait; those for which there is no room are written now."""
@@ -203,7 +208,7 @@ class BehindLevel(Level):
             if before is None and self.queued >= self._entries:
                 beyond.append(record)
             else:
-                since = self._now() if before is None else before.since
+                since = self._clock.monotonic() if before is None else before.since
                 self._queue[record.key] = Waiting(record, since)
         return beyond
 

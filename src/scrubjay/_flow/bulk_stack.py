@@ -71,6 +71,7 @@ class BulkStack(Stack):
         """
         lower = self.bulk
         terms = [part.terms for part in parts]
+        asked = lower.moment()
         named: dict[Flight, tuple[Any, ...]] = {}
 
         def prepare(part: Flight, meta: Meta) -> None:
@@ -94,7 +95,8 @@ class BulkStack(Stack):
             if part not in named or part.void:
                 continue
             try:
-                self._store.put_under(part.key, value, lower.terms_of(meta, named[part], part))
+                own = lower.terms_of(meta, named[part], part, asked)
+                self._store.put_under(part.key, value, own)
             except Exception as error:
                 failed[part] = error
                 continue
@@ -215,12 +217,13 @@ class BulkStack(Stack):
 
     def _write_batch(self, batch: list[Written]) -> Generator[Effect, Any, int]:
         failure: BaseException | None = None
+        began = self.lower.moment()
         kept = yield from self.bulk.write_many(batch)
         total = 0
         for one, below in zip(batch, kept, strict=True):
             key, name, item = one.key, one.name, one.item
             try:
-                stored = item.keep(self.lower.in_memory(item.terms, meta=one.meta))
+                stored = item.keep(self.lower.in_memory(item.terms, meta=one.meta, since=began))
                 self._note(key, name, item.value, one.meta, item.terms.tags, one.counters)
                 self._remove_dependents(key)
                 total += stored or below

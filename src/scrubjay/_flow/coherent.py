@@ -311,7 +311,7 @@ class Coherent(CoherentReading):
         if record is None or record.value is None:
             return
         found = self.lower.decoded(self.shared, key, name, record.value)
-        if not isinstance(found, Found):
+        if not isinstance(found, Found) or self.lower.age(found.meta) >= 0.0:
             return
         owner = self._owner + b"%d" % next(self._leases)
         lease: Lease = yield from self.shared.ask(

@@ -119,13 +119,16 @@ class CoherentReading(Stack):
                 live.append(one)
         return live
 
-    def look_after(self, now: float) -> None:
+    def look_after(self, now: float) -> float:
         """Give up the copies of which nobody would have told for too long.
 
         Args:
             now: monotonic time.
+
+        Returns:
+            When that may be so of others; infinity if there are none.
         """
-        self._copies.silent(now, self._silence)
+        return self._copies.silent(now, self._silence)
 
     def after_fork(self) -> None:
         """Begin anew: nobody tells a child of changes to what its parent has read."""
@@ -182,9 +185,10 @@ class CoherentReading(Stack):
             flight.unfit = record.version
         if found is None or record is None:
             return MISSING
+        now = self._store.now_seconds()  # first: waiting between the two must not make it younger
         age = self.lower.age(found.meta)
         if age >= 0.0:
-            flight.stale = Stale(found.value, age, self._store.now_seconds())
+            flight.stale = Stale(found.value, age, now)
             return MISSING
         flight.unfit = None
         flight.record, flight.labels = record, self.lower.labels_of(found.meta)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import weakref
 from collections.abc import Iterable
+from math import inf
 from typing import Any, NamedTuple
 
 from scrubjay._core.evidence import Evidence
@@ -115,23 +116,28 @@ class Copies:
             return
         undisturbed(self._drop_this, (name, holding))
 
-    def silent(self, now: float, seconds: float) -> None:
+    def silent(self, now: float, seconds: float) -> float:
         """Remove the copies of which nobody would have told for some time.
 
         Args:
             now: monotonic time.
             seconds: for how long that is borne.
+
+        Returns:
+            When the next feed has been silent for as long, unless it tells; infinity for none.
         """
         if self._untold:  # there was no thread for it
             self.drain()
         feeds = undisturbed(list, self._feeds)
-        quiet = [feed for feed in feeds if now - feed.confirmed > seconds]
+        confirmed = [(feed, feed.confirmed) for feed in feeds]
+        quiet = [feed for feed, at in confirmed if now - at > seconds]
         if quiet:
             undisturbed(self._feeds.difference_update, quiet)
         for name in undisturbed(list, self._held) if quiet else ():
             holding = self._held.get(name)
             if holding is not None and any(watch.feed in quiet for watch in holding.watches):
-                self._remove(name, holding)
+                self._remove_alone(name, holding)
+        return min((at + seconds for _, at in confirmed if now - at <= seconds), default=inf)
 
     # Done undisturbed: no code of others runs in the midst
 
@@ -218,10 +224,13 @@ class Copies:
         for name in names:
             holding = self._held.get(name)
             if holding is not None and not holding.live:
-                try:
-                    self._remove(name, holding)
-                except Exception:  # of comparing keys, say; the others must go
-                    _log.exception("removing what has changed failed")
+                self._remove_alone(name, holding)
+
+    def _remove_alone(self, name: bytes, holding: Holding) -> None:
+        try:
+            self._remove(name, holding)
+        except Exception:  # of comparing keys, say; the others must go
+            _log.exception("removing what has changed failed")
 
     def _remove(self, name: bytes, holding: Holding) -> None:
         if undisturbed(self._drop_this, (name, holding)) is None:

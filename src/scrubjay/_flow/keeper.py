@@ -10,18 +10,21 @@ import logging
 import os
 import threading
 import time
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
 _log = logging.getLogger("scrubjay")
-_LEAST = 0.05  # seconds between two looks
+_LEAST = 0.05  # seconds between two looks, where nothing is due before
+_SHORTEST = 0.001
 
 
 class Kept(Protocol):
     """What it looks after."""
 
-    def look_after(self, now: float) -> None:
-        """Give up what nobody would tell of."""
+    def look_after(self, now: float) -> float:
+        """Give up what nobody would tell of; return when to look again, at the latest."""
 
 
 class Keeper:
@@ -31,11 +34,14 @@ class Keeper:
         self._lock = threading.RLock()  # a finalizer may come here in the midst
         self._kept: WeakKeyDictionary[Kept, float] = WeakKeyDictionary()
         self._thread: threading.Thread | None = None
+        # Of all that wakes a thread this one may be used by a finalizer that runs within it.
+        self._newcomers: SimpleQueue[None] = SimpleQueue()
 
     def watch(self, one: Kept, seconds: float) -> None:
         """Look after something at least once in so many seconds."""
         with self._lock:
             self._kept[one] = seconds
+            self._newcomers.put(None)
             self._start()
 
     def _start(self) -> None:
@@ -55,19 +61,21 @@ class Keeper:
                 if not kept:
                     self._thread = None
                     return
-            pause = max(_LEAST, min(kept.values()))
+            due = time.monotonic() + max(_LEAST, min(kept.values()))
             for one in kept:
                 try:
-                    one.look_after(time.monotonic())
-                except Exception:
+                    due = min(due, one.look_after(time.monotonic()))
+                except BaseException:  # `SystemExit` of a listener, say: others need the thread
                     _log.exception("looking after copies failed")
             del kept, one
-            time.sleep(pause)
+            with suppress(Empty):
+                self._newcomers.get(timeout=max(_SHORTEST, due - time.monotonic()))
 
     def after_fork(self) -> None:
         """Begin anew in a child, where the thread is not."""
         self._lock = threading.RLock()
         self._thread = None
+        self._newcomers = SimpleQueue()
         if len(self._kept):
             self._start()
 

@@ -51,25 +51,26 @@ class Known:
                 )
         return rows
 
-    def read(self, rows: Iterable[Any]) -> None:
-        """Know what `written` returned, as well as what is known already.
+    @staticmethod
+    def read(rows: Iterable[Any]) -> list[tuple[Any, Terms]]:
+        """Return the keys and conditions of what `written` returned, to be noted.
 
         Raises:
             InvalidArgumentError: it is something else.
         """
         try:
-            known = {
-                saving.read_key(key): Terms(
-                    float(ttl),
-                    float(idle),
-                    float(priority),
-                    float(cost),
-                    frozenset(map(str, tags)),
-                    tuple(map(saving.read_key, needs)),
-                )
-                for key, ttl, idle, priority, cost, tags, needs in rows
-            }
+            return list(
+                {
+                    saving.read_key(key): Terms(
+                        float(ttl),
+                        float(idle),
+                        float(priority),
+                        float(cost),
+                        frozenset(map(str, tags)),
+                        tuple(map(saving.read_key, needs)),
+                    )
+                    for key, ttl, idle, priority, cost, tags, needs in rows
+                }.items()
+            )
         except (TypeError, ValueError, KeyError) as error:
             raise InvalidArgumentError("path: the saved model is damaged") from error
-        for key, terms in known.items():
-            self.note(key, terms)

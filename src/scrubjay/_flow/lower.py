@@ -93,10 +93,11 @@ class Lower(Records):
                 if counters is None:
                     continue
                 self.join(counters, before, found)
+                now = self._store.now_seconds()  # first: waiting must not make it younger
                 age = self.age(found.meta)
                 if age < 0.0:
                     return found, counters
-                expired(Stale(found.value, age, self._store.now_seconds()))
+                expired(Stale(found.value, age, now))
         return None
 
     def look_in(

@@ -177,8 +177,14 @@ class Records:
             dependencies={name: count for name, count in known.items() if name not in own},
         )
 
-    def terms_of(self, meta: Meta, dependencies: tuple[Any, ...], fence: Any) -> Terms:
-        """Return the conditions for keeping in memory what was found below."""
+    def terms_of(
+        self,
+        meta: Meta,
+        dependencies: tuple[Any, ...],
+        fence: Any,
+        since: float | None = None,
+    ) -> Terms:
+        """Return the conditions for keeping in memory what was found below; see `in_memory`."""
         return self.in_memory(
             Terms(
                 -1.0,
@@ -190,9 +196,20 @@ class Records:
                 fence,
             ),
             meta=meta,
+            since=since,
         )
 
-    def in_memory(self, terms: Terms, until: float = math.inf, meta: Meta | None = None) -> Terms:
+    def moment(self) -> float:
+        """Return the monotonic time in seconds."""
+        return self._wall.monotonic()
+
+    def in_memory(
+        self,
+        terms: Terms,
+        until: float = math.inf,
+        meta: Meta | None = None,
+        since: float | None = None,
+    ) -> Terms:
         """Return conditions with the time that memory has, if that is shorter.
 
         It ends at a moment. What was counted from the moment of storing would last longer if
@@ -202,16 +219,18 @@ class Records:
             terms: the conditions.
             until: another end, by the monotonic clock in seconds.
             meta: the conditions of the record, if there was one first: its time runs already.
+            since: when the tier that has it was asked, from which on others may have changed it
+                there; now if that does not matter.
         """
         now = self._wall.monotonic()  # first: waiting between the two clocks must not add to it
-        until = min(until, now + self._memory_ttl)
+        until = min(until, (now if since is None else since) + self._memory_ttl)
         if meta is not None and meta.expires is not None:
             until = min(until, now + meta.expires - self._wall.time())
-        left = max(0.0, until - now)
-        if left == math.inf or 0.0 <= terms.ttl < left:
+        if until == math.inf:
             return terms
+        left = max(0.0, until - now)
         return Terms(
-            left,
+            min(terms.ttl, left) if terms.ttl >= 0.0 else left,
             terms.idle,
             terms.priority,
             terms.cost,

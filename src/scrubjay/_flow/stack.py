@@ -7,6 +7,7 @@ the farthest first, and memory last: until then everyone here reads what was the
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
+from math import inf
 from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
@@ -78,6 +79,7 @@ class Stack:
     def find(self, flight: Flight) -> Generator[Effect, Any, Any]:
         """Return what the tiers have of a key, kept in memory from now on; or MISSING."""
         lower, terms, key = self.lower, flight.terms, flight.key
+        asked = lower.moment()
         named: tuple[Any, ...] = ()
 
         def prepare(meta: Meta) -> None:
@@ -96,7 +98,7 @@ class Stack:
             flight.terms = terms
             return MISSING
         (value, meta, level, name), counters = found
-        own = lower.terms_of(meta, named, flight)
+        own = lower.terms_of(meta, named, flight, asked)
         own.ahead = flight.unasked
         self._store.put_under(key, value, own)
         if not flight.void:
@@ -246,10 +248,11 @@ class Stack:
         session: Session | None,
     ) -> Flow:
         self._store.overtake(key)
+        began = self.lower.moment()
         with self.lower.changing((self.lower.names.of_key(key),)):
             wrote = yield from self.lower.write(key, value, terms)
             try:
-                stored = keep(self.lower.in_memory(terms, meta=wrote.meta))
+                stored = keep(self.lower.in_memory(terms, meta=wrote.meta, since=began))
                 name = self.lower.name_of(key)
                 self._note(key, name, value, wrote.meta, terms.tags, wrote.counters)
                 self._remove_dependents(key)
@@ -314,10 +317,11 @@ class Stack:
 
     def _touch(self, key: Any, ttl: float, idle: float) -> Flow:
         facts = self._store.facts(key)
-        own = ttl
+        until = inf
         if facts is not None and ttl >= 0.0:
-            own = max(0.0, min(ttl, self.left(key, facts)))
-        there = self._store.renewed(key, own, idle)
+            now = self._store.now_seconds()  # first, as in `Records.in_memory`
+            until = now + self.left(key, facts)
+        there = self._store.renewed(key, ttl, idle, until)
         if there:
             if self.demotion is not None:
                 self.demotion.renew(self.lower.name_of(key), ttl, idle)

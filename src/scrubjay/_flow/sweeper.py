@@ -76,7 +76,7 @@ class Sweeper:
                 while cache.collect(time.monotonic(), False, _BATCH) == _BATCH:
                     time.sleep(0)
                 due = cache.next_expiry()
-            except Exception:
+            except BaseException:  # `SystemExit` of a listener, say: others need the thread
                 _log.exception("collecting expired entries failed")
                 due = float("inf")
             if due == float("inf"):

@@ -123,7 +123,8 @@ class WarmEntries:
                 tiers, and names of labels that are not there.
         """
         labels = self.labels_of(facts)
-        now, wall = self._store.now_seconds(), self._wall.time()
+        wall = self._wall.time()  # first: waiting between the two clocks must not add to its time
+        now = self._store.now_seconds()
         if labels is None or facts["deadline"] <= now:
             return None
         try:

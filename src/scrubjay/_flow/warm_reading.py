@@ -6,6 +6,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Generator, Sequence
+from math import inf
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -262,31 +263,31 @@ class WarmReading:
     def _store_one(self, job: Restoration, entry: Entry) -> str:
         """Store an entry if there is room, and nothing newer; return what became of it."""
         meta = entry.meta
-        ttl = -1.0 if meta.expires is None else meta.expires - self._wall.time()
+        now = self._store.now_seconds()  # first, as in `Records.in_memory`
+        left = inf if meta.expires is None else max(0.0, meta.expires - self._wall.time())
         if self._stack is not None:
             longest = meta.created + self._stack.lower.longest - self._wall.time()
-            if longest <= 0.0:
-                return "expired"
-            ttl = longest if ttl < 0.0 else min(ttl, longest)
-            ttl = -1.0 if ttl == float("inf") else ttl
+            left = min(left, longest)
+        if left <= 0.0:
+            return "expired"
         graph = self._store.prepared_graph(Terms(dependencies=entry.needs))
         needs = graph.pin(entry.needs) if entry.needs else []
         for need in needs:  # it may have been: whoever stores it next changes it
             need.stored = True
         try:
-            return self._put(job, entry, ttl)
+            return self._put(job, entry, left, now + left)
         finally:
             if needs:
                 graph.unpin(needs)
 
-    def _put(self, job: Restoration, entry: Entry, ttl: float) -> str:
+    def _put(self, job: Restoration, entry: Entry, left: float, until: float) -> str:
         meta = entry.meta
         while True:
             fence = job.overtaken.fence()
             if job.overtaken.concerns((self._names.of_key(entry.key), *entry.labels)):
                 return "overtaken"
             terms = Terms(
-                ttl,
+                -1.0 if left == inf else left,
                 -1.0 if meta.idle_seconds is None else meta.idle_seconds,
                 meta.priority,
                 meta.cost,
@@ -295,6 +296,7 @@ class WarmReading:
                 fence,
                 False,
                 entry.uses,
+                until,
             )
             status = self._store.put_ahead(entry.key, entry.value, terms)
             if status == STORED:

@@ -77,7 +77,7 @@ class Workers:
             if job is not None:
                 try:
                     job()
-                except Exception:
+                except BaseException:  # `SystemExit` of a loader, say: the thread is reckoned with
                     _log.exception("work in the background failed")
                 finally:
                     del job

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from weakref import WeakValueDictionary
+import weakref
 
 from scrubjay import arguments
 from scrubjay.consistency.tokens import Session, Signer
@@ -21,11 +22,18 @@ class Sessions:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may come here in the midst
         self.known: dict[str, Session] = {}
         self._spare = _MOST_FLOORS  # how many floors there may be more until they are counted
         # Forgotten here, and in use elsewhere: two of one name would not know of each other.
-        self._held: WeakValueDictionary[str, Session] = WeakValueDictionary()
+        self._held: weakref.WeakValueDictionary[str, Session] = weakref.WeakValueDictionary()
+        _all.add(self)
+
+    def after_fork(self) -> None:
+        """Take locks that no thread of the parent holds."""
+        self._lock = threading.RLock()
+        for session in (*self.known.values(), *self._held.values()):
+            session.after_fork()
 
     def of(self, name: str, token: str | None, signer: Signer | None = None) -> Session:
         """Return the session of a name, new if nothing is known of it.
@@ -111,3 +119,15 @@ class Sessions:
                 if not self._pass_over(name):
                     gone += self.known[name].forget_all()
         return gone
+
+
+_all: weakref.WeakSet[Sessions] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for sessions in list(_all):
+        sessions.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -73,9 +73,13 @@ class Session(SessionFloors):
     def __init__(self, most: int = _MOST) -> None:
         super().__init__()
         self._most = arguments.count("most", most)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may come here in the midst
         #: called after a floor has been added, where somebody counts them
         self.on_floor: Callable[[], object] | None = None
+
+    def after_fork(self) -> None:
+        """Take a lock that no thread of the parent holds."""
+        self._lock = threading.RLock()
 
     def floor(self, place: bytes) -> int | None:
         """Return the lowest version that may be shown; None if that is not known any more."""
@@ -123,7 +127,7 @@ class Session(SessionFloors):
 
     def _oldest(self, count: int) -> list[bytes]:
         """Return the places of the floors that were lifted longest ago."""
-        floors = self.floors
+        floors = dict(self.floors)  # at once: a finalizer may lift one in the midst
         return heapq.nsmallest(count, floors, key=lambda place: floors[place].used)
 
     def merge(self, other: Session) -> None:

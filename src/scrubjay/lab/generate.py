@@ -229,11 +229,14 @@ def from_text(text: str) -> Trace:
             raise InvalidArgumentError(
                 f"{name}: {argument} is {value!r}, not a number of its kind"
             ) from None
+        if kind is int and arguments[argument] > _MOST:
+            raise InvalidArgumentError(f"{name}: {argument} is {value}, which is too much")
         if not arguments[argument] >= 0 or (not arguments[argument] and argument in _ABOVE_ZERO):
             raise InvalidArgumentError(f"{name}: {argument} is {value}, which is too little")
     return make(**arguments)
 
 
+_MOST = 1 << 32  # it is all made in memory
 _ABOVE_ZERO = frozenset({"keys", "requests", "window", "length", "every", "active"})
 
 

@@ -151,8 +151,10 @@ def read_header(stream: BinaryIO, path: Path) -> dict[str, Any]:
         raise TraceError(f"{path}: not a recording, or of another version")
     try:
         (length,) = HEADER.unpack(stream.read(HEADER.size))
+        if length > _LONGEST:
+            raise ValueError(f"{length} bytes cannot be")
         header = json.loads(stream.read(length))
-    except (struct.error, ValueError) as error:
+    except (struct.error, ValueError, RecursionError) as error:
         raise TraceError(f"{path}: the header of the recording is damaged: {error}") from error
     if not isinstance(header, dict):
         raise TraceError(f"{path}: the header of the recording is damaged")
@@ -168,12 +170,12 @@ def _sample(header: dict[str, Any], path: Path) -> float:
 
 def _chunk(stream: BinaryIO, head: bytes) -> tuple[int, bytes]:
     rows, length = LENGTHS.unpack(head)
-    if length > _LONGEST:
-        raise ValueError(f"{length} bytes cannot be")
+    width = sum(struct.calcsize(f"<{code}") for code in COLUMNS)
+    if max(length, rows * width) > _LONGEST:
+        raise ValueError(f"{rows} rows in {length} bytes cannot be")
     body = stream.read(length)
     if len(body) < length:
         raise ValueError(f"{len(body)} of {length} bytes")
-    width = sum(struct.calcsize(f"<{code}") for code in COLUMNS)
     decompressor = zlib.decompressobj()
     data = decompressor.decompress(body, rows * width + 1)
     if len(data) != rows * width or not decompressor.eof:

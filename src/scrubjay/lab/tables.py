@@ -45,8 +45,9 @@ def print_tables(
 
 
 def escape(text: object) -> str:
-    """Keep brackets in names from being read as markup."""
-    return str(text).replace("[", r"\[")
+    """Keep brackets in names from being read as markup, and names that are no text printable."""
+    printable = str(text).encode(errors="backslashreplace").decode()
+    return printable.replace("[", r"\[")
 
 
 def _parts(policies: Sequence[str], width: int) -> Iterator[Sequence[str]]:

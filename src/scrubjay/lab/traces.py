@@ -212,10 +212,12 @@ def _find_format(path: Path) -> TraceFormat | None:
 
 
 def _short_name(path: Path, form: TraceFormat) -> str:
+    # Names of files are bytes; what is printed is text.
+    name = path.name.encode(errors="backslashreplace").decode()
     for suffix in form.suffixes:
-        if path.name.lower().endswith(suffix):
-            return path.name[: -len(suffix)] or path.name
-    return path.name
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)] or name
+    return name
 
 
 def _explain(trace: Trace) -> str:

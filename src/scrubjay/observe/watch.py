@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import heapq
-import threading
 import time
 from collections import deque
 from itertools import count
 from typing import Any, TypedDict
 
+from scrubjay._core.section import undisturbed
 from scrubjay.events import Event, EventKind
 
 _SLOWEST = 10
@@ -69,7 +69,6 @@ class Watch:
     """
 
     def __init__(self, cache: Any) -> None:
-        self._lock = threading.Lock()
         self._numbers = count()
         self._slowest: list[tuple[float, int, SlowLoad]] = []  # a heap, the fastest first
         self._recent: deque[Happening] = deque(maxlen=_RECENT)
@@ -92,32 +91,33 @@ class Watch:
             "at": time.time(),
             "outcome": "ok" if event.error is None else type(event.error).__name__,
         }
-        with self._lock:
-            heapq.heappush(slowest, (event.seconds, next(self._numbers), load))
-            del load
-            while len(slowest) > _SLOWEST:
-                heapq.heappop(slowest)
+        undisturbed(self._enter, (event.seconds, next(self._numbers), load))
+
+    def _enter(self, slow: tuple[float, int, SlowLoad]) -> list[Any]:
+        """Keep a load; return those that are too many, to be let go."""
+        heapq.heappush(self._slowest, slow)
+        return [heapq.heappop(self._slowest) for _ in range(len(self._slowest) - _SLOWEST)]
 
     def _note(self, event: Event) -> None:
         detail = event.detail or ("" if event.error is None else type(event.error).__name__)
-        with self._lock:
-            last = self._recent[-1] if self._recent else None
-            alike = (event.kind.value, event.tier, detail)
-            times = 1
-            if last is not None and (last["kind"], last["tier"], last["detail"]) == alike:
-                times += last["times"]
-                self._recent.pop()
-            kind, tier, detail = alike
-            self._recent.append(
-                {"kind": kind, "tier": tier, "detail": detail, "at": time.time(), "times": times}
-            )
+        undisturbed(self._append, (event.kind.value, event.tier, detail))
+
+    def _append(self, alike: tuple[str, str, str]) -> None:
+        last = self._recent[-1] if self._recent else None
+        times = 1
+        if last is not None and (last["kind"], last["tier"], last["detail"]) == alike:
+            times += last["times"]
+            self._recent.pop()
+        kind, tier, detail = alike
+        self._recent.append(
+            {"kind": kind, "tier": tier, "detail": detail, "at": time.time(), "times": times}
+        )
 
     def slowest(self) -> list[SlowLoad]:
         """Return the slowest loads, the slowest first."""
-        with self._lock:
-            return [load for *_, load in sorted(self._slowest, reverse=True)]
+        found = undisturbed(list, self._slowest)
+        return [load for *_, load in sorted(found, reverse=True)]
 
     def recent(self) -> list[Happening]:
         """Return what was out of the ordinary, the latest first."""
-        with self._lock:
-            return list(reversed(self._recent))
+        return undisturbed(list, self._recent)[::-1]

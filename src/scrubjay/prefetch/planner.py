@@ -264,14 +264,21 @@ class Planner(Model):
         bands: dict[str, int] = {}
         for source, _ in self.sources:
             bands[source] = bands.get(source, 0) + 1
-        if [tuple(pair) for pair in header["predictors"]] != list(bands.items()):
+        try:
+            predictors = [tuple(pair) for pair in header["predictors"]]
+            keys = [saving.read_key(key) for key in header["keys"]]
+            known, ages = list(map(bool, header["known"])), tables["age"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise InvalidArgumentError("data: the saved model is damaged") from error
+        if predictors != list(bands.items()):
             raise InvalidArgumentError("data: the model has other predictors")
-        keys = [saving.read_key(key) for key in header["keys"]]
+        if len(known) != len(keys) or len(ages) < len(keys):
+            raise InvalidArgumentError("data: the saved model is damaged")
         if len(keys) > self.keys.most:
             raise InvalidArgumentError(
                 f"data: the model has {len(keys)} keys, and most_keys is {self.keys.most}"
             )
-        self.adopt(keys, header["known"], tables["age"])
+        self.adopt(keys, known, ages)
         self.awaken(tables)
         for name, table in self.tables().items():
             saved = tables.get(name)

@@ -69,9 +69,10 @@ def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
         for name, size in header["tables"]:
             tables[name] = body[at : at + size]
             at += size
-    except (zlib.error, ValueError, KeyError, TypeError) as error:
+        byteorder = header["byteorder"]
+    except (zlib.error, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InvalidArgumentError("data: the saved model is damaged") from error
-    if header["byteorder"] != sys.byteorder or at != len(body):
+    if byteorder != sys.byteorder or at != len(body):
         raise InvalidArgumentError("data: the model was saved on another kind of machine")
     return header, tables
 

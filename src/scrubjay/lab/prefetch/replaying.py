@@ -26,6 +26,7 @@ _ABSENT: Any = object()
 _AHEAD = Terms(ahead=True)
 _AT_ONCE = 16  # keys loaded ahead at most after one request
 _ROWS = 256
+_MOST_STREAMS = (1 << 62) - 1  # recordings number clients by 64 bits; the planner takes 63
 _FIRST_LOADS = 16.0  # that a budget begins with
 
 
@@ -105,7 +106,7 @@ class PrefetchReplay:
                 put(key, 1, context=context)
             else:
                 self._hits += 1
-            stream = 0 if clients is None else clients[position] + 1
+            stream = 0 if clients is None else (clients[position] & _MOST_STREAMS) + 1
             self._tell(stream, 0.0 if seconds is None else float(seconds[position]), joined)
             most = _AT_ONCE
             if self._plain is not None:
