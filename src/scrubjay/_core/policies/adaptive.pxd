@@ -43,6 +43,7 @@ cdef class Adaptive(Policy):
     @cython.final
     @cython.locals(expected=int)
     cdef void ask(self, unsigned int h, double worth, long long size, int missed) noexcept
+    cdef void expect(self, unsigned int h) noexcept
     cdef bint has_evidence(self) noexcept
     @cython.final
     cdef inline void follow(self) noexcept
