@@ -85,7 +85,7 @@ cdef class Histories:
     @cython.locals(last=int)
     cdef inline void leave(self, int row) noexcept
     @cython.final
-    @cython.locals(worst=int, least=double, oldest=cython.uint, look=int, at=int, wide=cython.ulonglong, row=int, worth=double, age=cython.uint, clock=cython.uint, kind=int)
+    @cython.locals(worst=int, least=double, oldest=cython.uint, look=int, at=int, wide=cython.ulonglong, row=int, worth=double, age=cython.uint, clock=cython.uint, draws=cython.uint, kind=int)
     cdef inline int worst(self) noexcept
     @cython.locals(row=int, memory=double)
     cdef void learn(self, int room) noexcept

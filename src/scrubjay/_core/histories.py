@@ -275,11 +275,12 @@ class Histories:
         least = 0.0
         oldest = 0
         clock = self.prospects.clock
+        draws = self.draws  # in a register: the next draw need not wait for memory
         for look in range(LOOKS if self.count > LOOKS else self.count):
             at = look
             if self.count > LOOKS:
-                self.draws = (self.draws * 1103515245 + 12345) & 0x7FFFFFFF
-                wide = self.draws
+                draws = (draws * 1103515245 + 12345) & 0x7FFFFFFF
+                wide = draws
                 at = (wide * self.count) >> 31
             row = self.kept[at]
             age = (clock - self.since[row]) & 0x7FFFFFFF
@@ -292,6 +293,7 @@ class Histories:
                 worst = row
                 least = worth
                 oldest = age
+        self.draws = draws
         return worst
 
     def learn(self, room: int) -> None:
