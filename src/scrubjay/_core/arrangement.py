@@ -47,7 +47,7 @@ from scrubjay._core.ways import (
 
 COSTS = 100.0  # how many costs the usual one is the mean of, about
 PATIENCE = 64  # entries looked at before one must go: bounds the time of one eviction
-SEEN = 0x3FFF  # the bits of a hit counter that are compared: 16,384 hits between two looks look like none
+SEEN = 0x3FFF  # the bits of a hit counter that are compared: 16,384 hits at once look like none
 MOST_WORTH = 1e18  # of a hit: sums of any number of them are finite
 SWEPT = 4  # protected entries per eviction that are looked at after a change
 CONVERTED = 4  # entries per eviction that a change to or from an order by value moves

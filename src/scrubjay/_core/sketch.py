@@ -18,6 +18,12 @@ try:
 except ModuleNotFoundError:
     from scrubjay._core import _cython as cython
 
+if not cython.compiled:
+
+    def scrubjay_fetch(place: object) -> None:
+        """Do nothing: compiled, this is the processor's order to fetch a place in memory."""
+
+
 MOST = 15
 AMPLE = 4096  # slots up to which there are four times as many counters: they cost little
 MANY = 131_072  # slots up to which there are twice as many
