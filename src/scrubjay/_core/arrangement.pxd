@@ -24,6 +24,7 @@ cdef unsigned int COUNT
 cdef int PROSPECTS
 cdef int LOOKS
 cdef double COSTS
+cdef unsigned int SEEN
 cdef double MOST_WORTH
 cdef double UNPROVEN
 cdef double RETURNED
@@ -34,6 +35,7 @@ cdef class Arrangement:
     cdef readonly Links segments
     cdef Sketch sketch
     cdef Ghosts ghosts
+    cdef bint remembers
     cdef GreedyDual values
     cdef double[::1] roots
     cdef int newest
@@ -42,13 +44,15 @@ cdef class Arrangement:
     cdef bint by_size
     cdef bint reporting
     cdef Outlook outlook
-    cdef unsigned int[::1] seen
+    cdef unsigned short[::1] seen
     cdef readonly int count
     cdef int rule
     cdef readonly double usual_cost
     cdef readonly double aim
     cdef readonly double window_share
     cdef readonly double protected_share
+    @cython.final
+    cdef inline void remember(self, int slot) noexcept
     cdef int adopt(self, int way) except -1
     cdef int grow(self, int slots, unsigned int[::1] hashes) except -1
     @cython.final
@@ -63,6 +67,7 @@ cdef class Arrangement:
     @cython.locals(segment=int)
     cdef inline void leave(self, int slot) noexcept
     @cython.final
+    @cython.locals(before=int)
     cdef inline void move(self, int slot, int segment) noexcept
     @cython.final
     cdef inline bint is_weighted(self) noexcept
@@ -87,26 +92,25 @@ cdef class Arrangement:
     @cython.locals(value=double, values=GreedyDual, slot=int)
     cdef bint declines(self, unsigned int h, double worth, long long size, long long lacking) noexcept
     @cython.final
-    cdef bint prevails(self, int newcomer, int resident) noexcept
+    cdef inline bint prevails(self, int newcomer, int resident) noexcept
     @cython.final
-    @cython.locals(h=cython.uint, segment=int)
+    @cython.locals(h=cython.uint, segment=int, count=cython.uint)
     cdef void insert(self, int slot) noexcept
     @cython.final
-    cdef void learn_cost(self, int slot) noexcept
+    cdef inline void learn_cost(self, int slot) noexcept
     @cython.final
     cdef void remove(self, int slot) noexcept
     @cython.final
     @cython.locals(slot=int, turns=int)
-    cdef int leaving_window(self) noexcept
+    cdef inline int leaving_window(self) noexcept
     @cython.final
     @cython.locals(slot=int, turns=int, most=int)
     cdef void shrink_protected(self) noexcept
     @cython.final
     @cython.locals(slot=int, turns=int)
-    cdef int leaving_main(self) noexcept
+    cdef inline int leaving_main(self) noexcept
     @cython.final
-    @cython.locals(step=double)
-    cdef void shift(self) noexcept
+    cdef inline void shift(self) noexcept
     @cython.final
     @cython.locals(slot=int, segment=int)
     cdef void convert(self) noexcept

@@ -47,6 +47,7 @@ from scrubjay._core.ways import (
 
 COSTS = 100.0  # how many costs the usual one is the mean of, about
 PATIENCE = 64  # entries looked at before one must go: bounds the time of one eviction
+SEEN = 0x3FFF  # the bits of a hit counter that are compared: 16,384 hits at once look like none
 MOST_WORTH = 1e18  # of a hit: sums of any number of them are finite
 SWEPT = 4  # protected entries per eviction that are looked at after a change
 CONVERTED = 4  # entries per eviction that a change to or from an order by value moves
@@ -87,7 +88,9 @@ class Arrangement:
         self.reporting = reporting
         self.outlook: Any = outlook
         self.ghosts = Ghosts()
-        self.seen = array("I")  # hits at the last look, times four, plus the segment
+        # What never takes another way needs ghosts only if that is a way which asks for them.
+        self.remembers = reporting or WAYS[way][1] in {GHOSTS, PROVEN}
+        self.seen = array("H")  # hits at the last look, times four, plus the segment
         self.count = 0
         self.usual_cost = 0.0  # what an unknown cost is taken for
         self.window_share = 0.0
@@ -109,8 +112,9 @@ class Arrangement:
         """Make room for `slots` slots; `hashes` holds their spread hashes."""
         self.hashes = hashes
         self.segments.grow(slots)
-        self.ghosts.grow(slots)
-        self.seen = resized("I", self.seen, slots, 0)
+        if self.remembers:
+            self.ghosts.grow(slots)
+        self.seen = resized("H", self.seen, slots, 0)
         if self.reporting:
             self.outlook.grow(slots)
         return self.want_values()
@@ -126,10 +130,15 @@ class Arrangement:
         entries = int(share * self.count)
         return entries if entries > 1 else 1
 
+    def remember(self, slot: int) -> None:
+        """Make a ghost of an entry that is about to go."""
+        if self.remembers:
+            self.ghosts.remember(self.hashes[slot])
+
     def look(self, slot: int) -> int:
         """Return the hits since the last look and let the sketch know of them."""
-        hits = self.columns.hits[slot] & 0x3FFFFFFF
-        news = (hits - (self.seen[slot] >> 2)) & 0x3FFFFFFF
+        hits = self.columns.hits[slot] & SEEN
+        news = (hits - (self.seen[slot] >> 2)) & SEEN
         if news > 0:
             if news > 15:
                 news = 15
@@ -157,8 +166,13 @@ class Arrangement:
 
     def move(self, slot: int, segment: int) -> None:
         """Make `slot` the newest of `segment`, wherever it was."""
-        self.leave(slot)
-        self.enter(slot, segment)
+        before = self.seen[slot] & 3
+        if before == VALUED or segment == VALUED:
+            self.leave(slot)
+            self.enter(slot, segment)
+        else:
+            self.seen[slot] = (self.seen[slot] >> 2 << 2) | segment
+            self.segments.move(before, segment, slot)
 
     def is_weighted(self) -> bool:
         """Tell whether some entries may weigh more than others."""
@@ -225,7 +239,7 @@ class Arrangement:
             slot = values.walk()
             if slot == NONE:
                 return False
-            if self.columns.hits[slot] & 0x3FFFFFFF == self.seen[slot] >> 2:
+            if self.columns.hits[slot] & SEEN == self.seen[slot] >> 2:
                 if values.rank[slot] - values.inflation > value:
                     return True
                 lacking -= self.columns.size[slot]
@@ -245,8 +259,8 @@ class Arrangement:
         """A newcomer enters the window, or the main region if it has been here before."""
         h = self.hashes[slot]
         if self.reporting:
-            self.sketch.add(h, 1)
-            self.outlook.enter(slot, self.sketch.estimate(h))
+            count = self.sketch.add(h, 1)
+            self.outlook.enter(slot, count)
         self.learn_cost(slot)
         self.count += 1
         segment = WINDOW
@@ -255,7 +269,7 @@ class Arrangement:
             self.newest = slot
         elif self.rule == GHOSTS and self.ghosts.holds(h):
             segment = PROBATION
-        self.seen[slot] = (self.columns.hits[slot] & 0x3FFFFFFF) << 2
+        self.seen[slot] = (self.columns.hits[slot] & SEEN) << 2
         self.enter(slot, segment)
         if self.segments.length[WINDOW] > self.room(self.window_share) + 1:
             self.move(self.segments.head[WINDOW], PROBATION)  # there is room for all
@@ -317,7 +331,8 @@ class Arrangement:
     def leaving_main(self) -> int:
         """Return the entry that the main region would give up, or -1 if it is empty."""
         turns = PATIENCE
-        self.shrink_protected()
+        if self.segments.length[PROTECTED] > 0 or self.unswept > 0:
+            self.shrink_protected()
         while self.segments.length[PROBATION] > 0:
             slot = self.segments.head[PROBATION]
             turns -= 1
@@ -329,11 +344,10 @@ class Arrangement:
 
     def shift(self) -> None:
         """Let the window grow or shrink by one entry towards the size aimed at."""
-        step = 1.0 / (self.count + 1)
         if self.window_share < self.aim:
-            self.window_share = min(self.aim, self.window_share + step)
+            self.window_share = min(self.aim, self.window_share + 1.0 / (self.count + 1))
         elif self.window_share > self.aim:
-            self.window_share = max(self.aim, self.window_share - step)
+            self.window_share = max(self.aim, self.window_share - 1.0 / (self.count + 1))
             if self.segments.length[WINDOW] > self.room(self.window_share) + 1:
                 self.move(self.segments.head[WINDOW], PROBATION)
 
@@ -378,16 +392,16 @@ class Arrangement:
         if valued:
             leaving = self.leaving_values()
             if leaving != NONE:
-                self.ghosts.remember(self.hashes[leaving])
+                self.remember(leaving)
             return leaving
         if self.rule == PROSPECTS:
             leaving = self.least_worth()
             if leaving != NONE:
-                self.ghosts.remember(self.hashes[leaving])
+                self.remember(leaving)
                 return leaving
         newcomer = self.leaving_window()
         if newcomer != NONE and self.rule == GHOSTS:
-            self.ghosts.remember(self.hashes[newcomer])
+            self.remember(newcomer)
             return newcomer
         resident = self.leaving_main()
         if newcomer == NONE and resident == NONE:
@@ -399,7 +413,7 @@ class Arrangement:
             leaving = resident
         else:
             leaving = newcomer
-        self.ghosts.remember(self.hashes[leaving])
+        self.remember(leaving)
         return leaving
 
     def least_worth(self) -> int:
@@ -459,7 +473,7 @@ class Arrangement:
 
     def has_news(self, slot: int) -> bool:
         """Tell whether an entry was read since it was looked at last."""
-        hits: int = self.columns.hits[slot] & 0x3FFFFFFF
+        hits: int = self.columns.hits[slot] & SEEN
         return hits != self.seen[slot] >> 2
 
     def collect(self, segment: int, news: int, found: Any) -> int:

@@ -21,6 +21,7 @@ cdef class Columns:
     cdef long long[::1] version
     cdef unsigned int[::1] session
     cdef readonly bint has_size, has_priority, has_cost, has_deadline, has_idle, has_version, has_session
+    cdef readonly bint has_times
     cdef int grow(self, int slots) except -1
     @cython.final
     cdef inline void note(self, int slot) noexcept

@@ -30,9 +30,14 @@ def resized(typecode: str, old: Any, length: int, fill: Any) -> Any:
 
 
 class Columns:
-    """The per-slot attributes shared by a store, its policy and its timer wheel."""
+    """The per-slot attributes shared by a store, its policy and its timer wheel.
 
-    def __init__(self) -> None:
+    Args:
+        has_times: whether it is kept when entries were stored and read.
+    """
+
+    def __init__(self, has_times: bool = True) -> None:
+        self.has_times = has_times
         self.slots = 0
         self.hits = array("I")
         self.notes = array("i")  # slots read whose counters ask for it
@@ -62,8 +67,9 @@ class Columns:
         if slots <= self.slots:
             return 0
         self.hits = resized("I", self.hits, slots, 0)
-        self.accessed = resized("I", self.accessed, slots, 0)
-        self.created = resized("I", self.created, slots, 0)
+        if self.has_times:
+            self.accessed = resized("I", self.accessed, slots, 0)
+            self.created = resized("I", self.created, slots, 0)
         if self.has_size:
             self.size = resized("q", self.size, slots, 0)
         if self.has_priority:

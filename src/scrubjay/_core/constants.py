@@ -29,4 +29,6 @@ OUTCOMES = 3  # bits that tell what came of a request
 HIT, MISS, FIRST_HIT, JOINED = range(4)  # as in `scrubjay.prefetch.constants`
 DROPPED, GIVEN_UP = 4, 5  # no request: an entry went that nobody, or somebody, had asked for
 SAMPLING = 1023  # one request in 1,024 is timed
+BINS = 44  # of ages, two an octave: the last begins at three million requests
+MARKS = 4  # kinds of entries by what sessions did
 LOOKS = 32  # entries looked at, of which the one worth least goes

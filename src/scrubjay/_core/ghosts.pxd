@@ -5,17 +5,18 @@ cdef class Ghosts:
     cdef int cells
     cdef readonly int length
     cdef long long gone
+    cdef unsigned int tick
+    cdef int phase
     cdef int grow(self, int slots) except -1
     @cython.final
     @cython.locals(wide=cython.ulonglong)
     cdef inline unsigned long long spread(self, unsigned int h) noexcept
-    @cython.final
-    cdef inline unsigned int time(self) noexcept
     @cython.final
     @cython.locals(wide=cython.ulonglong, mark=cython.uint)
     cdef void remember(self, unsigned int h) noexcept
     @cython.final
     @cython.locals(wide=cython.ulonglong, ghost=cython.uint, mark=cython.uint)
     cdef bint holds(self, unsigned int h) noexcept
+    cdef void keep_time(self, int length) noexcept
     @cython.locals(cell=int)
     cdef void clear(self, int length) noexcept

@@ -21,13 +21,15 @@ class Ghosts:
         self.cells = 8
         self.length = 8  # of the part in use
         self.gone = 0
+        self.tick = 0  # the time, six bits
+        self.phase = 0  # sixteenths of an entry since it began
 
     def grow(self, slots: int) -> int:
         """Make it fit for `slots` entries; begins anew. Never shrinks."""
         if slots > self.cells:
             self.table = array("H", bytes(2 * slots))
             self.cells = slots
-            self.length = slots
+            self.keep_time(slots)
         return 0
 
     def spread(self, h: int) -> int:
@@ -36,26 +38,32 @@ class Ghosts:
         wide = (wide ^ (wide >> 15)) * 0x2C1B3C6D
         return ((wide ^ (wide >> 29)) & 0x7FFFFFFF) * 0x297A2D39
 
-    def time(self) -> int:
-        """Return the time, six bits."""
-        return (self.gone * 16 // self.length) & 63
+    def keep_time(self, length: int) -> None:
+        """Use so many cells from now on: time goes as they fill."""
+        self.length = length
+        self.tick = (self.gone * 16 // length) & 63
+        self.phase = self.gone * 16 % length
 
     def remember(self, h: int) -> None:
         """Note that the key with hash `h` has been given up."""
         wide = self.spread(h)
         self.gone += 1
+        self.phase += 16  # a division for each would take longer than all the rest of this
+        while self.phase >= self.length:
+            self.phase -= self.length
+            self.tick = (self.tick + 1) & 63
         mark = (wide >> 9) & 1023 | 1  # never all zero, which marks an empty cell
-        self.table[((wide >> 30) * self.length) >> 31] = mark << 6 | self.time()
+        self.table[((wide >> 30) * self.length) >> 31] = mark << 6 | self.tick
 
     def holds(self, h: int) -> bool:
         """Tell whether the key with hash `h` was given up a little while ago."""
         wide = self.spread(h)
         ghost = self.table[((wide >> 30) * self.length) >> 31]
         mark = (wide >> 9) & 1023 | 1
-        return ghost >> 6 == mark and (self.time() - ghost) & 63 <= 16
+        return ghost >> 6 == mark and (self.tick - ghost) & 63 <= 16
 
     def clear(self, length: int) -> None:
         """Forget all; remember so many from now on, no more than `grow` was told."""
         for cell in range(self.cells):
             self.table[cell] = 0
-        self.length = length
+        self.keep_time(length)

@@ -1,8 +1,10 @@
 cimport cython
 from scrubjay._core.links cimport Links
-from scrubjay._core.prospects cimport Prospects
+from scrubjay._core.prospects cimport Prospects, scrubjay_bin
 
 cdef int NONE
+cdef int BINS
+cdef int MARKS
 cdef int DEPTH
 cdef int LEAST
 cdef int LOOKS
@@ -75,15 +77,15 @@ cdef class Histories:
     cdef void follow(self, unsigned int h) noexcept
     @cython.final
     @cython.locals(row=int, line=cython.uint)
-    cdef int watch(self, unsigned int h) noexcept
+    cdef inline int watch(self, unsigned int h) noexcept
     @cython.final
     @cython.locals(line=cython.uint, before=int)
-    cdef void forget(self, int row) noexcept
+    cdef inline void forget(self, int row) noexcept
     @cython.final
     @cython.locals(last=int)
-    cdef void leave(self, int row) noexcept
+    cdef inline void leave(self, int row) noexcept
     @cython.final
-    @cython.locals(worst=int, least=double, oldest=cython.uint, look=int, at=int, wide=cython.ulonglong, row=int, worth=double, age=cython.uint)
-    cdef int worst(self) noexcept
+    @cython.locals(worst=int, least=double, oldest=cython.uint, look=int, at=int, wide=cython.ulonglong, row=int, worth=double, age=cython.uint, clock=cython.uint, draws=cython.uint, kind=int)
+    cdef inline int worst(self) noexcept
     @cython.locals(row=int, memory=double)
     cdef void learn(self, int room) noexcept

@@ -12,9 +12,17 @@ from __future__ import annotations
 
 from array import array
 
-from scrubjay._core.constants import FOLLOWED, LOOKS, NONE, SHARED
+from scrubjay._core.constants import BINS, FOLLOWED, LOOKS, MARKS, NONE, SHARED
 from scrubjay._core.links import Links
 from scrubjay._core.prospects import Prospects
+
+try:
+    import cython
+except ModuleNotFoundError:
+    from scrubjay._core import _cython as cython
+
+if not cython.compiled:
+    from scrubjay._core.prospects import scrubjay_bin
 
 DEPTH = 8  # keys watched for each entry of the small cache
 LEAST = 512  # keys watched at least: where 8 entries are kept, 64 would tell nothing
@@ -66,7 +74,7 @@ class Histories:
         """
         rows = max(DEPTH * entries, LEAST)
         length = 8
-        while length < rows:
+        while 2 * length < rows:
             length *= 2
         hashes = array("I", bytes(4 * rows))  # all that may fail comes first
         first = array("i", [NONE]) * length
@@ -266,23 +274,26 @@ class Histories:
         worst = NONE
         least = 0.0
         oldest = 0
+        clock = self.prospects.clock
+        draws = self.draws  # in a register: the next draw need not wait for memory
         for look in range(LOOKS if self.count > LOOKS else self.count):
             at = look
             if self.count > LOOKS:
-                self.draws = (self.draws * 1103515245 + 12345) & 0x7FFFFFFF
-                wide = self.draws
+                draws = (draws * 1103515245 + 12345) & 0x7FFFFFFF
+                wide = draws
                 at = (wide * self.count) >> 31
             row = self.kept[at]
-            worth = self.prospects.worth[
-                self.prospects.cell(self.counts[row], self.marks[row], self.since[row])
-            ]
+            age = (clock - self.since[row]) & 0x7FFFFFFF
+            # As in `Prospects.cell`: a call of it takes longer than all the rest of a look.
+            kind = self.prospects.kinds[self.counts[row]] * MARKS + self.marks[row]
+            worth = self.prospects.worth[kind * BINS + scrubjay_bin(age)]
             if self.weighted:
                 worth *= self.density[row]
-            age = (self.prospects.clock - self.since[row]) & 0x7FFFFFFF
             if worst == NONE or worth < least or (worth == least and age > oldest):
                 worst = row
                 least = worth
                 oldest = age
+        self.draws = draws
         return worst
 
     def learn(self, room: int) -> None:

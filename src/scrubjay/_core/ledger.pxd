@@ -58,15 +58,17 @@ cdef class Ledger(Table):
     cdef double now(self) except -1.0
     cdef double cheap_now(self) except -1.0
     cdef bint crowded(self, int slot, long long size) noexcept
+    @cython.final
     @cython.locals(paused=bint)
-    cdef void take(self, int slot) noexcept
+    cdef inline void take(self, int slot) noexcept
     cdef int take_if(self, int slot, int cause, long long stamp) except -1
     @cython.locals(lacking=cython.longlong)
     cdef bint declined(self, unsigned int h, long long size, Terms terms, double now) noexcept
     cdef int choose(self, int keep, double now, long long stamp) noexcept
     cdef int choose_for_prefetched(self, long long size, double now, long long stamp) noexcept
+    @cython.final
     @cython.locals(slot=int)
-    cdef int leaving(self, int keep, double now) noexcept
+    cdef inline int leaving(self, int keep, double now) noexcept
     cdef void desert(self, int slot) noexcept
     cdef int overdue(self, long long stamp) noexcept
     cdef bint note_access(self, object key, unsigned int outcome, unsigned int stream) noexcept

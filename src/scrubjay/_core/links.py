@@ -90,6 +90,11 @@ class Links:
             self.link[2 * after] = before
         self.length[line] -= 1
 
+    def move(self, line: int, other: int, slot: int) -> None:
+        """Make `slot`, of list `line`, the newest of list `other`, which may be the same."""
+        self.unlink(line, slot)
+        self.append(other, slot)
+
     def clear(self) -> None:
         """Empty every list."""
         for line in range(self.lists):

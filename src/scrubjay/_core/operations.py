@@ -89,6 +89,7 @@ class Operations(Removal):
     def write(self, key: Any, value: Any, terms: Terms) -> int:
         """Size a value, void the loads that it overtakes, and enter it."""
         h = self.spread(key)
+        self.policy.expect(h)
         size = 0
         if terms.fence is None and (self.attentive or self.flights.count > 0):
             self.overtake(key)
@@ -203,11 +204,12 @@ class Operations(Removal):
                     and self.declined(h, size, terms, now)
                 ):
                     return REFUSED
-                if (terms is IF_ABSENT or terms.ahead or terms.uses >= 0) and slot != NONE:
+                if slot != NONE and (terms is IF_ABSENT or terms.ahead or terms.uses >= 0):
                     if self.contains(key):
                         return PRESENT
                     if self.stamp != stamp:
                         continue
+                crowded = True
                 while self.crowded(slot, size) or (terms.ahead and self.prefetched.full(size)):
                     if gone is not EMPTY:
                         garbage = self.hoard(garbage, gone, gone_value, cause)
@@ -232,9 +234,11 @@ class Operations(Removal):
                     if self.stamp != stamp + 2:
                         break
                     stamp += 2
+                else:
+                    crowded = False
                 if self.stamp != stamp:
                     continue
-                if self.crowded(slot, size) or (terms.ahead and self.prefetched.full(size)):
+                if crowded:
                     return REFUSED
                 if slot == NONE and self.free == NONE and self.used >= self.slots:
                     self.reserve()

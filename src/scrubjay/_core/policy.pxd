@@ -11,6 +11,7 @@ cdef class Policy:
     cdef int heed(self) except -1
     cdef void bound(self, long long entries, long long size) noexcept
     cdef bint declines(self, unsigned int h, long long size, double priority, double cost, long long lacking) noexcept
+    cdef void expect(self, unsigned int h) noexcept
     cdef void insert(self, int slot) noexcept
     cdef void restore(self, int slot, int uses) noexcept
     cdef void hit(self, int slot) noexcept

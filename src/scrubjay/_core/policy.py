@@ -55,6 +55,9 @@ class Policy:
         """
         return False
 
+    def expect(self, h: int) -> None:
+        """An entry whose key has the spread hash `h` will probably be inserted in a moment."""
+
     def insert(self, slot: int) -> None:
         """A new entry is there, its columns filled."""
 

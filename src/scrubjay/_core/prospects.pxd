@@ -1,5 +1,22 @@
 cimport cython
 
+cdef extern from *:
+    """
+    static CYTHON_INLINE int scrubjay_bin(unsigned int age) {
+        int octave = 0;
+        unsigned int bin;
+        if (age < 2) return (int)age;
+    #if defined(__GNUC__) || defined(__clang__)
+        octave = 31 - __builtin_clz(age);
+    #else
+        while (age >> (octave + 1)) octave++;
+    #endif
+        bin = 2 * octave + (age >> (octave - 1) & 1);
+        return bin < 43 ? (int)bin : 43;
+    }
+    """
+    int scrubjay_bin(unsigned int age) noexcept nogil
+
 cdef int BINS
 cdef int COUNTS
 cdef int MARKS
@@ -17,7 +34,6 @@ cdef class Prospects:
     cdef readonly double[::1] worth
     cdef double[::1] widths
     cdef unsigned char[::1] kinds
-    cdef unsigned char[::1] bins
     cdef double[::1] all_returned
     cdef double[::1] all_lost
     cdef double[::1] some_returned
@@ -26,7 +42,7 @@ cdef class Prospects:
     cdef double[::1] time
     cdef int[::1] until
     @cython.final
-    @cython.locals(age=cython.uint, line=cython.uint)
+    @cython.locals(age=cython.uint)
     cdef inline int cell(self, unsigned char count, int marks, unsigned int since) noexcept
     @cython.final
     cdef void came_back(self, unsigned char count, int marks, unsigned int since) noexcept
@@ -36,9 +52,9 @@ cdef class Prospects:
     cdef inline void waits(self, unsigned char count, int marks, unsigned int since) noexcept
     @cython.locals(line=int)
     cdef void fade(self) noexcept
-    @cython.locals(line=int, count=int, total=double)
+    @cython.locals(kind=int, first=int, line=int, count=int, total=double)
     cdef void learn(self) noexcept
-    @cython.locals(line=int, marks=int, first=int, several=double, own=double)
+    @cython.locals(line=int, marks=int, first=int, alike=int, several=double, own=double)
     cdef void learn_count(self, int base, double common) noexcept
     @cython.locals(line=int, until=int, exposed=double, hits=double, ends=double, rate=double, alive=double, best=double)
     cdef void rate(self, int first, double own, double akin) noexcept

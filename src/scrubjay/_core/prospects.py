@@ -16,13 +16,28 @@ from __future__ import annotations
 
 from array import array
 
-BINS = 44  # of ages, two an octave: the last begins at three million requests
+from scrubjay._core.constants import BINS, MARKS
+
+try:
+    import cython
+except ModuleNotFoundError:
+    from scrubjay._core import _cython as cython
+
 COUNTS = 8  # kinds by how often: 1, 2, 3, 4-7, 8-15, 16-31, 32-63, more
-MARKS = 4  # kinds by what sessions did
 KINDS = COUNTS * MARKS
 COMMON = 5.0  # events that are taken to be as for all keys, in each kind by how often
 AKIN = 20.0  # events that are taken to be as for all marks, in each kind
 FADING = 0.9  # what earlier events count when they are aged
+
+
+if not cython.compiled:
+
+    def scrubjay_bin(age: int) -> int:
+        """Return the bin of an age; compiled, this is C, as it is asked for so often."""
+        if age < 2:
+            return age
+        octave = age.bit_length() - 1
+        return min(2 * octave + (age >> (octave - 1) & 1), BINS - 1)
 
 
 def _middle(line: int) -> float:
@@ -45,9 +60,6 @@ class Prospects:
         self.widths = array("d", [max(1.0, _middle(b + 1) - _middle(b)) for b in range(BINS)])
         kinds = [min(n - 1 if n < 4 else n.bit_length(), COUNTS - 1) for n in range(1, 256)]
         self.kinds = array("B", [0, *kinds])  # by how often
-        octaves = (age.bit_length() - 1 for age in range(2, 512))
-        bins = [2 * octave + (age >> (octave - 1) & 1) for age, octave in enumerate(octaves, 2)]
-        self.bins = array("B", [0, 1, *bins])  # by age, seven octaves at a time
         self.all_returned = array("d", bytes(8 * BINS))
         self.all_lost = array("d", bytes(8 * BINS))
         self.some_returned = array("d", bytes(8 * BINS))
@@ -59,14 +71,7 @@ class Prospects:
     def cell(self, count: int, marks: int, since: int) -> int:
         """Return where the figures are of a kind, left alone since a time of the clock."""
         age = (self.clock - since) & 0x7FFFFFFF
-        line = BINS - 1
-        if age < 512:
-            line = self.bins[age]
-        elif age < 65536:
-            line = self.bins[age >> 7] + 14
-        elif age < 4194304:
-            line = self.bins[age >> 15] + 30
-        return (self.kinds[count] * MARKS + marks) * BINS + line
+        return (self.kinds[count] * MARKS + marks) * BINS + scrubjay_bin(age)
 
     def came_back(self, count: int, marks: int, since: int) -> None:
         """Count a key that was asked for again."""
@@ -99,11 +104,13 @@ class Prospects:
         for line in range(BINS):
             self.all_returned[line] = 0.0
             self.all_lost[line] = 0.0
-        for line in range(KINDS * BINS):
-            self.waiting[line] += self.lost[line]
-            self.all_returned[line % BINS] += self.returned[line]
-            self.all_lost[line % BINS] += self.waiting[line]
-            total += self.returned[line] + self.waiting[line]
+        for kind in range(KINDS):
+            first = kind * BINS
+            for line in range(BINS):
+                self.waiting[first + line] += self.lost[first + line]
+                self.all_returned[line] += self.returned[first + line]
+                self.all_lost[line] += self.waiting[first + line]
+                total += self.returned[first + line] + self.waiting[first + line]
         if total > 0.0:
             for count in range(COUNTS):
                 self.learn_count(count * MARKS * BINS, COMMON / total)
@@ -116,24 +123,26 @@ class Prospects:
         for line in range(BINS):
             self.some_returned[line] = common * self.all_returned[line]
             self.some_lost[line] = common * self.all_lost[line]
-        for line in range(MARKS * BINS):
-            self.some_returned[line % BINS] += self.returned[base + line]
-            self.some_lost[line % BINS] += self.waiting[base + line]
-            several += self.returned[base + line] + self.waiting[base + line]
-        if several == 0.0:
-            self.rate(base, 0.0, 1.0)
-            for line in range(BINS, MARKS * BINS):
-                self.worth[base + line] = self.worth[base + line % BINS]
-            return
+        for marks in range(MARKS):
+            first = base + marks * BINS
+            for line in range(BINS):
+                self.some_returned[line] += self.returned[first + line]
+                self.some_lost[line] += self.waiting[first + line]
+                several += self.returned[first + line] + self.waiting[first + line]
+        alike = -1  # where the figures begin of a kind of which nothing is known that is its own
         for marks in range(MARKS):
             first = base + marks * BINS
             own = 0.0
             for line in range(BINS):
                 own += self.returned[first + line] + self.waiting[first + line]
-            if own == 0.0 or own == several:
-                self.rate(first, 0.0, 1.0)
-            else:
+            if own != 0.0 and own != several:
                 self.rate(first, 1.0, AKIN / (several + COMMON))
+            elif alike < 0:
+                self.rate(first, 0.0, 1.0)
+                alike = first
+            else:  # the same figures come to the same
+                for line in range(BINS):
+                    self.worth[first + line] = self.worth[alike + line]
 
     def rate(self, first: int, own: float, akin: float) -> None:
         """Find what entries of one kind are worth at each age.

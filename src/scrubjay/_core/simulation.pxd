@@ -23,4 +23,4 @@ cdef class Simulation:
     cdef bint request(self, unsigned int h, int room, long long most, double worth, long long size) noexcept
     @cython.final
     @cython.locals(line=cython.uint, before=int)
-    cdef void drop(self, int slot) noexcept
+    cdef inline void drop(self, int slot) noexcept

@@ -50,7 +50,7 @@ class Simulation:
         self.hashes = array("I", bytes(4 * slots))
         self.first = array("i", [NONE]) * length
         self.after = array("i", [NONE]) * slots
-        columns = Columns()
+        columns = Columns(has_times=False)
         columns.grow(slots)
         if weighted:
             columns.want_priority()  # which stands for all that a hit is worth
@@ -64,7 +64,8 @@ class Simulation:
     def clear(self, room: int) -> None:
         """Forget the entries; there will be so many at most."""
         self.arrangement.clear()
-        self.arrangement.ghosts.clear(room)
+        if self.arrangement.remembers:
+            self.arrangement.ghosts.clear(room)
         self.bytes = 0
         self.free = NONE
         for slot in range(self.slots):

@@ -13,6 +13,17 @@ from __future__ import annotations
 
 from array import array
 
+try:
+    import cython
+except ModuleNotFoundError:
+    from scrubjay._core import _cython as cython
+
+if not cython.compiled:
+
+    def scrubjay_fetch(place: object) -> None:
+        """Do nothing: compiled, this is the processor's order to fetch a place in memory."""
+
+
 MOST = 15
 AMPLE = 4096  # slots up to which there are four times as many counters: they cost little
 MANY = 131_072  # slots up to which there are twice as many
@@ -49,13 +60,26 @@ class Sketch:
         self.slots = slots
         return 0
 
-    def add(self, h: int, times: int) -> None:
-        """Count `times` more accesses of the key with hash `h`."""
+    def expect(self, h: int) -> None:
+        """Have the processor fetch the counters of a key that will be counted in a moment.
+
+        Where there are many, it would wait for them longer than all the rest of `add` takes.
+        """
+        if cython.compiled:
+            wide = h
+            wide = (wide ^ (wide >> 15)) * 0x2C1B3C6D
+            wide = ((wide ^ (wide >> 29)) & 0x7FFFFFFF) * 0x297A2D39
+            base = 4 * ((wide >> 20) & self.mask)
+            scrubjay_fetch(cython.address(self.counters[base]))
+
+    def add(self, h: int, times: int) -> int:
+        """Count `times` more accesses of the key with hash `h`; return its estimate then."""
         wide = h
         wide = (wide ^ (wide >> 15)) * 0x2C1B3C6D  # hashes of successive numbers are regular
         wide = ((wide ^ (wide >> 29)) & 0x7FFFFFFF) * 0x297A2D39
         base = 4 * ((wide >> 20) & self.mask)
         most = 0
+        least = MOST
         for row in range(4):
             shift = ((wide >> (46 + 3 * row)) & 7) * 4
             word = self.counters[base + row]
@@ -66,9 +90,13 @@ class Sketch:
             self.counters[base + row] = word + ((total - old) << shift)
             if total - old > most:
                 most = total - old
+            if total < least:
+                least = total
         self.additions += most  # what is popular enough already ages nobody
         if self.additions >= SAMPLE * self.slots:
             self.age()
+            return self.estimate(h)
+        return least
 
     def estimate(self, h: int) -> int:
         """Return how often the key with hash `h` was counted lately, never too low."""

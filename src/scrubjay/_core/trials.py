@@ -246,7 +246,7 @@ class Trials:
         """
         missed = 0
         room = self.room()
-        self.sketch.add(h, 1)
+        count = self.sketch.add(h, 1)
         self.asked += worth
         self.seen += 1.0
         self.prospects.clock = (self.prospects.clock + self.skip + 1) & 0x7FFFFFFF
@@ -255,7 +255,6 @@ class Trials:
             if simulation is not None:
                 hit = simulation.request(h, room, self.most, worth, size)
             else:
-                count = self.sketch.estimate(h)
                 hit = self.histories.request(h, count, room, self.most, worth, size)
             if not hit:
                 self.lately[way] += worth

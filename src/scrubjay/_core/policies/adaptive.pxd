@@ -45,6 +45,7 @@ cdef class Adaptive(Policy):
     cdef void ask(self, unsigned int h, double worth, long long size, int missed) noexcept
     @cython.locals(before=int)
     cdef void asked(self, int slot, unsigned int session) noexcept
+    cdef void expect(self, unsigned int h) noexcept
     cdef bint has_evidence(self) noexcept
     @cython.final
     cdef inline void follow(self) noexcept

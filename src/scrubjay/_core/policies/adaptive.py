@@ -167,6 +167,10 @@ class Adaptive(Policy):
         if before != NONE and self.columns.hits[before] > COUNT:
             self.columns.note(~(2 * before + 1))
 
+    def expect(self, h: int) -> None:
+        """Prepare for a newcomer."""
+        self.sketch.expect(h)
+
     def insert(self, slot: int) -> None:
         """A newcomer is there: a request like any other."""
         self.listen()
