@@ -17,6 +17,8 @@ from scrubjay.testing import (
 from scrubjay.tiers import RedisTier
 from tests.redis_servers import URL, namespace_of, open_on_cluster
 
+pytestmark = pytest.mark.any_build
+
 stores = {}
 
 

@@ -11,6 +11,8 @@ from scrubjay.lab import TraceError, read_trace, replay
 from scrubjay.lab.recording import Counts, count_rows
 from scrubjay.observe import recorder
 
+pytestmark = pytest.mark.any_build
+
 
 @pytest.fixture
 def recorded(tmp_path, monkeypatch):

@@ -26,18 +26,21 @@ class TestDiskTier(SharedTierSuite):
         return DiskTier(directory, 64 << 20, clock=clock)
 
 
+@pytest.mark.any_build
 @pytest.mark.usefixtures("redis_server")
 class TestRedisTier(SharedTierSuite):
     lists = False
     open_tier = staticmethod(open_blocking)
 
 
+@pytest.mark.any_build
 @pytest.mark.usefixtures("redis_server")
 class TestRedisTierAwaited(SharedTierSuite):
     lists = False
     open_tier = staticmethod(open_awaited)
 
 
+@pytest.mark.any_build
 @pytest.mark.usefixtures("redis_cluster")
 class TestClusterTier(SharedTierSuite):
     lists = False
@@ -46,6 +49,7 @@ class TestClusterTier(SharedTierSuite):
     open_tier = staticmethod(open_on_cluster)
 
 
+@pytest.mark.any_build
 @pytest.mark.usefixtures("redis_cluster")
 class TestClusterTierAwaited(SharedTierSuite):
     lists = False

@@ -21,6 +21,8 @@ from scrubjay.verify.passing import Pass, Passes
 from scrubjay.verify.run import verify
 from scrubjay.verify.server import Server
 
+pytestmark = pytest.mark.any_build
+
 LEVELS = {level.value: number for number, level in enumerate(CacheConsistencyLevel)}
 BOUND = 2.0
 
@@ -320,7 +322,6 @@ def test_a_short_run_finds_nothing_wrong(redis_server, caches):
     assert all(found.by_kind[kind] for kind in ("put", "delete", "fill", "bump", "miss"))
 
 
-@pytest.mark.any_build
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("bug", bugs.BUGS)
 def test_known_bugs_are_found(redis_server, bug):
