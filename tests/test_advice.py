@@ -355,7 +355,7 @@ def test_the_asynchronous_door_advises_too():
     assert not is_gathering(cache.sync)
 
 
-@settings(max_examples=40 if scrubjay.compiled else 10, deadline=None)
+@settings(max_examples=scaled(40, 10))
 @given(
     st.lists(st.tuples(st.integers(0, 9), st.integers(0, 400)), max_size=200), st.integers(1, 60)
 )

@@ -152,7 +152,7 @@ class Run:
 @pytest.mark.parametrize("faults", [False, True])
 def test_strong_reads_see_one_register(jobs, local, faults):
     reads = 0
-    rounds = scaled(200, 25)
+    rounds = scaled(200, 15)
     for seed in range(rounds):
         run = Run(seed, jobs, local, faults=faults, consistency_level="strong")
         for number in range(1, 40):
@@ -285,7 +285,7 @@ def carry(sessions):
 @pytest.mark.parametrize("local", [False, True])
 @pytest.mark.parametrize("faults", [False, True])
 def test_in_the_end_every_node_has_the_last_value(jobs, local, faults):
-    for seed in range(scaled(200, 25)):
+    for seed in range(scaled(200, 15)):
         run = Run(seed, jobs, local, nodes=3, faults=faults)
         for number in range(1, 40):
             node, key = run.chance.choice(run.nodes), run.chance.choice(KEYS)
@@ -318,7 +318,7 @@ def test_in_the_end_every_node_has_the_last_value(jobs, local, faults):
 
 
 def test_one_load_however_many_nodes_miss(jobs):
-    for seed in range(scaled(150, 25)):
+    for seed in range(scaled(150, 15)):
         run = Run(seed, jobs, nodes=4)
         source = Source()
         got = []

@@ -23,6 +23,7 @@ from scrubjay import (
 )
 from scrubjay.observe.statistics import DetailedStatistics, HotLabel, Quantiles, TierGroup
 from tests.door_helpers import Patient, opened, wait
+from tests.models import scaled
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -108,7 +109,7 @@ def test_everything_adds_up(
 
     door.on_removal(hear)
     stored = hits = misses = refused = 0
-    for _ in range(3000):
+    for _ in range(scaled(3000, 600)):
         key = choose.randrange(40)
         match choose.randrange(12):
             case 0 | 1 | 2 | 3:
@@ -212,7 +213,7 @@ def test_threads_lose_no_count() -> None:
 def test_latency_of_hits(make: Callable[..., Any]) -> None:
     door = make(max_entries=5)
     door.put("a", 1)
-    for _ in range(3000):
+    for _ in range(scaled(3000, 600)):
         door.get("a")
     numbers = door.statistics
     assert 0 < numbers.p50_latency_ms <= numbers.p99_latency_ms <= numbers.p999_latency_ms

@@ -17,6 +17,7 @@ from scrubjay.prefetch import registry
 from scrubjay.prefetch.constants import FIRST_HIT, JOINED, MISS
 from scrubjay.prefetch.planner import Planner
 from scrubjay.prefetch.predictor import Predictor
+from tests.models import scaled
 
 
 def miss(planner, key, stream=0, moment=0.0):
@@ -88,7 +89,7 @@ def test_plans_depend_on_no_hash():
 
 
 @given(st.integers(1, 40), st.lists(st.integers(0, 200), max_size=400))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=scaled(40, 15))
 def test_no_more_keys_are_followed_than_allowed(most, keys):
     planner = Planner(1000, most_keys=most)
     for key in keys:
@@ -108,7 +109,7 @@ ACTIONS = st.lists(
 
 
 @given(ACTIONS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=scaled(60, 20))
 def test_any_order_of_events_keeps_the_accounts(actions):
     planner = Planner(64, most_keys=24)
     flying, waiting = {}, set()
