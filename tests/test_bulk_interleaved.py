@@ -58,7 +58,7 @@ def some(chance):
 @pytest.mark.parametrize("tiers", [1, 2])
 @pytest.mark.parametrize("clears", [False, True])
 def test_each_key_is_a_register(tiers, clears):
-    for seed in range(scaled(200, 20)):
+    for seed in range(scaled(80, 15)):
         chance = random.Random(seed)
         scheduler = Scheduler(chance)
         cache = Cache(
@@ -169,7 +169,7 @@ class FreshnessOfMany(Freshness):
 def test_nothing_is_older_than_the_last_invalidation(way, share):
     """However loads of several keys interleave with those of one, and with invalidations."""
     served = together = 0
-    for seed in range(scaled(200, 20)):
+    for seed in range(scaled(80, 15)):
         order = FreshnessOfMany(seed, way)
         near, far = order.tiers(share, "near", "far")
         cache = Cache(max_entries=2, eviction_strategy="lru", clock=order.clock, tiers=[near, far])

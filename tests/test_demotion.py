@@ -400,12 +400,12 @@ class Demoting(Freshness):
 @pytest.mark.parametrize("share", [0.0, 0.2])
 @pytest.mark.parametrize("way", ["key", "tag", "dependency"])
 def test_nothing_is_older_than_the_last_invalidation(share, way):
-    count = sum(Demoting(seed, way, share).go() for seed in range(scaled(200, 20)))
+    count = sum(Demoting(seed, way, share).go() for seed in range(scaled(80, 15)))
     assert count > 0
 
 
 @pytest.mark.parametrize("way", ["key", "tag", "dependency"])
 def test_a_stale_memory_brings_nothing_back_for_others(way):
     """What another process has invalidated may be in memory here, and must not go down."""
-    count = sum(Demoting(seed, way, 0.0, others=True).go() for seed in range(scaled(200, 20)))
+    count = sum(Demoting(seed, way, 0.0, others=True).go() for seed in range(scaled(80, 15)))
     assert count > 0

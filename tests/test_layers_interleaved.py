@@ -16,7 +16,7 @@ from tests.models import scaled
 @pytest.mark.parametrize("tiers", [1, 2])
 @pytest.mark.parametrize("clears", [False, True])
 def test_each_key_is_a_register(tiers, clears):
-    for seed in range(scaled(250, 20)):
+    for seed in range(scaled(100, 15)):
         chance = random.Random(seed)
         scheduler = Scheduler(chance)
         cache = Cache(
@@ -46,7 +46,7 @@ def test_each_key_is_a_register(tiers, clears):
 def test_nothing_is_older_than_the_last_invalidation(way, share):
     """However loads, promotions, evictions and outages interleave with invalidations."""
     served = 0
-    for seed in range(scaled(250, 20)):
+    for seed in range(scaled(100, 15)):
         order = Freshness(seed, way)
         near, far = order.tiers(share, "near", "far")
         cache = Cache(max_entries=2, eviction_strategy="lru", clock=order.clock, tiers=[near, far])

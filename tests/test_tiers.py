@@ -6,6 +6,7 @@ import pytest
 
 from scrubjay.testing import SharedTierSuite, TierSuite
 from scrubjay.tiers import DiskTier, MemoryTier
+from tests.models import scaled
 from tests.redis_servers import (
     open_awaited,
     open_awaited_on_cluster,
@@ -21,6 +22,8 @@ class TestMemoryTier(TierSuite):
 
 
 class TestDiskTier(SharedTierSuite):
+    operations = scaled(10_000, 1500)
+
     @staticmethod
     def open_tier(directory, clock):
         return DiskTier(directory, 64 << 20, clock=clock)

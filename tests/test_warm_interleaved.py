@@ -94,7 +94,7 @@ def test_nothing_is_older_than_the_last_invalidation(monkeypatch, tmp_path, way,
     """Before the process ended, while it was down, or since it runs again."""
     monkeypatch.setattr(warm_reading, "BATCH", 1)
     restored = 0
-    for seed in range(scaled(150, 30)):
+    for seed in range(scaled(60, 30)):
         run = Restarting(seed, way, share, tiers)
         before = run.save(tmp_path / "warm")
         if tiers:

@@ -490,7 +490,7 @@ def begin_writing(scheduler, cache):
 @pytest.mark.parametrize("through", [False, True])
 def test_each_key_is_a_register(clears, through):
     """As with tiers that are written through: see `test_layers_interleaved`."""
-    for seed in range(scaled(250, 20)):
+    for seed in range(scaled(100, 15)):
         chance = random.Random(seed)
         scheduler = Scheduler(chance)
         layers = [
@@ -552,7 +552,7 @@ class Behind(Freshness):
 @pytest.mark.parametrize("share", [0.0, 0.3])
 @pytest.mark.parametrize("way", ["key", "tag", "dependency", "put"])
 def test_nothing_is_older_than_the_last_change(share, way):
-    served = sum(Behind(seed, way).go(share) for seed in range(scaled(200, 20)))
+    served = sum(Behind(seed, way).go(share) for seed in range(scaled(80, 15)))
     assert served > 0
 
 
