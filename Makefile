@@ -22,6 +22,8 @@ ONCE = $(if $(COMPILED),-m "not any_build")
 SOURCES := $(shell find src -type f \( -name '*.py' -o -name '*.pxd' -o -name py.typed \
 	-o -path '*/assets/*' \)) \
 	pyproject.toml setup.py README.md LICENSE
+# All of the part that is asked for may run once.
+NOTHING = $(if $(ARGS),$(if $(ONCE), || [ $$? -eq 5 ]))
 # Nobody sees into a compiled module: what of these is covered, the uncompiled run alone tells.
 comma := ,
 CORE = $(subst $() ,$(comma),$(patsubst %.pxd,%.py,$(filter-out %/__init__.pxd,$(filter %.pxd,$(SOURCES)))))
@@ -61,7 +63,7 @@ test-compiled: run-compiled ## run the suite on the compiled build, if there is 
 run-pure: $(PURE)/.extra-test $(VENV)/.mode | server
 	@echo "==> the suite on the uncompiled build$(if $(COMPILED),$(comma) but for what runs once)"
 	@rm -f $(PURE)/.coverage*
-	COVERAGE_FILE=$(CURDIR)/$(PURE)/.coverage $(PURE)/bin/python -m coverage run $(PYTEST) $(ONCE)
+	COVERAGE_FILE=$(CURDIR)/$(PURE)/.coverage $(PURE)/bin/python -m coverage run $(PYTEST) $(ONCE)$(NOTHING)
 
 run-compiled: $(VENV)/.mode | server
 	@if [ -n "$(COMPILED)" ]; then \

@@ -81,6 +81,7 @@ def play(seed):
 
 @pytest.mark.skipif(not scrubjay.compiled, reason="there is no compiled build here")
 def test_both_builds_keep_the_same_entries():
+    # What is covered there is told by the run on that build.
     untraced = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
     found = subprocess.run(
         [sys.executable, __file__],
