@@ -223,7 +223,7 @@ def test_after_clearing_the_evidence_holds():
     ("before", "entries"), [(80, 160), (80, 40), *([(240, 300)] if scrubjay.compiled else [])]
 )
 def test_another_size_begins_anew(before, entries):
-    scale = 1 if scrubjay.compiled else 4
+    scale = 1 if scrubjay.compiled else 8
     before, entries, length = before // scale, entries // scale, 24_000 // scale
     keys = popular(Random(4), 1000 // scale, length)
     cache = Cache(max_entries=before)

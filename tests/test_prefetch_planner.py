@@ -150,14 +150,14 @@ def test_any_order_of_events_keeps_the_accounts(actions):
 def test_a_source_that_fails_is_left_alone_and_tried_again():
     planner = Planner(100)
     teach(planner, CHAINS, 300)
-    random, failures = Random(2), []
-    for now in range(2000):
+    random, failures, turns = Random(2), [], scaled(2000, 800)
+    for now in range(turns):
         for key in random.choice(CHAINS):
             for guess in miss(planner, key):
                 planner.failed(guess)
                 failures.append(now)
     assert 0 < len(failures) < 200
-    assert len([now for now in failures if now > 1000]) <= 20
+    assert len([now for now in failures if now > turns // 2]) <= 20
     before = planner.statistics()["issued"]
     teach(planner, CHAINS, 4000)
     assert planner.statistics()["issued"] > before + 100
@@ -313,6 +313,7 @@ def test_registering_nonsense_is_refused():
         registry.register_predictor("name", None)
 
 
+@pytest.mark.any_build  # columns of numbers, as large uncompiled
 def test_a_key_takes_up_no_more_than_stated():
     most = 1 << 14
     keys = list(range(most))

@@ -46,7 +46,7 @@ def ours(trace, capacity, strategy="lru", **more):
 
 @pytest.mark.parametrize("strategy", ["lru", "adaptive"])
 def test_walks_are_fetched_ahead_within_the_budget(strategy):
-    result = ours(Trace("walks", walks(scaled(12_000, 6000))), 100, strategy)
+    result = ours(Trace("walks", walks(scaled(12_000, 4000))), 100, strategy)
     assert result.gain > 15.0
     assert result.loads_ratio <= 1.32
     assert result.coverage > 0.2
