@@ -382,7 +382,7 @@ class Demoting(Freshness):
     def go(self):
         for _ in range(80):
             key = self.chance.choice(KEYS)
-            if self.chance.random() < 0.8:
+            if self.chance.random() < self.reads:
                 self.read(self.mine, key, may_be_late=self.others)
             else:
                 self.update(self.theirs if self.others else self.mine, key)

@@ -51,7 +51,7 @@ def test_nothing_is_older_than_the_last_invalidation(way, share):
         near, far = order.tiers(share, "near", "far")
         cache = Cache(max_entries=2, eviction_strategy="lru", clock=order.clock, tiers=[near, far])
         for _ in range(60):
-            order.use(cache, reads=0.8)
+            order.use(cache)
             order.pass_time()
             order.scheduler.go_on(10)
         order.scheduler.run()

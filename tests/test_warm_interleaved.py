@@ -47,7 +47,7 @@ class Restarting(Freshness):
         """Use a cache, and save it in the midst of that; what comes later is known to tiers alone."""
         cache = self.cache()
         for turn in range(20):
-            self.use(cache, 0.8)
+            self.use(cache)
             if turn == 17:
                 self.scheduler.begin(cache.saving(path), value_of)
                 if not self.lower:
@@ -80,7 +80,7 @@ class Restarting(Freshness):
         self.scheduler.step()
         self.scheduler.go_on(20)
         for _ in range(25):
-            self.use(cache, 0.7)
+            self.use(cache)
             self.pass_time()
             self.scheduler.go_on(6)
         self.scheduler.run()

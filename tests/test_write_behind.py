@@ -540,7 +540,7 @@ class Behind(Freshness):
             ],
         )
         for _ in range(60):
-            self.use(cache, reads=0.75)
+            self.use(cache)
             if self.chance.random() < 0.4:
                 begin_writing(self.scheduler, cache)
             self.pass_time()
