@@ -17,14 +17,24 @@ DEV := .venv-dev
 ENVIRONMENT := $(PYTHON) tools/environment.py
 PYTEST := -m pytest -n $(PROCESSES) --dist worksteal $(ARGS)
 # What does not depend on the build runs on the compiled one, if there will be one.
-ONCE = $(if $(filter compiled,$(shell cat $(VENV)/.mode)),-m "not any_build")
+COMPILED = $(filter compiled,$(shell cat $(VENV)/.mode))
+ONCE = $(if $(COMPILED),-m "not any_build")
 SOURCES := $(shell find src -type f \( -name '*.py' -o -name '*.pxd' -o -name py.typed \
 	-o -path '*/assets/*' \)) \
 	pyproject.toml setup.py README.md LICENSE
+# All of the part that is asked for may run once.
+NOTHING = $(if $(ARGS),$(if $(ONCE), || [ $$? -eq 5 ]))
+# Nobody sees into a compiled module: what of these is covered, the uncompiled run alone tells.
+comma := ,
+CORE = $(subst $() ,$(comma),$(patsubst %.pxd,%.py,$(filter-out %/__init__.pxd,$(filter %.pxd,$(SOURCES)))))
+# Of the environments $(1), whose runs left what they covered there, report on the modules $(2).
+covered = export COVERAGE_FILE=$(firstword $(1))/.coverage; \
+	$(firstword $(1))/bin/python -m coverage combine -q --keep $(1) && \
+	$(firstword $(1))/bin/python -m coverage report $(2) $(if $(ARGS),--fail-under=0)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-pure test-compiled test-all page lint format types docs verify bench clean server FORCE
+.PHONY: help demo test test-pure test-compiled run-pure run-compiled test-all page lint format types docs verify bench clean server FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,23 +44,33 @@ help: ## list the targets
 demo: $(VENV)/.extra-cli ## install the command line into .venv and run its demonstration
 	$(VENV)/bin/scrubjay demo $(ARGS)
 
-# The compiled run comes last, so that the last line is pytest's verdict.
-test: ## run the whole suite on the uncompiled build, with coverage, and on the compiled one
-	@$(MAKE) --no-print-directory test-pure
-	@$(MAKE) --no-print-directory test-compiled
+test: $(VENV)/.mode ## run the whole suite on the uncompiled build and on the compiled one, with coverage
+	@$(MAKE) --no-print-directory run-pure
+	@$(MAKE) --no-print-directory run-compiled
+	@echo "==> what the suite covers"
+	@$(call covered,$(PURE) $(if $(COMPILED),$(VENV)))
 
-test-pure: $(PURE)/.extra-test $(VENV)/.mode | server ## run the suite on the uncompiled build, with coverage
-	@echo "==> the suite on the uncompiled build"
+test-pure: run-pure ## run what depends on the build on the uncompiled one, with coverage of the core
+	@echo "==> what the suite covers$(if $(COMPILED), of what is compiled elsewhere)"
+	@$(call covered,$(PURE),$(if $(COMPILED),--include=$(CORE)))
+
+test-compiled: run-compiled ## run the suite on the compiled build, if there is a compiler
+	@if [ -n "$(COMPILED)" ]; then \
+		echo "==> what the suite covers of what is not compiled"; \
+		$(call covered,$(VENV),--omit=$(CORE)); \
+	fi
+
+run-pure: $(PURE)/.extra-test $(VENV)/.mode | server
+	@echo "==> the suite on the uncompiled build$(if $(COMPILED),$(comma) but for what runs once)"
 	@rm -f $(PURE)/.coverage*
-	COVERAGE_FILE=$(PURE)/.coverage $(PURE)/bin/python -m coverage run $(PYTEST) $(ONCE)
-	@COVERAGE_FILE=$(PURE)/.coverage $(PURE)/bin/python -m coverage combine -q
-	@COVERAGE_FILE=$(PURE)/.coverage $(PURE)/bin/python -m coverage report $(if $(ARGS),--fail-under=0)
+	COVERAGE_FILE=$(CURDIR)/$(PURE)/.coverage $(PURE)/bin/python -m coverage run $(PYTEST) $(ONCE)$(NOTHING)
 
-test-compiled: $(VENV)/.mode | server ## run the suite on the compiled build, if there is a compiler
-	@if [ "$$(cat $(VENV)/.mode)" = compiled ]; then \
+run-compiled: $(VENV)/.mode | server
+	@if [ -n "$(COMPILED)" ]; then \
 		$(MAKE) --no-print-directory $(VENV)/.extra-test && \
+		rm -f $(VENV)/.coverage* && \
 		echo "==> the suite on the compiled build" && \
-		$(VENV)/bin/python $(PYTEST); \
+		COVERAGE_FILE=$(CURDIR)/$(VENV)/.coverage $(VENV)/bin/python -m coverage run $(PYTEST); \
 	else \
 		echo "==> NOT TESTED: the compiled build, for want of a C compiler or Python's headers"; \
 	fi

@@ -13,11 +13,12 @@ from hypothesis import HealthCheck, settings
 
 import scrubjay
 from scrubjay.testing import RedisCluster, RedisServer
-from tests.models import EFFORT
+from tests.models import EFFORT, scaled
 from tests.redis_servers import CLUSTER_URL, URL, need_server
 
 settings.register_profile(
     "scrubjay",
+    max_examples=scaled(100, 30),
     deadline=None,  # the uncompiled build is fifteen times slower
     derandomize=EFFORT == 1,  # a usual run can be repeated, a long one explores
     database=None,

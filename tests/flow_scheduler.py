@@ -82,6 +82,12 @@ class Scheduler:
         while self.strands:
             self.step()
 
+    def go_on(self, most):
+        """Carry out some effects, fewer than `most`."""
+        for _ in range(self.random.randrange(most)):
+            if self.strands:
+                self.step()
+
     def step(self):
         """Carry out one effect of one strand."""
         ready = [strand for strand in self.strands if strand.ready]

@@ -21,7 +21,7 @@ EFFORT = float(os.environ.get("SCRUBJAY_TEST_EFFORT", "1"))  # 20 for a long nig
 
 def scaled(compiled, uncompiled):
     """Return how much to do on the build under test."""
-    return int((compiled if scrubjay.compiled else uncompiled) * EFFORT)
+    return max(1, int((compiled if scrubjay.compiled else uncompiled) * EFFORT))
 
 
 # Strategies: who goes next

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.environments import untraced
+
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = (
     "cachebox",
@@ -55,9 +57,10 @@ def without_peers(tmp_path: Path) -> dict[str, str]:
     for peer in PEERS:
         (hidden / f"{peer}.py").write_text("raise ImportError('hidden for a test')\n")
     path = os.pathsep.join(filter(None, [str(hidden), os.environ.get("PYTHONPATH", "")]))
-    return {**os.environ, "PYTHONPATH": path}
+    return untraced(PYTHONPATH=path)
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.usefixtures("redis_server")
 def test_a_quick_run_needs_no_peer(tmp_path: Path, without_peers: dict[str, str]) -> None:
     output = tmp_path / "results"

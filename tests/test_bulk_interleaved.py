@@ -9,11 +9,11 @@ import pytest
 from scrubjay import Cache, ManualClock
 from scrubjay._core.constants import MISSING
 from scrubjay._core.terms import Terms
-from scrubjay.testing import Operation, unexplained
+from scrubjay.testing import Operation
 from scrubjay.tiers import MemoryTier
+from tests.flow_orders import KEYS, Caller, Freshness, value_of
 from tests.flow_scheduler import Scheduler
 from tests.models import scaled
-from tests.test_layers_interleaved import KEYS, Caller, Failing, Source, value_of
 
 
 class BulkCaller(Caller):
@@ -58,7 +58,7 @@ def some(chance):
 @pytest.mark.parametrize("tiers", [1, 2])
 @pytest.mark.parametrize("clears", [False, True])
 def test_each_key_is_a_register(tiers, clears):
-    for seed in range(scaled(200, 50)):
+    for seed in range(scaled(80, 15)):
         chance = random.Random(seed)
         scheduler = Scheduler(chance)
         cache = Cache(
@@ -84,14 +84,84 @@ def test_each_key_is_a_register(tiers, clears):
                 caller.invalidate(chance.choice(KEYS))
             else:
                 caller.clear()
-            for _ in range(chance.randrange(10)):
-                if scheduler.strands:
-                    scheduler.step()
-        scheduler.run()
-        for key in KEYS:
-            caller.get(key)
-            scheduler.run()
-            assert unexplained(caller.history[key]) is None, (seed, key, caller.history[key])
+            scheduler.go_on(10)
+        caller.check(seed)
+
+
+class FreshnessOfMany(Freshness):
+    """Loads of several keys, too, and invalidations of several."""
+
+    together = 0  # loads of several
+
+    def name(self, key):
+        return ("page", key) if self.way == "dependency" else key
+
+    def value(self, key):
+        return self.source.load(key) if self.way == "key" else self.source.load_with_parts(key)
+
+    def terms(self, cache, keys):
+        if self.way == "dependency":
+            return cache.terms(dependencies=KEYS)
+        return cache.terms(tags=keys if self.way == "tag" else None)
+
+    def checker(self):
+        """Return what checks a value of a key against what is known by now."""
+        least = dict(self.known)
+
+        def check(key, got):
+            parts = got if self.way != "tag" else {key: got[key]}
+            late = {part for part, number in parts.items() if number < least[part]}
+            assert not late, (got, least)
+
+        return check
+
+    def update_many(self, cache, keys):
+        for key in keys:
+            self.source.numbers[key] += 1
+        numbers = dict(self.source.numbers)
+
+        def done(outcome):
+            value_of(outcome)
+            for key in keys:
+                self.known[key] = max(self.known[key], numbers[key])
+
+        if self.way == "tag":
+            self.scheduler.begin(cache.forgetting_tags(frozenset(keys)), done)
+        else:
+            self.scheduler.begin(cache.forgetting_many(keys), done)
+
+    def load_some(self, names):
+        self.together += len(names) > 1
+        return {
+            name: self.value(name[1] if self.way == "dependency" else name)
+            for name in names
+            if self.chance.random() < 0.9
+        }
+
+    def read_many(self, cache, keys):
+        check = self.checker()
+        names = {self.name(key): key for key in keys}
+        found, missing, _ = cache.request_many(names, None)
+        for name, got in found.items():
+            check(names[name], got)
+        loader = self.load_some if self.chance.random() < 0.8 else None
+
+        def done(outcome):
+            for name, got in value_of(outcome).items():
+                check(names[name], got)
+
+        if missing:
+            flow = cache.finding_many(missing, (), self.terms(cache, KEYS), loader)
+            self.scheduler.begin(flow, done)
+
+    def read(self, cache, key):
+        check = self.checker()
+        got = cache.request(self.name(key), MISSING)
+        if got is not MISSING:
+            check(key, got)
+            return
+        flow = cache.reading(self.name(key), lambda _: self.value(key), self.terms(cache, {key}))
+        self.scheduler.begin(flow, lambda outcome: check(key, value_of(outcome)))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3])
@@ -99,105 +169,27 @@ def test_each_key_is_a_register(tiers, clears):
 def test_nothing_is_older_than_the_last_invalidation(way, share):
     """However loads of several keys interleave with those of one, and with invalidations."""
     served = together = 0
-    for seed in range(scaled(200, 50)):
-        chance = random.Random(seed)
-        scheduler = Scheduler(chance)
-        clock = ManualClock()
-        near, far = (Failing(chance, share, name=name) for name in ("near", "far"))
-        cache = Cache(max_entries=2, eviction_strategy="lru", clock=clock, tiers=[near, far])
-        source = Source()
-        known = dict.fromkeys(KEYS, 0)  # by when an invalidation has ended
-
-        def update(keys, source=source, known=known, cache=cache, scheduler=scheduler):
-            for key in keys:
-                source.numbers[key] += 1
-            numbers = dict(source.numbers)
-
-            def done(outcome):
-                value_of(outcome)
-                for key in keys:
-                    known[key] = max(known[key], numbers[key])
-
-            if way == "tag":
-                scheduler.begin(cache.forgetting_tags(frozenset(keys)), done)
-            else:
-                scheduler.begin(cache.forgetting_many(keys), done)
-
-        def named(key):
-            return ("page", key) if way == "dependency" else key
-
-        def terms_for(keys, cache=cache):
-            if way == "dependency":
-                return cache.terms(dependencies=KEYS)
-            return cache.terms(tags=keys if way == "tag" else None)
-
-        def value(key, source=source):
-            return dict(source.numbers) if way != "key" else {key: source.numbers[key]}
-
-        def load_some(keys, chance=chance):
-            nonlocal together
-            together += len(keys) > 1
-            return {
-                key: value(key[1] if way == "dependency" else key)
-                for key in keys
-                if chance.random() < 0.9
-            }
-
-        def checker(known=known):
-            least = dict(known)
-
-            def check(key, got):
-                parts = got if way != "tag" else {key: got[key]}
-                late = {part for part, number in parts.items() if number < least[part]}
-                assert not late, (got, least)
-
-            return check
-
-        def read_many(keys, cache=cache, scheduler=scheduler, chance=chance):
-            nonlocal served
-            check = checker()
-            names = {named(key): key for key in keys}
-            found, missing, _ = cache.request_many(names, None)
-            for name, got in found.items():
-                check(names[name], got)
-            loader = load_some if chance.random() < 0.8 else None
-
-            def done(outcome):
-                for name, got in value_of(outcome).items():
-                    check(names[name], got)
-
-            if missing:
-                flow = cache.finding_many(missing, (), terms_for(KEYS), loader)
-                scheduler.begin(flow, done)
-
-        def read(key, cache=cache, scheduler=scheduler):
-            check = checker()
-            got = cache.request(named(key), MISSING)
-            if got is not MISSING:
-                check(key, got)
-                return
-            flow = cache.reading(named(key), lambda _: value(key), terms_for({key}))
-            scheduler.begin(flow, lambda outcome: check(key, value_of(outcome)))
-
+    for seed in range(scaled(80, 15)):
+        order = FreshnessOfMany(seed, way)
+        near, far = order.tiers(share, "near", "far")
+        cache = Cache(max_entries=2, eviction_strategy="lru", clock=order.clock, tiers=[near, far])
         for _ in range(50):
-            kind = chance.random()
+            kind = order.chance.random()
             if kind < 0.5:
-                read_many(some(chance))
+                order.read_many(cache, some(order.chance))
             elif kind < 0.75:
-                read(chance.choice(KEYS))
+                order.read(cache, order.chance.choice(KEYS))
             else:
-                update(some(chance)[:2])
-            if chance.random() < 0.1:
-                clock.advance(chance.choice([0.5, 2.0, 60.0]))
-            for _ in range(chance.randrange(12)):
-                if scheduler.strands:
-                    scheduler.step()
-        scheduler.run()
+                order.update_many(cache, some(order.chance)[:2])
+            order.pass_time()
+            order.scheduler.go_on(12)
+        order.scheduler.run()
         near.share = far.share = 0.0
-        clock.advance(100.0)
-        read_many(KEYS)
-        scheduler.run()
+        order.clock.advance(100.0)
+        order.read_many(cache, KEYS)
+        order.scheduler.run()
         assert not cache.flights.count
         served += cache.lower_hits()
+        together += order.together
     assert served > 0  # or nothing was tested
     assert together > 0

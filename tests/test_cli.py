@@ -21,6 +21,8 @@ from scrubjay.demo.result import DemoResult, Progress
 from scrubjay.demo.run import run_demo
 from scrubjay.lab.asking import repeat_options
 
+pytestmark = pytest.mark.any_build
+
 
 @pytest.fixture
 def call(monkeypatch, capsys):

@@ -49,6 +49,8 @@ from scrubjay.tiers._redis.slots import (
 from scrubjay.tiers._redis.topology import Topology, Where
 from scrubjay.versions import Count, Versioned
 
+pytestmark = pytest.mark.any_build
+
 A, B, C = (Where("h", port) for port in (1, 2, 3))
 ERROR = hiredis.ReplyError
 

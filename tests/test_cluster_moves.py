@@ -7,12 +7,12 @@ import itertools
 import random
 import threading
 import time
+from functools import partial
 
 import pytest
 
 from scrubjay import CacheConsistencyLevel
 from scrubjay.consistency import Barrier, Copy, Replica, Session
-from scrubjay.errors import TierUnavailableError
 from scrubjay.testing import Awaited, AwaitedShared, Operation, unexplained
 from scrubjay.tiers import RedisTier, TierRecord
 from scrubjay.tiers._redis.slots import bucket_of, bucket_slot
@@ -24,19 +24,25 @@ DEADLINE = 5.0  # seconds that an operation may take at most while slots move
 LONG = 30.0
 
 
+@pytest.fixture(autouse=True)
+def empty(redis_cluster):
+    redis_cluster.flush()
+
+
+def tier_on(cluster, seconds=DEADLINE):
+    """Return a tier of which each operation may take so long."""
+    return RedisTier(cluster.url, cluster=True, namespace=NAMESPACE, timeout_seconds=seconds)
+
+
 @pytest.fixture(params=["blocking", "awaited"])
 def open_tier(request, redis_cluster):
     opened = []
 
-    def open_one(**more):
-        tier = RedisTier(
-            redis_cluster.url,
-            **{"cluster": True, "namespace": NAMESPACE, "timeout_seconds": DEADLINE, **more},
-        )
+    def open_one():
+        tier = tier_on(redis_cluster)
         opened.append(tier if request.param == "blocking" else AwaitedShared(tier))
         return opened[-1]
 
-    redis_cluster.flush()
     yield open_one
     for tier in opened:
         tier.close()
@@ -55,6 +61,46 @@ def beside(key, count):
 
 def elsewhere(cluster, slot):
     return next(one for one in cluster.primaries if one is not cluster.owner(slot))
+
+
+def move(cluster, key):
+    """Move the slot of a key, with all that is in it, to another primary."""
+    slot = slot_of(key)
+    cluster.move(slot, elsewhere(cluster, slot))
+
+
+def move_while(cluster, keys, work, seconds, problems):
+    """Move the slots of keys again and again while others work; return how many moves it were.
+
+    Args:
+        cluster: the cluster.
+        keys: whose slots are moved.
+        work: functions that run in a thread each; they get an event that is set at the end.
+        seconds: for so long, or until there is a problem.
+        problems: a list, to which the exceptions of the others are added.
+    """
+    stop = threading.Event()
+
+    def begin(one):
+        try:
+            one(stop)
+        except BaseException as error:
+            problems.append(error)
+            raise
+
+    threads = [threading.Thread(target=begin, args=(one,)) for one in work]
+    for thread in threads:
+        thread.start()
+    moves = 0
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not problems:
+        for key in keys:
+            move(cluster, key)
+            moves += 1
+    stop.set()
+    for thread in threads:
+        thread.join(LONG)
+    return moves
 
 
 @pytest.fixture
@@ -81,7 +127,7 @@ def test_what_has_moved_is_found(open_tier, redis_cluster):
     tier.put_many([TierRecord(b"a", b"1")])
     written = tier.write(TierRecord(b"a", b"versioned"))
     (count,) = tier.bump([b"a"])
-    redis_cluster.move(slot_of(b"a"), elsewhere(redis_cluster, slot_of(b"a")))
+    move(redis_cluster, b"a")
     assert tier.until_changed(written.watch, DEADLINE)
     assert tier.get_many([b"a"]) == [b"1"]
     fetched = tier.fetch([b"a"], [b"a"])
@@ -192,19 +238,13 @@ def test_no_copy_is_watched_where_nobody_would_tell(open_tier, moving, those):
 
 
 def test_histories_while_slots_move_are_linearizable(redis_cluster):
-    redis_cluster.flush()
     keys = [b"k%d" % number for number in range(4)]
-    slots = [slot_of(key) for key in keys]
-    plain = [
-        RedisTier(redis_cluster.url, cluster=True, namespace=NAMESPACE, timeout_seconds=DEADLINE)
-        for _ in range(3)
-    ]
+    plain = [tier_on(redis_cluster) for _ in range(3)]
     faces = [plain[0], plain[1], Awaited(plain[2])]
     history = {key: [] for key in keys}
     failures = []
-    stop = threading.Event()
 
-    def work(number):
+    def work(number, stop):
         draw = random.Random(number)
         turn = 0
         while not stop.is_set():
@@ -213,31 +253,17 @@ def test_histories_while_slots_move_are_linearizable(redis_cluster):
             kind = draw.random()
             value = None if kind < 0.6 or kind > 0.9 else b"%d:%d" % (number, turn)
             start = time.monotonic()
-            try:
-                if kind < 0.6:
-                    (value,) = faces[number].get_many([key])
-                elif value is None:
-                    faces[number].delete_many([key])
-                else:
-                    faces[number].put_many([TierRecord(key, value)])
-            except TierUnavailableError as error:
-                failures.append(error)
-                return
+            if kind < 0.6:
+                (value,) = faces[number].get_many([key])
+            elif value is None:
+                faces[number].delete_many([key])
+            else:
+                faces[number].put_many([TierRecord(key, value)])
             end = time.monotonic()
             history[key].append(Operation(start, end, kind >= 0.6, value))
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
-    for thread in threads:
-        thread.start()
-    moves = 0
-    end = time.monotonic() + 2.5
-    while time.monotonic() < end and not failures:
-        for slot in slots:
-            redis_cluster.move(slot, elsewhere(redis_cluster, slot))
-            moves += 1
-    stop.set()
-    for thread in threads:
-        thread.join(LONG)
+    workers = [partial(work, number) for number in range(3)]
+    moves = move_while(redis_cluster, keys, workers, 2.5, failures)
     for tier in faces:
         tier.close()
     count = sum(map(len, history.values()))
@@ -251,14 +277,10 @@ def test_histories_while_slots_move_are_linearizable(redis_cluster):
 
 def test_puts_race_with_clears_while_slots_move(redis_cluster):
     """What was acknowledged after a clear had returned is there; what was before, is not."""
-    redis_cluster.flush()
-    more = {"cluster": True, "namespace": NAMESPACE, "timeout_seconds": LONG}
     problems, turns = [], []
-    stop = threading.Event()
-    keys = [b"old", b"new", b"version"]
 
-    def clear():
-        with RedisTier(redis_cluster.url, **more) as other:
+    def clear(stop):
+        with tier_on(redis_cluster, LONG) as other:
             turn = 0
             while not stop.is_set():
                 turn += 1
@@ -279,25 +301,15 @@ def test_puts_race_with_clears_while_slots_move(redis_cluster):
                     problems.append("version")
                 turns.append(turn)
 
-    def put():
+    def put(stop):
         number = 0
         while not stop.is_set():
             number += 1
             tier.put_many([TierRecord(b"%d" % (number % 50), b"v")] * 10)
 
-    with RedisTier(redis_cluster.url, **more) as tier:
-        threads = [threading.Thread(target=work) for work in (clear, put, put)]
-        for thread in threads:
-            thread.start()
-        moves = 0
-        end = time.monotonic() + 2.0
-        while time.monotonic() < end and not problems:
-            for key in keys:
-                redis_cluster.move(slot_of(key), elsewhere(redis_cluster, slot_of(key)))
-                moves += 1
-        stop.set()
-        for thread in threads:
-            thread.join(LONG)
+    keys = [b"old", b"new", b"version"]
+    with tier_on(redis_cluster, LONG) as tier:
+        moves = move_while(redis_cluster, keys, [clear, put, put], 2.0, problems)
     print(f"{len(turns)} clears, {moves} slots moved")
     assert problems == []
     assert len(turns) > 3
@@ -322,61 +334,39 @@ def test_levels_are_kept_while_slots_move(open_tier, redis_cluster, level):
     """Versions of acknowledged writes, or of what was read, are never fallen behind."""
     keys = [b"k%d" % number for number in range(3)]
     acknowledged = dict.fromkeys(keys, 0)
-    problems, reads, copies = [], [], []
-    stop = threading.Event()
+    problems, reads, copies, seen = [], [], [], {}
     writing, reading = open_tier(), open_tier()
     for key in keys:
         writing.write(TierRecord(key, b"0"))
 
-    def write():
+    def write(stop):
         draw = random.Random(1)
-        try:
-            while not stop.is_set():
-                key = draw.choice(keys)
-                acknowledged[key] = writing.write(TierRecord(key, b"x")).version
-                stop.wait(0.001)
-        except BaseException as error:
-            problems.append(error)
-            raise
+        while not stop.wait(0.001):
+            key = draw.choice(keys)
+            acknowledged[key] = writing.write(TierRecord(key, b"x")).version
 
-    def read():
+    def read(stop):
         draw = random.Random(2)
         replica, session, held = Replica(), Session(), {}
-        try:
-            while not stop.is_set():
-                key = draw.choice(keys)
-                known = acknowledged[key] if level is CacheConsistencyLevel.STRONG else 0
-                steps = replica.read(
-                    key, held.get(key), level, session, time.monotonic(), lambda record: {}
-                )
-                found = carry_out(reading, steps)
-                if found.copied:
-                    copies.append(1)
-                    version = held[key].version
-                else:
-                    version = found.record.version
-                    held[key] = Copy(version, found.record.watch, {})
-                if version < max(known, seen.get(key, 0)):
-                    problems.append((key, version, known))
-                seen[key] = version
-                reads.append(1)
-        except BaseException as error:
-            problems.append(error)
-            raise
+        while not stop.is_set():
+            key = draw.choice(keys)
+            known = acknowledged[key] if level is CacheConsistencyLevel.STRONG else 0
+            steps = replica.read(
+                key, held.get(key), level, session, time.monotonic(), lambda record: {}
+            )
+            found = carry_out(reading, steps)
+            if found.copied:
+                copies.append(1)
+                version = held[key].version
+            else:
+                version = found.record.version
+                held[key] = Copy(version, found.record.watch, {})
+            if version < max(known, seen.get(key, 0)):
+                problems.append((key, version, known))
+            seen[key] = version
+            reads.append(1)
 
-    seen = {}
-    threads = [threading.Thread(target=work) for work in (write, read)]
-    for thread in threads:
-        thread.start()
-    moves = 0
-    end = time.monotonic() + 1.5
-    while time.monotonic() < end and not problems:
-        for key in keys:
-            redis_cluster.move(slot_of(key), elsewhere(redis_cluster, slot_of(key)))
-            moves += 1
-    stop.set()
-    for thread in threads:
-        thread.join(LONG)
+    moves = move_while(redis_cluster, keys, [write, read], 1.5, problems)
     print(f"{len(reads)} reads, {len(copies)} of them by copies; {moves} slots moved")
     assert problems == []
     assert moves > 2
@@ -385,13 +375,10 @@ def test_levels_are_kept_while_slots_move(open_tier, redis_cluster, level):
 
 def test_many_keys_while_one_slot_moves(redis_cluster):
     """Awaited by many tasks at once; nobody gets what is another's."""
-    redis_cluster.flush()
     keys = [b"%d" % number for number in range(200)]
 
     async def main():
-        async with RedisTier(
-            redis_cluster.url, cluster=True, namespace=NAMESPACE, timeout_seconds=DEADLINE
-        ) as tier:
+        async with tier_on(redis_cluster) as tier:
             await tier.aput_many([TierRecord(key, key * 5) for key in keys])
             moved = asyncio.ensure_future(asyncio.to_thread(move_some))
             turns = 0
@@ -406,6 +393,6 @@ def test_many_keys_while_one_slot_moves(redis_cluster):
 
     def move_some():
         for key in keys[:8]:
-            redis_cluster.move(slot_of(key), elsewhere(redis_cluster, slot_of(key)))
+            move(redis_cluster, key)
 
     assert asyncio.run(main()) > 2

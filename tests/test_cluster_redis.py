@@ -17,6 +17,8 @@ from scrubjay.testing import Awaited
 from scrubjay.tiers import RedisTier, TierEventKind, TierRecord
 from scrubjay.tiers._redis.slots import BUCKETS, slot_of
 
+pytestmark = pytest.mark.any_build
+
 ONE = TierRecord(b"a", b"1")
 KEYS = [b"%d" % number for number in range(30)]
 

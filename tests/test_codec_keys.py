@@ -22,6 +22,8 @@ from scrubjay import Cache, InvalidArgumentError, InvalidKeyError, cached
 from scrubjay.codecs import KeyEncoder
 from scrubjay.codecs.key_parts import write
 
+pytestmark = pytest.mark.any_build
+
 encode = KeyEncoder("test")
 
 

@@ -25,6 +25,8 @@ from scrubjay.codecs.envelope import HEAD_SIZE, write_head
 from scrubjay.codecs.extras import require_zstd
 from tests.codec_helpers import FULL, KEY, META, SECRET, comes_back
 
+pytestmark = pytest.mark.any_build
+
 OTHER = secrets.token_bytes(32)
 VALUE = {"name": "x" * 40, "roles": ("admin",)}
 PROTECTIONS = {

@@ -22,6 +22,8 @@ from scrubjay import EncodeError, InvalidArgumentError
 from scrubjay.codecs import Reason, Serializer, Undecodable
 from tests.codec_helpers import KEY, META, comes_back
 
+pytestmark = pytest.mark.any_build
+
 
 class Colour(enum.Enum):
     RED = "red"

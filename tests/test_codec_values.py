@@ -27,6 +27,8 @@ from scrubjay.codecs import Reason, Serializer, Undecodable
 from scrubjay.codecs import register_codec as register
 from tests.codec_helpers import FULL, KEY, META, comes_back, same
 
+pytestmark = pytest.mark.any_build
+
 
 def is_nan(value):
     return isinstance(value, (float, complex)) and cmath.isnan(value)

@@ -18,6 +18,8 @@ from scrubjay.tiers._redis.operations import CONNECT, Names
 from scrubjay.tiers._redis.session import Session
 from scrubjay.versions import Token
 
+pytestmark = pytest.mark.any_build
+
 A = TierRecord(b"a", b"A")
 NAME = b"sj:x:v:{.a}"
 OK = b"+OK\r\n"

@@ -25,6 +25,8 @@ from scrubjay.testing import Awaited, AwaitedShared, FaultProxy, RedisServer
 from scrubjay.tiers import RedisTier, TierEventKind, TierRecord
 from tests.redis_servers import Client
 
+pytestmark = pytest.mark.any_build
+
 ONE = TierRecord(b"a", b"1")
 PATIENCE = 10.0
 

@@ -22,7 +22,9 @@ from scrubjay.types import CacheConsistencyLevel
 from scrubjay.verify.history import NO_TAG
 from scrubjay.verify.node import Node, encode, run
 from scrubjay.versions import Feed, Versioned
-from tests.models import EFFORT
+from tests.models import scaled
+
+pytestmark = pytest.mark.any_build
 
 EVENTUAL = CacheConsistencyLevel.EVENTUAL
 SESSION = CacheConsistencyLevel.SESSION
@@ -456,4 +458,4 @@ class Machine(RuleBasedStateMachine):
 
 
 TestMachine = Machine.TestCase
-TestMachine.settings = settings(max_examples=int(250 * EFFORT), stateful_step_count=60)
+TestMachine.settings = settings(max_examples=scaled(100, 40), stateful_step_count=60)

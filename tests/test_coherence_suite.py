@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 
 import pytest
 
-from scrubjay.errors import TierUnavailableError
 from scrubjay.testing import (
     AwaitedShared,
     CoherenceSuite,
     SharedMemory,
     SharedMemoryTier,
 )
-from scrubjay.tiers import RedisTier
-from tests.redis_servers import URL, namespace_of, open_on_cluster
+from tests.redis_servers import open_blocking, open_on_cluster
 
+pytestmark = pytest.mark.any_build
+
+WHY = "a test wants it"
 stores = {}
 
 
@@ -29,18 +29,6 @@ def memory_of(directory, clock):
 def forget():
     yield
     stores.clear()
-
-
-def open_redis(directory, clock):
-    return RedisTier(
-        os.environ[URL], namespace=namespace_of(directory), clock=clock, timeout_seconds=20
-    )
-
-
-def kill(tier):
-    feed = tier.feed()
-    tier._threads._lose(tier._settings.gone("a test wants it"))
-    assert not feed.live
 
 
 class TestMemory(CoherenceSuite):
@@ -68,78 +56,76 @@ class TestMemoryAwaited(CoherenceSuite):
         tier._shared.lose()
 
 
-@pytest.mark.usefixtures("redis_server")
-class TestRedis(CoherenceSuite):
-    @staticmethod
-    def open_shared(directory, clock):
-        return open_redis(directory, clock)
-
-    @staticmethod
-    def lose(tier):
-        kill(tier)
-
-    @staticmethod
-    def pass_time(clock, seconds):
-        threading.Event().wait(seconds)  # leases end by the time of the server
-
-
-@pytest.mark.usefixtures("redis_server")
-class TestRedisAwaited(CoherenceSuite):
-    @staticmethod
-    def open_shared(directory, clock):
-        return AwaitedShared(open_redis(directory, clock))
-
-    @staticmethod
-    def lose(tier):
-        feed = tier.feed()
-        (link,) = tier._shared._loops.values()
-        error = tier._shared._settings.gone("a test wants it")
-        tier._loop.call_soon_threadsafe(link.session.carrier.lose, error)
-        end = time.monotonic() + 10
-        while feed.live:
-            assert time.monotonic() < end
+class ServerSuite(CoherenceSuite):
+    """On a server, by whose time leases end."""
 
     @staticmethod
     def pass_time(clock, seconds):
         threading.Event().wait(seconds)
 
 
-@pytest.mark.usefixtures("redis_cluster")
-class TestCluster(CoherenceSuite):
+class AwaitedSuite(ServerSuite):
+    """On a server, by an event loop."""
+
+    @classmethod
+    def lose(cls, tier):
+        feed = tier.feed()
+        (link,) = tier._shared._loops.values()
+        cls.cut(tier, link)
+        end = time.monotonic() + 10
+        while feed.live:
+            assert time.monotonic() < end
+
+    @staticmethod
+    def cut(tier, link):
+        """Have the loop lose its connection before long."""
+        raise NotImplementedError
+
+
+@pytest.mark.usefixtures("redis_server")
+class TestRedis(ServerSuite):
+    open_shared = staticmethod(open_blocking)
+
+    @staticmethod
+    def lose(tier):
+        feed = tier.feed()
+        tier._threads._lose(tier._settings.gone(WHY))
+        assert not feed.live
+
+
+@pytest.mark.usefixtures("redis_server")
+class TestRedisAwaited(AwaitedSuite):
     @staticmethod
     def open_shared(directory, clock):
-        return open_on_cluster(directory, clock)
+        return AwaitedShared(open_blocking(directory, clock))
+
+    @staticmethod
+    def cut(tier, link):
+        error = tier._shared._settings.gone(WHY)
+        tier._loop.call_soon_threadsafe(link.session.carrier.lose, error)
+
+
+@pytest.mark.usefixtures("redis_cluster")
+class TestCluster(ServerSuite):
+    open_shared = staticmethod(open_on_cluster)
 
     @staticmethod
     def lose(tier):
         feed = tier.feed()
         for link in tier._threads._links.values():
             with link._lock:
-                link._lose(TierUnavailableError("a test wants it"))
+                link._lose(tier._settings.gone(WHY))
         assert not feed.live
-
-    @staticmethod
-    def pass_time(clock, seconds):
-        threading.Event().wait(seconds)
 
 
 @pytest.mark.usefixtures("redis_cluster")
-class TestClusterAwaited(CoherenceSuite):
+class TestClusterAwaited(AwaitedSuite):
     @staticmethod
     def open_shared(directory, clock):
         return AwaitedShared(open_on_cluster(directory, clock))
 
     @staticmethod
-    def lose(tier):
-        feed = tier.feed()
-        (cluster,) = tier._shared._loops.values()
-        for link in cluster._links.values():
-            error = TierUnavailableError("a test wants it")
-            tier._loop.call_soon_threadsafe(link.session.carrier.lose, error)
-        end = time.monotonic() + 10
-        while feed.live:
-            assert time.monotonic() < end
-
-    @staticmethod
-    def pass_time(clock, seconds):
-        threading.Event().wait(seconds)
+    def cut(tier, link):
+        for one in link._links.values():
+            error = tier._shared._settings.gone(WHY)
+            tier._loop.call_soon_threadsafe(one.session.carrier.lose, error)

@@ -22,6 +22,8 @@ from scrubjay.errors import (
     InvalidTokenError,
 )
 
+pytestmark = pytest.mark.any_build
+
 EPOCH, OTHER = b"epoch--1", b"epoch--2"
 SIGNER = HmacSha256({7: b"s" * 32})
 

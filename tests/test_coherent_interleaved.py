@@ -15,6 +15,8 @@ from scrubjay.tiers import MemoryTier
 from tests.flow_scheduler import Scheduler
 from tests.models import scaled
 
+pytestmark = pytest.mark.any_build
+
 KEYS = ("a", "b", "c")
 
 
@@ -152,7 +154,7 @@ class Run:
 @pytest.mark.parametrize("faults", [False, True])
 def test_strong_reads_see_one_register(jobs, local, faults):
     reads = 0
-    rounds = scaled(200, 25)
+    rounds = scaled(80, 25)
     for seed in range(rounds):
         run = Run(seed, jobs, local, faults=faults, consistency_level="strong")
         for number in range(1, 40):
@@ -201,7 +203,7 @@ class Source:
 def test_nothing_is_older_than_what_another_node_has_invalidated(jobs, way, level, faults):
     """Loads, promotions and evictions on all nodes, interleaved with invalidations on any."""
     loads = reads = 0
-    for seed in range(scaled(80, 10)):
+    for seed in range(scaled(40, 10)):
         run = Run(seed, jobs, seed % 2 == 0, faults=faults, consistency_level=level)
         order = Invalidated(run, way, level)
         for _ in range(40):
@@ -285,7 +287,7 @@ def carry(sessions):
 @pytest.mark.parametrize("local", [False, True])
 @pytest.mark.parametrize("faults", [False, True])
 def test_in_the_end_every_node_has_the_last_value(jobs, local, faults):
-    for seed in range(scaled(200, 25)):
+    for seed in range(scaled(80, 25)):
         run = Run(seed, jobs, local, nodes=3, faults=faults)
         for number in range(1, 40):
             node, key = run.chance.choice(run.nodes), run.chance.choice(KEYS)
@@ -318,7 +320,7 @@ def test_in_the_end_every_node_has_the_last_value(jobs, local, faults):
 
 
 def test_one_load_however_many_nodes_miss(jobs):
-    for seed in range(scaled(150, 25)):
+    for seed in range(scaled(60, 25)):
         run = Run(seed, jobs, nodes=4)
         source = Source()
         got = []

@@ -15,6 +15,8 @@ from scrubjay.errors import TierUnavailableError
 from tests.door_helpers import PATIENCE, Patient, arun, spin
 from tests.redis_servers import Client
 
+pytestmark = pytest.mark.any_build
+
 
 @pytest.fixture
 def url(redis_server):

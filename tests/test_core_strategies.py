@@ -263,7 +263,7 @@ class Machine(RuleBasedStateMachine):
 
 def case_of(name):
     machine = type(f"{name.upper()}Machine", (Machine,), {"strategy": name})
-    machine.TestCase.settings = settings(max_examples=scaled(100, 40), stateful_step_count=40)
+    machine.TestCase.settings = settings(max_examples=scaled(100, 20), stateful_step_count=40)
     return machine.TestCase
 
 
@@ -320,7 +320,7 @@ def random_step(pair, random):
 @pytest.mark.parametrize("bounds", BOUNDS)
 @pytest.mark.parametrize("strategy", ORDERS)
 def test_a_long_walk(strategy, bounds):
-    for seed in range(scaled(6, 3)):
+    for seed in range(scaled(6, 2)):
         random = Random(f"{seed} {bounds}")
         pair = Pair(strategy, bounds, random.choice([0.4, 1.0]))
         for step in range(400):

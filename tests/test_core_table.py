@@ -119,7 +119,7 @@ def test_growth_keeps_everything():
 
 
 def test_as_many_entries_as_are_wanted():
-    count = scaled(1_000_000, 50_000)
+    count = scaled(1_000_000, 20_000)
     cache = Cache(max_entries=count)
     for number in range(count):
         cache[number] = number

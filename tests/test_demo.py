@@ -29,6 +29,8 @@ from scrubjay.demo.source import Source, Write
 from scrubjay.demo.verify import Ledger
 from scrubjay.demo.workload import TASKS, Action, Workload, users_for
 
+pytestmark = pytest.mark.any_build
+
 USERS = 40
 KINDS = ("user:1", "history:1", "recommend:1", "feed:1", "team:1", "region:1", "digest:1")
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import random
 import threading
 
 import pytest
 
 from scrubjay import Cache, Disk, EventKind, Layer, ManualClock, Memory
-from scrubjay._core.constants import MISSING
 from scrubjay._flow import demotion
 from scrubjay.errors import ConfigurationError, InvalidArgumentError, TierFullError
 from scrubjay.testing import SharedMemory, SharedMemoryTier
 from scrubjay.tiers import MemoryTier
 from tests.door_helpers import Patient, opened, spin, wait
-from tests.flow_scheduler import Scheduler
+from tests.flow_orders import KEYS, Freshness
 from tests.models import scaled
-from tests.test_layers_interleaved import KEYS, Failing, Source, value_of
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -347,19 +344,21 @@ def test_what_issues_versions_is_written_through():
         Cache(tiers=[Layer(MemoryTier(), writes="around")])
 
 
-class Run:
-    """Flows over two tiers that take what is evicted, in an order that chance finds."""
+class Demoting(Freshness):
+    """Flows over two tiers that take what is evicted.
 
-    def __init__(self, seed, share, way, others=False):
-        self.chance = random.Random(seed)
-        self.scheduler = Scheduler(self.chance)
-        self.clock = ManualClock()
-        self.way = way
-        self.near, self.far = (Failing(self.chance, share, name=name) for name in ("near", "far"))
-        self.others = others  # whether another process invalidates, of which memory hears nothing
-        self.caches = [self.cache(), self.cache()]
-        self.source = Source()
-        self.known = dict.fromkeys(KEYS, 0)
+    Args:
+        seed: of chance.
+        way: what is invalidated.
+        share: of the calls to tiers that fail.
+        others: whether another process invalidates, of which memory here hears nothing.
+    """
+
+    def __init__(self, seed, way, share, others=False):
+        super().__init__(seed, way)
+        self.near, self.far = self.tiers(share, "near", "far")
+        self.others = others
+        self.mine, self.theirs = self.cache(), self.cache()
 
     def cache(self):
         cache = Cache(
@@ -374,42 +373,8 @@ class Run:
         cache._stack.demotion._called = True  # the test writes what waits
         return cache
 
-    def update(self, key):
-        self.source.numbers[key] += 1
-        number = self.source.numbers[key]
-
-        def done(outcome):
-            value_of(outcome)
-            self.known[key] = max(self.known[key], number)
-
-        cache = self.caches[self.others]
-        if self.way == "tag":
-            self.scheduler.begin(cache.forgetting_tags(frozenset({key})), done)
-        else:
-            self.scheduler.begin(cache.forgetting(key), done)
-
-    def read(self, key, fresh=False):
-        least = dict(self.known)
-        cache = self.cache() if fresh else self.caches[0]
-
-        def check(value):
-            late = {part for part, number in value.items() if number < least[part]}
-            assert not late or (self.others and not fresh), (value, least)
-
-        loader, tags, needs = self.source.load, None, None
-        if self.way == "dependency":
-            key, loader, needs = ("page", key), self.source.load_with_parts, KEYS
-        elif self.way == "tag":
-            tags = {key}
-        value = cache.request(key, MISSING)
-        if value is not MISSING:
-            check(value)
-            return
-        flow = cache.reading(key, loader, cache.terms(tags=tags, dependencies=needs))
-        self.scheduler.begin(flow, lambda outcome: check(value_of(outcome)))
-
     def demote(self):
-        demotion = self.caches[0]._stack.demotion
+        demotion = self.mine._stack.demotion
         batch = demotion._take(2)
         if batch:
             self.scheduler.begin(demotion.demote(batch))
@@ -417,30 +382,30 @@ class Run:
     def go(self):
         for _ in range(80):
             key = self.chance.choice(KEYS)
-            (self.read if self.chance.random() < 0.8 else self.update)(key)
+            if self.chance.random() < self.reads:
+                self.read(self.mine, key, may_be_late=self.others)
+            else:
+                self.update(self.theirs if self.others else self.mine, key)
             if self.others and self.chance.random() < 0.3:
-                self.read(self.chance.choice(KEYS), fresh=True)
+                self.read(self.cache(), self.chance.choice(KEYS))
             if self.chance.random() < 0.5:
                 self.demote()
-            if self.chance.random() < 0.1:
-                self.clock.advance(self.chance.choice([0.5, 2.0, 60.0]))
-            for _ in range(self.chance.randrange(10)):
-                if self.scheduler.strands:
-                    self.scheduler.step()
+            self.pass_time()
+            self.scheduler.go_on(10)
         self.scheduler.run()
-        tiers = self.caches[0].get_detailed_statistics()["tiers"]
+        tiers = self.mine.get_detailed_statistics()["tiers"]
         return sum(tiers[name]["demoted"] for name in ("near", "far"))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2])
 @pytest.mark.parametrize("way", ["key", "tag", "dependency"])
 def test_nothing_is_older_than_the_last_invalidation(share, way):
-    count = sum(Run(seed, share, way).go() for seed in range(scaled(200, 30)))
+    count = sum(Demoting(seed, way, share).go() for seed in range(scaled(80, 15)))
     assert count > 0
 
 
 @pytest.mark.parametrize("way", ["key", "tag", "dependency"])
 def test_a_stale_memory_brings_nothing_back_for_others(way):
     """What another process has invalidated may be in memory here, and must not go down."""
-    count = sum(Run(seed, 0.0, way, others=True).go() for seed in range(scaled(200, 30)))
+    count = sum(Demoting(seed, way, 0.0, others=True).go() for seed in range(scaled(80, 15)))
     assert count > 0

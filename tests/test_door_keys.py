@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scrubjay import Cache, Ignore, InvalidArgumentError, cached
+from tests.models import scaled
 
 ALPHABET = st.sampled_from(
     ["", " ", "a", "b", "a b", "b c", "1", "0", "None", "a=1", "x", "y", "args", "kw", "(", ","]
@@ -70,7 +71,7 @@ CALLS = st.tuples(
 
 @pytest.mark.parametrize("own", [True, False])
 @pytest.mark.parametrize("name", FUNCTIONS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=scaled(60, 15))
 @given(first=CALLS, second=CALLS)
 def test_keys_are_equal_exactly_where_calls_are(
     name: str, own: bool, first: Any, second: Any
@@ -98,7 +99,7 @@ def test_keys_are_equal_exactly_where_calls_are(
             assert {type(arg) for arg in flat} - {str}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=scaled(150, 50))
 @given(first=CALLS, second=CALLS)
 def test_typed_keys_tell_types_apart(first: Any, second: Any) -> None:
     def function(x: Any, *args: Any, y: Any = 1, **kw: Any) -> Any:

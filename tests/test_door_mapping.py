@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from scrubjay import Cache, InvalidKeyError, ManualClock
+from tests.models import scaled
 
 
 @pytest.fixture
@@ -342,4 +343,4 @@ class BesideADict(RuleBasedStateMachine):
 
 
 TestBesideADict = BesideADict.TestCase
-TestBesideADict.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestBesideADict.settings = settings(max_examples=scaled(40, 15), stateful_step_count=30)

@@ -21,6 +21,7 @@ import pytest
 
 from scrubjay import Cache, cached
 from tests.door_helpers import Patient, arun
+from tests.models import scaled
 
 
 @pytest.fixture(params=["own", "shared"])
@@ -157,9 +158,10 @@ def test_many_instances_go_quickly() -> None:
         gc.collect()
         return time.perf_counter() - start
 
-    few, many = (min(seconds(count) for _ in range(3)) for count in (500, 4000))
+    few = scaled(500, 200)
+    short, long = (min(seconds(count) for _ in range(3)) for count in (few, 8 * few))
     assert Holder.one.cache_info().currsize == 0
-    assert many < 24 * max(few, 0.001)  # linear is 8 times, quadratic 64
+    assert long < 24 * max(short, 0.001)  # linear is 8 times, quadratic 64
 
 
 def test_an_instance_without_weak_references_is_part_of_the_key(

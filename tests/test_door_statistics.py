@@ -23,6 +23,7 @@ from scrubjay import (
 )
 from scrubjay.observe.statistics import DetailedStatistics, HotLabel, Quantiles, TierGroup
 from tests.door_helpers import Patient, opened, wait
+from tests.models import scaled
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -108,7 +109,7 @@ def test_everything_adds_up(
 
     door.on_removal(hear)
     stored = hits = misses = refused = 0
-    for _ in range(3000):
+    for _ in range(scaled(3000, 600)):
         key = choose.randrange(40)
         match choose.randrange(12):
             case 0 | 1 | 2 | 3:

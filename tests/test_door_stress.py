@@ -14,9 +14,10 @@ import pytest
 
 from scrubjay import AdaptiveCache, Cache, cached
 from tests.door_helpers import Patient, arun
+from tests.models import scaled
 
 KEYS = 3
-TURNS = 1000
+TURNS = scaled(1000, 400)
 
 
 @pytest.fixture(autouse=True)

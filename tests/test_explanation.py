@@ -7,6 +7,7 @@ import json
 import pytest
 
 from scrubjay import AdaptiveCache, Cache
+from tests.models import scaled
 
 
 def loop(cache, keys, requests):
@@ -33,7 +34,7 @@ def test_without_evidence_nothing_is_claimed():
 
 def test_the_present_way_and_its_rivals_are_told_with_figures():
     cache = Cache(max_entries=100)
-    loop(cache, 150, 15_000)
+    loop(cache, 150, scaled(15_000, 6000))
     explanation = cache.explain()
     assert explanation.changes >= 1
     assert explanation.way in explanation.alternatives
@@ -51,7 +52,7 @@ def test_the_history_says_what_was_measured_and_what_changed():
     cache = Cache(max_entries=100)
     cache.optimize()
     before = cache.explain().way
-    loop(cache, 150, 15_000)
+    loop(cache, 150, scaled(15_000, 6000))
     cache.optimize()
     cache.optimize()
     first, second, third = cache.optimization_history

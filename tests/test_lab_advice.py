@@ -29,6 +29,8 @@ from scrubjay.lab.recording import replaced_ages
 from scrubjay.lab.replay import ReplayResult
 from scrubjay.lab.timed import replay_timed, with_times
 
+pytestmark = pytest.mark.any_build
+
 MONTH = 730 * 3600
 GB = 1e9
 
@@ -133,7 +135,6 @@ def recordings(tmp_path_factory):
     return folder
 
 
-@pytest.mark.any_build
 def test_a_sample_is_scaled_up(recordings):
     # A rate, because the times of the two recordings are those of this machine.
     prices = Prices(LoadCost(1e-5, in_seconds=False), MemoryPrice(4.0, "month"))
@@ -251,7 +252,6 @@ def pairs(trace, key):
     return pairwise(times)
 
 
-@pytest.mark.any_build
 def test_suggested_times_lose_few_hits():
     draw = random.Random(4)
     rows = []
@@ -481,7 +481,6 @@ def test_advice_as_data(call, traffic):
     assert float(best["total"]) == min(float(line["total"]) for line in lines)
 
 
-@pytest.mark.any_build
 def test_only_the_time_of_loads(call, traffic):
     status, out, _ = call(traffic, "--load-cost", "20ms", "--steps", 5)
     assert status == 0
@@ -490,7 +489,6 @@ def test_only_the_time_of_loads(call, traffic):
     assert "within 1% of the least" in out
 
 
-@pytest.mark.any_build
 def test_requests_without_times(call):
     arguments = ["gen:zipf:keys=500,requests=4000", "--steps", 4, "--load-cost", "0.001"]
     arguments += ["--memory-price", "4/month"]
@@ -507,7 +505,6 @@ def test_requests_without_times(call):
     assert "Times are made to fit 10 requests a second, evenly spaced." in out
 
 
-@pytest.mark.any_build
 def test_no_cache_pays(call, traffic):
     status, out, _ = call(
         traffic, "--memory-price", "9e9/hour", "--load-cost", "0.0001", "--steps", 2
@@ -516,7 +513,6 @@ def test_no_cache_pays(call, traffic):
     assert "at these prices no cache pays" in out
 
 
-@pytest.mark.any_build
 def test_what_is_in_use_may_be_best(call, traffic):
     status, out, _ = call(
         traffic, "--memory-price", "0/hour", "--load-cost", "1", "--capacity", "100%", "--steps", 2
@@ -526,7 +522,6 @@ def test_what_is_in_use_may_be_best(call, traffic):
     assert "whether more would help" in out
 
 
-@pytest.mark.any_build
 def test_advice_on_a_sample(call, recordings):
     status, out, _ = call(
         recordings,

@@ -15,6 +15,8 @@ from scrubjay.lab.capacity import Capacity
 from scrubjay.lab.contest import compete
 from scrubjay.lab.grid import Cell, Failure, plan_jobs, run_jobs
 
+pytestmark = pytest.mark.any_build
+
 # What the library looks like from here; its LRU is right, its S3FIFO crashes.
 STAND_IN = """
 import os, struct

@@ -11,6 +11,8 @@ from scrubjay import CacheError, InvalidArgumentError
 from scrubjay.lab import charts
 from scrubjay.lab.summary import PolicySummary
 
+pytestmark = pytest.mark.any_build
+
 pytest.importorskip("matplotlib")
 pytest.importorskip("typer")
 

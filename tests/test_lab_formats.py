@@ -11,6 +11,8 @@ import pytest
 from scrubjay.lab import ReadOptions, TraceError, read_trace, stream_trace
 from scrubjay.lab import chunks as chunking
 
+pytestmark = pytest.mark.any_build
+
 RECORDS = [(10, 7, 100, 2), (11, 2**64 - 1, 5, -1), (12, 7, 100, -1)]
 
 

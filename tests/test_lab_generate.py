@@ -10,6 +10,8 @@ from scrubjay import InvalidArgumentError
 from scrubjay.lab import belady, find_traces, read_trace, replay
 from scrubjay.lab.generate import WORKLOADS, from_text, loop, phases, scan, sessions, zipf
 
+pytestmark = pytest.mark.any_build
+
 
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_a_seed_decides_everything(name):

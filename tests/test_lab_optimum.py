@@ -11,6 +11,8 @@ from scrubjay import CacheEvictionStrategy, InvalidArgumentError
 from scrubjay.lab import Trace, TraceError, belady, replay, replay_chunks
 from scrubjay.lab.optimum import next_uses
 
+pytestmark = pytest.mark.any_build
+
 
 def most_hits(keys, capacity, sizes=None, worth=None):
     """By trying everything: what may be hit with room for so much, bypassing allowed."""

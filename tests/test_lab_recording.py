@@ -13,6 +13,8 @@ from scrubjay.lab.prefetch.training import train
 from scrubjay.lab.recording import Counts, count_rows
 from scrubjay.observe import recorder
 
+pytestmark = pytest.mark.any_build
+
 
 @pytest.fixture
 def recorded(tmp_path, monkeypatch):

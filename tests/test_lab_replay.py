@@ -15,6 +15,8 @@ from scrubjay.lab.grid import Cell, Failure, Job, plan_jobs, run_jobs
 from scrubjay.lab.model import BadLines, ReadOptions
 from scrubjay.lab.summary import PER_CELL, PER_TRACE, collect_rows, summarize
 
+pytestmark = pytest.mark.any_build
+
 
 def skewed_keys(count=5000, seed=8):
     random = Random(seed)

@@ -20,6 +20,8 @@ from scrubjay.lab import (
 )
 from scrubjay.lab import traces as registry
 
+pytestmark = pytest.mark.any_build
+
 
 def import_zstd():
     if sys.version_info >= (3, 14):

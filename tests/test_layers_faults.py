@@ -21,6 +21,8 @@ from scrubjay.testing import FaultProxy, RedisServer
 from tests.door_helpers import opened
 from tests.redis_servers import Client
 
+pytestmark = pytest.mark.any_build
+
 TIMEOUT = 0.3
 SLACK = 1.5  # seconds; the machine has other things to do
 PATIENCE = 30.0

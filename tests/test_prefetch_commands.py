@@ -15,6 +15,8 @@ pytest.importorskip("typer")
 
 from scrubjay.prefetch.planner import Planner
 
+pytestmark = pytest.mark.any_build
+
 LOOP = "gen:loop:keys=1000,requests=6000"
 
 

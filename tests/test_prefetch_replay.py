@@ -20,6 +20,7 @@ from scrubjay.lab.prefetch import (
 from scrubjay.lab.prefetch.training import train
 from scrubjay.prefetch.guess import Guess
 from scrubjay.prefetch.planner import Planner
+from tests.models import scaled
 
 
 def walks(requests, seed=0, chains=60, length=8):
@@ -45,14 +46,14 @@ def ours(trace, capacity, strategy="lru", **more):
 
 @pytest.mark.parametrize("strategy", ["lru", "adaptive"])
 def test_walks_are_fetched_ahead_within_the_budget(strategy):
-    result = ours(Trace("walks", walks(12_000)), 100, strategy)
+    result = ours(Trace("walks", walks(scaled(12_000, 4000))), 100, strategy)
     assert result.gain > 15.0
     assert result.loads_ratio <= 1.32
     assert result.coverage > 0.2
 
 
 def test_the_account_of_harm_is_nearly_exact():
-    trace = Trace("walks", walks(8000, seed=3))
+    trace = Trace("walks", walks(scaled(8000, 4000), seed=3))
     planner = Planner(100)
     result = replay_prefetch(trace, 100, planner, "lru")
     report = planner.statistics()
@@ -144,6 +145,7 @@ def visits(requests, seed=1):
     )
 
 
+@pytest.mark.any_build
 def test_a_loader_of_a_second_keeps_most_of_the_gain():
     trace = visits(12_000)
     at_once, later = ours(trace, 100), ours(trace, 100, load_seconds=1.0)
@@ -194,7 +196,7 @@ def test_clients_are_sessions():
 
 @pytest.mark.parametrize("name", contestant_names())
 def test_every_contestant_keeps_to_its_budget(name):
-    trace = Trace("walks", walks(6000))
+    trace = Trace("walks", walks(scaled(6000, 2000)))
     prefetcher = make_prefetcher(name, trace, 100, budget=0.25, cost_ratio=2.0)
     result = replay_prefetch(trace, 100, prefetcher, "lru", budget=0.25)
     assert result.issued <= 0.25 * (result.requests - result.plain_hits) + 16
@@ -223,6 +225,7 @@ def test_contestants_are_registered_by_name():
     assert isinstance(make_prefetcher("again", trace, 100), Planner)
 
 
+@pytest.mark.any_build
 def test_a_trained_model_begins_with_what_it_knows():
     seen, new = Trace("seen", walks(6000, seed=1)), Trace("new", walks(1500, seed=2))
     taught = Planner(100)

@@ -23,6 +23,7 @@ from scrubjay.prefetch import saving
 from scrubjay.prefetch.constants import FIRST_HIT, JOINED, MISS
 from scrubjay.prefetch.planner import Planner
 from tests.door_helpers import Patient, arun, in_time, spin, wait
+from tests.models import scaled
 from tests.prefetch_helpers import Manual, Script, scripted, warmed
 
 
@@ -69,7 +70,7 @@ def test_off_or_too_small_nothing_is_loaded_ahead(options: dict[str, Any]) -> No
     if cache.prefetcher is not None:
         engine: Any = cache.prefetcher._engine
         engine.workers = workers
-    for _ in range(50):
+    for _ in range(scaled(50, 15)):
         for key in range(200):
             cache.get_or_load(key % 90)
             workers.run()

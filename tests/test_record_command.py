@@ -13,6 +13,8 @@ import pytest
 from scrubjay.lab import read_trace
 from scrubjay.lab.recording import Counts, count_rows
 
+pytestmark = pytest.mark.any_build
+
 pytest.importorskip("typer")
 
 USES_A_CACHE = """

@@ -15,6 +15,8 @@ from scrubjay.tiers._redis.backoff import Backoff
 from scrubjay.tiers._redis.exchange import Exchange, Request
 from scrubjay.tiers._redis.failures import CutOffError, UnsentError
 
+pytestmark = pytest.mark.any_build
+
 
 class Waiting:
     def __init__(self):

@@ -14,6 +14,8 @@ from scrubjay.tiers._redis.failures import CutOffError, UnsentError
 from scrubjay.tiers._redis.operations import CONNECT, Names, Operations
 from scrubjay.tiers._redis.session import Session
 
+pytestmark = pytest.mark.any_build
+
 A, B, C = (TierRecord(key, key.upper()) for key in (b"a", b"b", b"c"))
 CLEARED = b">2\r\n+invalidate\r\n*1\r\n$6\r\nsj:x:g\r\n"
 NONE = b"_\r\n"

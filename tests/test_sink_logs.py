@@ -13,6 +13,8 @@ from scrubjay import Cache, InvalidArgumentError, ManualClock
 from scrubjay.events import Event, EventKind
 from scrubjay.observe.sinks.logs import PROBLEMS, LoggingSink
 
+pytestmark = pytest.mark.any_build
+
 
 class Collecting(logging.Handler):
     """Keeps records, and lets a test wait for them."""

@@ -31,6 +31,8 @@ from scrubjay.observe.histogram import Histogram
 from scrubjay.observe.sinks.prometheus import PrometheusSink
 from scrubjay.tiers.memory import MemoryTier
 
+pytestmark = pytest.mark.any_build
+
 
 @pytest.fixture
 def registry() -> CollectorRegistry:

@@ -16,6 +16,7 @@ from scrubjay.errors import TierFullError, TierUnavailableError
 from scrubjay.tiers import DiskTier, MemoryTier, TierEventKind, TierRecord
 from scrubjay.tiers._disk import boot, layout, log, lookup
 from scrubjay.tiers._disk.locking import lock_file
+from tests.models import scaled
 
 MB = 1 << 20
 
@@ -70,7 +71,7 @@ def test_stays_within_its_bytes(path, tier, events):
 def test_keeps_what_is_read(tier):
     hot = [record(number) for number in range(100)]
     tier.put_many(hot)
-    for number in range(1000, 20_000):
+    for number in range(1000, scaled(20_000, 10_000)):
         tier.put_many([record(number)])
         tier.get_many([hot[number % 100].key])
     assert tier.get_many([one.key for one in hot]) == [one.value for one in hot]
@@ -91,7 +92,8 @@ def test_overwriting_evicts_nothing_while_there_is_room(tier, events, size, toge
         tier.put_many([one])
         if number % together == 0:
             put_others()
-    for _ in range(20_000 // together if size < 10_000 else 1000 // together):
+    small = scaled(20_000, 6000)
+    for _ in range((small if size < 10_000 else 1000) // together):
         put_others()
     assert tier.get_many([one.key for one in cold]) == [one.value for one in cold]
     assert tier.size().evicted == 0

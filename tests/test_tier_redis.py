@@ -24,6 +24,8 @@ from scrubjay.tiers import RedisTier, TierEventKind, TierRecord
 from scrubjay.tiers._redis import address, wire
 from tests.redis_servers import Client
 
+pytestmark = pytest.mark.any_build
+
 ONE = TierRecord(b"a", b"1")
 
 

@@ -23,6 +23,8 @@ from scrubjay.testing import Awaited, FaultProxy, Operation, RedisServer, unexpl
 from scrubjay.tiers import RedisTier, TierRecord
 from tests.redis_servers import Client
 
+pytestmark = pytest.mark.any_build
+
 TIMEOUT = 0.4
 SLACK = 1.5  # seconds; the machine has other things to do
 PATIENCE = 20.0

@@ -18,6 +18,8 @@ from scrubjay.tiers import RedisTier, TierRecord
 from tests.certificates import certificates
 from tests.redis_servers import Client, need_server
 
+pytestmark = pytest.mark.any_build
+
 TIMEOUT = 0.4
 SLACK = 1.5  # seconds; the machine has other things to do
 PATIENCE = 20.0

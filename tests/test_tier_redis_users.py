@@ -12,6 +12,8 @@ from scrubjay.testing import AwaitedShared
 from scrubjay.tiers import RedisTier, TierRecord
 from tests.redis_servers import Client
 
+pytestmark = pytest.mark.any_build
+
 PLAIN = [
     "hello",
     "auth",

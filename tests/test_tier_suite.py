@@ -14,6 +14,8 @@ from scrubjay.testing.model import check_against_reference
 from scrubjay.testing.shared import record_history
 from scrubjay.tiers import DiskTier, MemoryTier
 
+pytestmark = pytest.mark.any_build
+
 # ---- histories
 
 

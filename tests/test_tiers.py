@@ -6,6 +6,7 @@ import pytest
 
 from scrubjay.testing import SharedTierSuite, TierSuite
 from scrubjay.tiers import DiskTier, MemoryTier
+from tests.models import scaled
 from tests.redis_servers import (
     open_awaited,
     open_awaited_on_cluster,
@@ -21,23 +22,28 @@ class TestMemoryTier(TierSuite):
 
 
 class TestDiskTier(SharedTierSuite):
+    operations = scaled(10_000, 1500)
+
     @staticmethod
     def open_tier(directory, clock):
         return DiskTier(directory, 64 << 20, clock=clock)
 
 
+@pytest.mark.any_build
 @pytest.mark.usefixtures("redis_server")
 class TestRedisTier(SharedTierSuite):
     lists = False
     open_tier = staticmethod(open_blocking)
 
 
+@pytest.mark.any_build
 @pytest.mark.usefixtures("redis_server")
 class TestRedisTierAwaited(SharedTierSuite):
     lists = False
     open_tier = staticmethod(open_awaited)
 
 
+@pytest.mark.any_build
 @pytest.mark.usefixtures("redis_cluster")
 class TestClusterTier(SharedTierSuite):
     lists = False
@@ -46,6 +52,7 @@ class TestClusterTier(SharedTierSuite):
     open_tier = staticmethod(open_on_cluster)
 
 
+@pytest.mark.any_build
 @pytest.mark.usefixtures("redis_cluster")
 class TestClusterTierAwaited(SharedTierSuite):
     lists = False

@@ -24,6 +24,8 @@ from scrubjay.top import figures
 from scrubjay.web.gathering import Gatherer
 from scrubjay.web.local import Local
 
+pytestmark = pytest.mark.any_build
+
 # Words
 
 

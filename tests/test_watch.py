@@ -18,6 +18,8 @@ from scrubjay.observe.inspecting import candidates, inspect
 from scrubjay.observe.roster import Roster, store_of
 from scrubjay.observe.watch import Watch, shown
 
+pytestmark = pytest.mark.any_build
+
 
 @given(st.lists(st.floats(0, 1e6), max_size=60))
 def test_the_slowest_loads_are_kept_the_slowest_first(durations: list[float]) -> None:

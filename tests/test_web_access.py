@@ -16,6 +16,8 @@ from scrubjay import Cache, InvalidArgumentError
 from scrubjay.web.access import Access, checked, is_loopback
 from scrubjay.web.dashboard import Dashboard
 
+pytestmark = pytest.mark.any_build
+
 TOKEN = "a-token-nobody-guesses"
 
 

@@ -32,6 +32,8 @@ from scrubjay.web.nodes import Nodes
 from scrubjay.web.publishing import Publisher
 from scrubjay.web.shapes import fits
 
+pytestmark = pytest.mark.any_build
+
 
 class Idle(Publisher):
     """A publisher that takes a turn only when it is told to."""

@@ -22,6 +22,8 @@ from scrubjay.web.dashboard import Dashboard
 from scrubjay.web.local import Local
 from scrubjay.web.publishing import Publisher
 
+pytestmark = pytest.mark.any_build
+
 sync_api = pytest.importorskip(
     "playwright.sync_api", reason="playwright is not installed: make .venv/.extra-browser"
 )

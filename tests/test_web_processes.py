@@ -22,9 +22,10 @@ from scrubjay.web.asking import ask, others
 from scrubjay.web.gathering import Gatherer
 from scrubjay.web.local import process
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(socket, "AF_UNIX"), reason="this system has no Unix sockets"
-)
+pytestmark = [
+    pytest.mark.any_build,
+    pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this system has no Unix sockets"),
+]
 
 CHILD = """
 import sys

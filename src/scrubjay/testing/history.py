@@ -56,8 +56,10 @@ def unexplained(history: Sequence[Operation], first: Any = None) -> Operation | 
         furthest = max(furthest, done)
         if all(number in ahead for number in must[bisect_left(must, done) :]):
             return None
-        # Whatever begins after the end of one that is not done has to wait for it.
+        # Whatever begins after the end of one that is not done has to wait for it. A read of what
+        # is there may as well come next: it changes nothing, and no other order need be tried.
         horizon = float("inf")
+        nexts = []
         for number in range(done, count):
             operation = operations[number]
             if operation.start > horizon:
@@ -74,6 +76,11 @@ def unexplained(history: Sequence[Operation], first: Any = None) -> Operation | 
                 rest.discard(then)
                 then += 1
             state = (then, frozenset(rest), operation.value if operation.write else value)
+            if not operation.write:
+                nexts = [state]
+                break
+            nexts.append(state)
+        for state in nexts:
             if state not in seen:
                 seen.add(state)
                 stack.append(state)

@@ -1,0 +1,13 @@
+"""Environments for processes that tests start."""
+
+from __future__ import annotations
+
+import os
+
+
+def untraced(**more: str) -> dict[str, str]:
+    """Return this environment and more, but for what has a child measure what it covers.
+
+    For children that compute a lot, and that nothing is to be learned from in that respect.
+    """
+    return {name: value for name, value in os.environ.items() if "COVERAGE" not in name} | more
