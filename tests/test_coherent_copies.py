@@ -156,8 +156,7 @@ def test_copies_go_as_soon_as_silence_has_lasted_for_too_long():
     clock = ManualClock()
     server = SharedMemory(clock)
     here, there = (
-        Cache(clock=clock, max_entries=9, tiers=[Layer(SharedMemoryTier(server))])
-        for _ in range(2)
+        Cache(clock=clock, max_entries=9, tiers=[Layer(SharedMemoryTier(server))]) for _ in range(2)
     )
     assert here._stack.look_after(clock.monotonic()) == float("inf")
     there.put("a", "old")
@@ -209,8 +208,7 @@ def test_a_key_that_cannot_be_hashed_does_not_keep_the_others_from_going():
     clock = ManualClock()
     server = SharedMemory(clock)
     here, there = (
-        Cache(clock=clock, max_entries=9, tiers=[Layer(SharedMemoryTier(server))])
-        for _ in range(2)
+        Cache(clock=clock, max_entries=9, tiers=[Layer(SharedMemoryTier(server))]) for _ in range(2)
     )
 
     class Key(int):
