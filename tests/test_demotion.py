@@ -52,6 +52,22 @@ def settle(cache):
     wait(done)
 
 
+@pytest.mark.parametrize("evicted", [0, 4, 9, 12])
+@pytest.mark.parametrize("asked", [9.5, 10.5, 12.5])
+def test_what_goes_down_lives_no_longer_unread_than_is_said(make, evicted, asked):
+    clock = ManualClock()
+    layer = Layer(MemoryTier(clock=clock), writes="demoted")
+    cache = make(max_entries=2, eviction_strategy="lru", clock=clock, tiers=[Memory(), layer])
+    cache.put("a", 1, idle_seconds=10)
+    assert cache.get("a") == 1  # it is worth a write
+    clock.advance(evicted)
+    for key in "bcd":
+        cache.put(key, 0)
+    assert cache.flush()
+    clock.advance(max(0, asked - evicted))
+    assert cache.get("a") == (1 if max(asked, evicted) < 10 else None)
+
+
 def test_only_what_is_evicted_is_written_and_it_is_found_again(make):
     tier = Counting(name="t")
     cache = over(tier, make)

@@ -125,7 +125,7 @@ def test_a_damaged_length_costs_no_memory(recorded, tmp_path, part):
         damaged = data[:at] + recorder.LENGTHS.pack((1 << 32) - 1, len(body)) + body
     path = tmp_path / "damaged.recording"
     path.write_bytes(damaged)
-    with pytest.raises(TraceError, match="cannot be"):
+    with pytest.raises(TraceError, match="damaged" if part == "head" else "cannot be"):
         read_trace(path)
 
 

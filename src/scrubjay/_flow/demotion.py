@@ -57,6 +57,7 @@ class Origin(NamedTuple):
         tags: its tags.
         counters: of its labels and of its key, in each tier, from before it was made.
         level: the tier that it came from, if one has it.
+        since: the monotonic time from which on it may not have been read: memory does not tell.
     """
 
     key: Any
@@ -66,6 +67,7 @@ class Origin(NamedTuple):
     tags: frozenset[str]
     counters: Counters
     level: Level | None = None
+    since: float = 0.0
 
 
 class Demotion:
@@ -98,7 +100,7 @@ class Demotion:
 
     def note(self, origin: Origin) -> None:
         """Remember what was just stored in memory."""
-        self._origins[origin.name] = origin
+        self._origins[origin.name] = origin._replace(since=self._lower.moment())
         if not self._store.contains(origin.key):  # it has gone already
             self._origins.pop(origin.name, None)
         if len(self._origins) > 2 * self._store.count + _SEEN:
@@ -115,7 +117,7 @@ class Demotion:
         origin = self._origins.get(name)
         if origin is not None:
             meta = self._lower.renewed(origin.meta, ttl, idle)
-            self._origins[name] = origin._replace(meta=meta)
+            self._origins[name] = origin._replace(meta=meta, since=self._lower.moment())
 
     def gone(self, name: bytes, value: Any, evicted: int | None) -> None:
         """Note that memory has given an entry up.
@@ -220,7 +222,7 @@ class Demotion:
     def _demote(self, batch: list[Origin]) -> Generator[Effect, Any, int]:
         total = 0
         for level in reversed(self._levels):
-            wanted = [one for one in batch if not self._store.contains(one.key)]
+            wanted = [one for one in batch if self._is_wanted(one)]
             try:
                 wanted = yield from self._holding(level, wanted)
                 records = self._records(level, wanted)
@@ -237,6 +239,12 @@ class Demotion:
             total += sum(kept)
             self._tell(level, wanted)
         return total
+
+    def _is_wanted(self, one: Origin) -> bool:
+        """Tell whether memory has it no more, and it has surely been read in time."""
+        idle = one.meta.idle_seconds
+        late = idle is not None and self._lower.moment() - one.since >= idle
+        return not late and not self._store.contains(one.key)
 
     def _holding(
         self, level: Level, wanted: Sequence[Origin]

@@ -162,7 +162,8 @@ class Records:
         meta = origin.meta
         if known is not None:
             meta = self.labelled(meta, origin.tags, known)
-        return self.sealed(level, origin.name, origin.value, meta)
+        unread = self.moment() - origin.since
+        return self.sealed(level, origin.name, origin.value, meta, unread)
 
     def labels_of(self, meta: Meta) -> dict[bytes, int]:
         """Return the counters that a record carries."""
@@ -277,13 +278,28 @@ class Records:
             meta = self.labelled(meta, tags, known)
         return self.sealed(level, name, value, meta)
 
-    def sealed(self, level: Level, name: bytes, value: Any, meta: Meta) -> TierRecord:
+    def sealed(
+        self, level: Level, name: bytes, value: Any, meta: Meta, unread: float = 0.0
+    ) -> TierRecord:
+        """Return a record for a level.
+
+        Args:
+            level: where it goes.
+            name: its key as bytes.
+            value: the value.
+            meta: its conditions.
+            unread: for how many seconds it may not have been read by now.
+
+        Raises:
+            EncodeError: the value cannot be written as bytes.
+        """
         now = self._wall.time()
         until = now + level.ttl
         if meta.expires is not None:
             until = min(until, meta.expires + self._grace)
         if meta.idle_seconds is not None:
-            until = min(until, now + meta.idle_seconds)  # nobody there sees it being read
+            # Nobody there sees it being read.
+            until = min(until, now + meta.idle_seconds - unread)
         blob = self._serializer.dump(name, value, meta)
         return TierRecord(name, blob, None if until == math.inf else until, meta.cost)
 

@@ -151,9 +151,7 @@ def read_header(stream: BinaryIO, path: Path) -> dict[str, Any]:
         raise TraceError(f"{path}: not a recording, or of another version")
     try:
         (length,) = HEADER.unpack(stream.read(HEADER.size))
-        if length > _LONGEST:
-            raise ValueError(f"{length} bytes cannot be")
-        header = json.loads(stream.read(length))
+        header = json.loads(stream.read(length) if length <= _LONGEST else b"")
     except (struct.error, ValueError, RecursionError) as error:
         raise TraceError(f"{path}: the header of the recording is damaged: {error}") from error
     if not isinstance(header, dict):
