@@ -165,13 +165,13 @@ GOALS = (
     Goal(
         "get, hit, SESSION by cache.session() / one tier",
         "consistency-hit",
-        2.0,
+        1.5,
         _ratio(SCRUBJAY, MINE_SESSION),
     ),
     Goal(
         "get, hit, MONOTONIC by cache.session() / one tier",
         "consistency-hit",
-        2.0,
+        1.5,
         _ratio(SCRUBJAY, MINE_MONOTONIC),
     ),
     Goal("at STRONG, hit, 1 KB / GET each time", "strong-1", 1.0, _ratio(EACH_TIME)),

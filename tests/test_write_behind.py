@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import signal
 import subprocess
@@ -296,7 +297,8 @@ def test_until_it_is_removed_one_sees_what_waits_and_nothing_older(way):
 
     def look():
         if watched:
-            seen.append((cache.get("a"), level._take(None)))
+            seen.append((cache.get("a"), level._take(object())[0]))
+            level._flights.clear()
 
     seen, watched = [], False
     tier = Watched(name="t")
@@ -422,6 +424,30 @@ def test_what_waits_is_written_at_the_end(tmp_path, make, monkeypatch):
     again = open_cache()
     assert [again.get(number) for number in range(10)] == list(range(10))
     getattr(again, "sync", again).close()
+
+
+def test_who_flushes_waits_for_counters_that_others_move_on():
+    class Bumping(MemoryTier):
+        def bump(self, names):
+            number = next(numbers)
+            held[number].set()
+            wait(free[number])
+            return super().bump(names)
+
+    numbers = itertools.count()
+    held, free = ([threading.Event() for _ in range(2)] for _ in range(2))
+    cache = over(Bumping(name="t"))
+    cache.put("a", 1)
+    first = Patient(cache.flush)
+    wait(held[0])
+    second = Patient(cache.flush)  # it finds the same counters, and no record that waits
+    wait(held[1])
+    free[0].set()
+    spin(lambda: not cache._stack.levels[0].queued)
+    first._thread.join(0.1)
+    assert not first.ended  # the tier must not be closed yet
+    free[1].set()
+    assert first.result() is second.result() is True
 
 
 def test_where_it_makes_no_sense():

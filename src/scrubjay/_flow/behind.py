@@ -79,6 +79,7 @@ class BehindLevel(Level):
         # Counters that are to be bumped, each with what tells one change of its key from the next.
         self._changed: dict[bytes, object] = {}
         self._writing: dict[bytes, tuple[TierRecord, Flight]] = {}
+        self._flights: dict[Flight, None] = {}  # what is under way: records, or counters alone
         self._disowned: set[bytes] = set()  # of these, what must go when it is written
         self._going: set[bytes] = set()  # what is being removed, shown until then, not written
         self._called = False  # whether a thread will come
@@ -234,8 +235,8 @@ class BehindLevel(Level):
             if self._changed.get(name) is change:
                 del self._changed[name]
 
-    def _take(self, flight: Flight) -> list[TierRecord]:
-        """Begin to write the oldest records: they are under way in the flight now."""
+    def _take(self, flight: Flight) -> tuple[list[TierRecord], dict[bytes, object]]:
+        """Begin to write the oldest records, and what has changed: the flight is under way now."""
         free = [
             name for name in self._queue if name not in self._writing and name not in self._going
         ]
@@ -244,7 +245,10 @@ class BehindLevel(Level):
         for name, record in zip(names, records, strict=True):
             self._writing[name] = record, flight
             del self._queue[name]
-        return records
+        changed = dict(self._changed)
+        if records or changed:
+            self._flights[flight] = None
+        return records, changed
 
     def _end(self, records: Sequence[TierRecord]) -> list[bytes]:
         """End to write records; return the names of those that must go."""
@@ -265,8 +269,7 @@ class BehindLevel(Level):
     def write(self) -> Generator[Effect, Any, Flight | None]:
         """Begin to write the oldest records, apart; return the flight, or None if none waits."""
         flight = Flight(self, "what is written behind", _NONE, None)
-        records = undisturbed(self._take, flight)
-        changed = undisturbed(dict, self._changed)
+        records, changed = undisturbed(self._take, flight)
         if not records and not changed:
             return None
         work = self._write(flight, records, changed)
@@ -303,12 +306,14 @@ class BehindLevel(Level):
         disowned = undisturbed(self._end, records)
         if disowned:
             super().owe(disowned, ())
+        self._flights.pop(flight, None)
         flight.complete(None)
 
     def _give_up(self, flight: Flight, records: Sequence[TierRecord]) -> None:
         """Owe what nobody writes any more."""
         self._lose(records, {})
         undisturbed(self._end, records)
+        self._flights.pop(flight, None)
         flight.complete(error=CancelledError())
 
     def _bury(self, flight: Flight) -> None:
@@ -316,7 +321,10 @@ class BehindLevel(Level):
 
         Who comes to an end by himself ends to write before his flight is done.
         """
-        records: list[TierRecord] = undisturbed(self._carried, flight) if flight.done else []
+        if not flight.done:
+            return
+        self._flights.pop(flight, None)
+        records: list[TierRecord] = undisturbed(self._carried, flight)
         if records:
             self._give_up(flight, records)
 
@@ -341,9 +349,9 @@ class BehindLevel(Level):
         """
         self._due.set()
         while True:
-            flight = yield from self.write()
-            under_way = [flight] if flight is not None else []
-            under_way += [one for _, one in undisturbed(list, self._writing.values())]
+            yield from self.write()
+            # Those of others, too: a tier must not be closed while its counters are bumped.
+            under_way: list[Flight] = undisturbed(list, self._flights)
             if not under_way:
                 return True
             for one in under_way:

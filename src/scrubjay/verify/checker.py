@@ -37,10 +37,9 @@ _MONOTONIC = _LEVELS.index(CacheConsistencyLevel.MONOTONIC)
 _STRONG = _LEVELS.index(CacheConsistencyLevel.STRONG)
 _EXAMPLES = 10
 _SLACK = 0.05  # seconds between clocks: the wall's and the monotonic one, the server's and ours
-# A copy gets what is left of its time when it is stored in memory. Whoever has to wait for a
-# processor between the look at the clock and that is late by as much; the mix has times to live
-# of 2 s, so that what is not heeded at all is seen nevertheless.
-_LATE = 0.25
+# Beyond the time that its storing took: memory's time runs with that of the record, but whoever has
+# to wait for a processor between the look at the clock and the note of it is late by as much.
+_LATE = 0.05
 _BINS = (0.0, 0.001, 0.01, 0.1, 1.0)
 
 
