@@ -30,5 +30,5 @@ cdef class Operations(Removal):
     cdef int write(self, object key, object value, Terms terms) except -5
     @cython.locals(graph=Graph, nodes=cython.longlong)
     cdef int enter_dependent(self, object key, unsigned int h, object value, long long size, Terms terms) except -5
-    @cython.locals(slot=int, leaving=int, cause=int, asking=cython.bint, crowded=cython.bint, stamp=cython.longlong, at=cython.longlong, status=int, now=double, claims=cython.longlong)
+    @cython.locals(slot=int, leaving=int, cause=int, asking=cython.bint, stamp=cython.longlong, at=cython.longlong, status=int, now=double, claims=cython.longlong)
     cdef int enter(self, object key, unsigned int h, object value, long long size, Terms terms, Node node, object needs, long long nodes) except -5

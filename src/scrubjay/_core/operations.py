@@ -209,7 +209,6 @@ class Operations(Removal):
                         return PRESENT
                     if self.stamp != stamp:
                         continue
-                crowded = True
                 while self.crowded(slot, size) or (terms.ahead and self.prefetched.full(size)):
                     if gone is not EMPTY:
                         garbage = self.hoard(garbage, gone, gone_value, cause)
@@ -234,11 +233,9 @@ class Operations(Removal):
                     if self.stamp != stamp + 2:
                         break
                     stamp += 2
-                else:
-                    crowded = False
                 if self.stamp != stamp:
                     continue
-                if crowded:
+                if self.crowded(slot, size) or (terms.ahead and self.prefetched.full(size)):
                     return REFUSED
                 if slot == NONE and self.free == NONE and self.used >= self.slots:
                     self.reserve()

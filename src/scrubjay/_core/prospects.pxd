@@ -11,6 +11,7 @@ cdef extern from *:
     #else
         while (age >> (octave + 1)) octave++;
     #endif
+        /* the last one is BINS - 1 */
         bin = 2 * octave + (age >> (octave - 1) & 1);
         return bin < 43 ? (int)bin : 43;
     }
