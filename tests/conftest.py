@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -49,6 +50,14 @@ def eager_collecting():
     gc.set_threshold(1, 10, 100)
     yield
     gc.set_threshold(*before)
+
+
+@pytest.fixture
+def interruptible():
+    """Have children be interrupted by SIGINT, though a job in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

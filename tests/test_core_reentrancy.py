@@ -297,7 +297,7 @@ def unbroken(monkeypatch, caplog):
 def test_one_place_uses_the_cache(strategy, place):
     for bound in ("entries", "bytes"):
         world = World(strategy, f"{place}{bound}", 3, 0.5, (place,), bound)
-        for _ in range(scaled(500, 120)):
+        for _ in range(scaled(250, 120)):
             world.act()
             if place == "collector" and world.random.random() < 0.3:
                 gc.collect(0)
@@ -310,7 +310,7 @@ def test_one_place_uses_the_cache(strategy, place):
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_place_uses_the_cache(strategy):
-    for seed in range(scaled(12, 4)):
+    for seed in range(scaled(8, 4)):
         bound = ("entries", "bytes")[seed % 2]
         world = World(strategy, seed, 1 + seed % 5, 0.15, PLACES, bound)
         for _ in range(scaled(300, 60)):

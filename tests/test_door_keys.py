@@ -71,7 +71,7 @@ CALLS = st.tuples(
 
 @pytest.mark.parametrize("own", [True, False])
 @pytest.mark.parametrize("name", FUNCTIONS)
-@settings(max_examples=scaled(60, 15))
+@settings(max_examples=scaled(40, 15))
 @given(first=CALLS, second=CALLS)
 def test_keys_are_equal_exactly_where_calls_are(
     name: str, own: bool, first: Any, second: Any

@@ -133,6 +133,7 @@ def test_an_error_in_the_program_is_shown_as_python_shows_it(record, tmp_path):
     assert not (tmp_path / "traffic.rec").exists()
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_it_may_be_interrupted(record, tmp_path):
     (tmp_path / "app.py").write_text(USES_A_CACHE + "print('on', flush=True)\ninput()\n")
     with subprocess.Popen(

@@ -33,6 +33,7 @@ class TestDiskTier(SharedTierSuite):
 @pytest.mark.usefixtures("redis_server")
 class TestRedisTier(SharedTierSuite):
     lists = False
+    operations = 3000
     open_tier = staticmethod(open_blocking)
 
 
@@ -40,6 +41,7 @@ class TestRedisTier(SharedTierSuite):
 @pytest.mark.usefixtures("redis_server")
 class TestRedisTierAwaited(SharedTierSuite):
     lists = False
+    operations = 3000
     open_tier = staticmethod(open_awaited)
 
 

@@ -210,6 +210,7 @@ def test_the_command_prints_what_is_exposed_as_json() -> None:
     assert row["name"] == "of-the-child"
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_the_command_serves_the_page_until_it_is_interrupted() -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "scrubjay", "dashboard", "--port", "0"],
@@ -217,9 +218,12 @@ def test_the_command_serves_the_page_until_it_is_interrupted() -> None:
         stderr=subprocess.PIPE,
         text=True,
     ) as running:
-        assert running.stdout is not None
-        assert running.stdout.readline().startswith("http://127.0.0.1:")
-        running.send_signal(signal.SIGINT)
-        _, complaints = running.communicate(timeout=30)
+        try:
+            assert running.stdout is not None
+            assert running.stdout.readline().startswith("http://127.0.0.1:")
+            running.send_signal(signal.SIGINT)
+            _, complaints = running.communicate(timeout=30)
+        finally:
+            running.kill()
         assert running.returncode == 0
         assert "Traceback" not in complaints
