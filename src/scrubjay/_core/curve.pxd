@@ -44,7 +44,7 @@ cdef class Curve:
     @cython.locals(cell=int)
     cdef void recount(self) noexcept
     @cython.locals(
-        group=int, size=int, gain=int, weight=cython.longlong, trials=Trials
+        group=int, size=int, gain=int, lost=int, weight=cython.longlong, trials=Trials
     )
     cdef void request(self, unsigned int h, double worth, long long bulk, int missed, int expected, int shift) noexcept
     @cython.locals(size=int, trials=Trials)

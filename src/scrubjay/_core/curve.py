@@ -180,7 +180,10 @@ class Curve:
         for size in range(SIZES):
             trials = self.trials[size]
             if trials.samples(h):
-                gain = expected - trials.request(h, worth, bulk)
+                lost = trials.request(h, worth, bulk)
+                if lost:
+                    trials.miss(worth)
+                gain = expected - lost
                 self.seen[size] += 1
                 if self.counting:
                     self.gained[size * GROUPS + group] += gain

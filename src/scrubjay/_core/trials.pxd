@@ -2,6 +2,8 @@ cimport cython
 from scrubjay._core.arrangement cimport Arrangement
 from scrubjay._core.histories cimport Histories
 from scrubjay._core.prospects cimport Prospects
+from scrubjay._core.regret cimport Regret
+from scrubjay._core.runs cimport Runs
 from scrubjay._core.simulation cimport Simulation
 from scrubjay._core.sketch cimport Sketch
 
@@ -19,8 +21,10 @@ cdef double EPOCH
 cdef double[::1] HORIZONS
 cdef double[::1] CLEAR
 cdef int LONG
+cdef int SHORT
 cdef double RISK
 cdef double MARGIN
+cdef double CAUTION
 
 cdef class Trials:
     cdef Sketch sketch
@@ -32,6 +36,10 @@ cdef class Trials:
     cdef double[::1] misses
     cdef double[::1] requests
     cdef double[::1] lately
+    cdef double lived
+    cdef double[::1] whole
+    cdef Runs runs
+    cdef Regret regret
     cdef double[::1] burdens
     cdef double asked
     cdef long long fresh
@@ -52,7 +60,7 @@ cdef class Trials:
     cdef int grow(self, int slots, bint weighted, bint sized) except -1
     @cython.locals(number=int, way=int, simulation=Simulation, simulations=list)
     cdef int allocate(self, int rows, bint weighted, bint sized) except -1
-    @cython.locals(cell=int, horizon=int)
+    @cython.locals(cell=int, horizon=int, way=int)
     cdef void forget(self) noexcept
     @cython.locals(way=int)
     cdef void forget_lately(self) noexcept
@@ -66,7 +74,7 @@ cdef class Trials:
     cdef void seed(self, Arrangement live, int slot) noexcept
     @cython.locals(simulation=Simulation, counted=int)
     cdef int count(self) noexcept
-    @cython.locals(cell=int, horizon=int, share=double)
+    @cython.locals(cell=int, way=int, horizon=int, share=double)
     cdef void inherit(self, Trials other) noexcept
     @cython.final
     @cython.locals(room=cython.longlong)
@@ -82,8 +90,15 @@ cdef class Trials:
     cdef void trust_prospects(self) noexcept
     @cython.locals(way=int, room=int, missed=int, hit=bint, count=cython.uint, simulation=Simulation)
     cdef int request(self, unsigned int h, double worth, long long size) noexcept
-    @cython.locals(way=int, horizon=int, share=double)
+    @cython.final
+    cdef inline void miss(self, double worth) noexcept
+    @cython.locals(way=int, best=int, horizon=int, share=double)
     cdef void compare(self) noexcept
     @cython.locals(way=int, best=int, horizon=int, first=int, margin=double, saved=double)
     cdef void choose(self) noexcept
+    @cython.locals(way=int, horizon=int, missed=double)
+    cdef void sum_up(self) noexcept
+    cdef void change(self, int way) noexcept
+    @cython.locals(way=int)
+    cdef void begin_with(self, int horizon, int other) noexcept
     cpdef dict describe(self)

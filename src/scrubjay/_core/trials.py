@@ -3,7 +3,9 @@
 Every way is tried on a sample of the keys. What each misses is summed by its worth, and
 counts less the longer ago it was; a way that missed clearly less than the present one
 replaces it. There are three such sums: over a short time a change must promise much, over
-a long one little.
+a long one little. A way also replaces the present one that was a little better for long enough
+without a break (`scrubjay._core.runs`). Where changes have not paid, the next must promise
+more (`scrubjay._core.regret`).
 
 A key is in the sample, or not, by its hash: all its requests are seen or none. One key in
 2 ** `shift` is taken, so that the simulations are as large as the cache where it is small,
@@ -19,6 +21,8 @@ from scrubjay._core.arrangement import Arrangement
 from scrubjay._core.constants import MOST, NONE
 from scrubjay._core.histories import Histories
 from scrubjay._core.prospects import Prospects
+from scrubjay._core.regret import Regret
+from scrubjay._core.runs import Runs
 from scrubjay._core.simulation import Simulation
 from scrubjay._core.sketch import Sketch
 from scrubjay._core.ways import (
@@ -37,9 +41,10 @@ SQUARE = 15  # a sample has at least the root of so many times the entries: 1 in
 EPOCH = 0.1  # cache-fuls of misses between two comparisons
 HORIZONS = array("d", (16.0, 6.0, 2.0))  # cache-fuls of misses after which a miss counts 1/e
 CLEAR = array("d", (0.0, 0.15, 0.3))  # of the misses so counted: what a change must save
-LONG = 0
-RISK = 0.02  # of the misses, by the long horizon: what leaving the rule ALWAYS must save
-MARGIN = 0.01  # likewise: what any other change must save
+LONG, _, SHORT = range(3)
+RISK = 0.01  # of the misses, by the long horizon: what leaving the rule ALWAYS must save
+MARGIN = 0.005  # likewise: what any other change must save
+CAUTION = 0.03  # likewise: what it must save more where changes have not paid
 BURDENS = tuple(
     1.0 if rule == ALWAYS or way == FIRST_VALUED else 1.0 + RISK
     for way, (_, rule, _) in enumerate(WAYS)
@@ -61,6 +66,10 @@ class Trials:
         self.misses = array("d", bytes(8 * len(HORIZONS) * NUMBER))  # by horizon and way
         self.requests = array("d", bytes(8 * len(HORIZONS)))
         self.lately = array("d", bytes(8 * NUMBER))  # misses since the last comparison
+        self.lived = 0.0  # those of the cache itself, as far as they are in the sample
+        self.whole = array("d", bytes(8 * NUMBER))  # with the long horizon, whatever was changed
+        self.runs = Runs()
+        self.regret = Regret()
         self.asked = 0.0  # requests since then, by worth
         self.fresh = 0  # misses since then, of all ways
         self.seen = 0.0  # requests, with the long horizon
@@ -122,6 +131,10 @@ class Trials:
             self.misses[cell] = 0.0
         for horizon in range(self.horizons):
             self.requests[horizon] = 0.0
+        for way in range(NUMBER):
+            self.whole[way] = 0.0
+        self.runs.clear()
+        self.regret.clear()
         self.forget_lately()
         self.seen = 0.0
 
@@ -129,6 +142,7 @@ class Trials:
         """Begin to count anew what is missed until the next comparison."""
         for way in range(NUMBER):
             self.lately[way] = 0.0
+        self.lived = 0.0
         self.asked = 0.0
         self.fresh = 0
 
@@ -199,6 +213,8 @@ class Trials:
         share = (other.skip + 1.0) / (self.skip + 1.0)
         for cell in range(self.horizons * NUMBER):
             self.misses[cell] = other.misses[cell] * share
+        for way in range(NUMBER):
+            self.whole[way] = other.whole[way] * share
         for horizon in range(self.horizons):
             self.requests[horizon] = other.requests[horizon] * share
         self.forget_lately()
@@ -265,47 +281,82 @@ class Trials:
             self.compare()
         return missed
 
+    def miss(self, worth: float) -> None:
+        """Note that the cache itself has missed a key of the sample, a hit of so much worth."""
+        self.lived += worth
+
     def compare(self) -> None:
         """Choose the best way, and let what has been count a little less."""
         self.choose()
+        best = self.runs.next_epoch(self.way, self.number, self.regret.doubt)
+        if best != self.way:
+            self.change(best)
+            for horizon in range(SHORT):
+                self.begin_with(horizon, SHORT)
+        if self.regret.next_epoch():  # what was before says something about now, after all
+            for way in range(self.number):
+                self.misses[way] = self.whole[way]
         for horizon in range(self.horizons):
             share = 1.0 - EPOCH / HORIZONS[horizon]
             for way in range(self.number):
                 self.misses[horizon * NUMBER + way] *= share
             self.requests[horizon] *= share
-        self.seen *= 1.0 - EPOCH / HORIZONS[LONG]
+        share = 1.0 - EPOCH / HORIZONS[LONG]
+        for way in range(self.number):
+            self.whole[way] *= share
+        self.seen *= share
 
     def choose(self) -> None:
         """Choose the best way.
 
         ALWAYS is close to LRU, which is never far behind: the others must prove themselves.
         """
-        for horizon in range(self.horizons):
-            for way in range(self.number):
-                self.misses[horizon * NUMBER + way] += self.lately[way]
-            self.requests[horizon] += self.asked
-        self.forget_lately()
+        self.sum_up()
         best = self.way
         for way in range(self.number):
             if self.misses[way] * self.burdens[way] < self.misses[best] * self.burdens[best]:
                 best = way
-        margin = MARGIN if self.burdens[best] > 1.0 else 0.0
+        margin = 0.0
+        if self.burdens[best] > 1.0:
+            margin = MARGIN + CAUTION * (self.regret.doubt - 1.0)
         if self.misses[best] < self.misses[self.way] * (1.0 - margin):
-            self.way = best
-            self.changes += 1
+            self.change(best)
         for horizon in range(1, self.horizons):
             first = horizon * NUMBER
             best = self.way
             for way in range(self.number):
                 if self.misses[first + way] < self.misses[first + best]:
                     best = way
-            saved = CLEAR[horizon] * self.misses[first + self.way]
+            saved = CLEAR[horizon] * self.regret.doubt * self.misses[first + self.way]
             if self.misses[first + best] < self.misses[first + self.way] - saved:
-                self.way = best
-                self.changes += 1
-                for way in range(self.number):  # what was before says nothing about now
-                    self.misses[way] = self.misses[first + way]
-                self.requests[LONG] = self.requests[horizon]
+                self.change(best)
+                self.begin_with(LONG, horizon)
+
+    def sum_up(self) -> None:
+        """Add what was missed lately to all sums."""
+        if self.regret.left != NONE:
+            self.regret.gain += self.lately[self.regret.left] - self.lived
+        for way in range(self.number):
+            missed = self.lately[way]
+            self.runs.add(way, missed)
+            self.whole[way] += missed
+            for horizon in range(self.horizons):
+                self.misses[horizon * NUMBER + way] += missed
+        for horizon in range(self.horizons):
+            self.requests[horizon] += self.asked
+        self.forget_lately()
+
+    def change(self, way: int) -> None:
+        """Go another way."""
+        self.regret.change(self.way)
+        self.way = way
+        self.changes += 1
+
+    def begin_with(self, horizon: int, other: int) -> None:
+        """Let the sums of a horizon be those of another: what was before says nothing now."""
+        for way in range(self.number):
+            self.misses[horizon * NUMBER + way] = self.misses[other * NUMBER + way]
+        self.requests[horizon] = self.requests[other]
 
     def describe(self) -> dict[str, Any]:
         """Return the present way and the hit ratio that each would have had lately."""

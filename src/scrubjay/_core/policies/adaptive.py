@@ -137,6 +137,8 @@ class Adaptive(Policy):
 
     def ask(self, h: int, worth: float, size: int, missed: int) -> None:
         """Let the simulations see a request for a key of the sample."""
+        if missed:
+            self.trials.miss(worth)
         expected = self.trials.request(h, worth, size)
         if self.curve is not None:
             self.curve.request(h, worth, size, missed, expected, self.trials.shift)
