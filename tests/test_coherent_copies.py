@@ -240,3 +240,11 @@ def test_a_keeper_outlives_what_raises():
     wait(ending.first)
     keeper.watch(other, 1.0)
     wait(other.first)
+
+
+def test_a_keeper_outlives_who_bears_silence_for_ages():
+    keeper, patient, other = Keeper(), Looked(1e300), Looked(3600.0)
+    keeper.watch(patient, 1e300)
+    wait(patient.first)
+    keeper.watch(other, 1.0)
+    wait(other.first)

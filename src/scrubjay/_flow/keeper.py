@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 _log = logging.getLogger("scrubjay")
 _LEAST = 0.05  # seconds between two looks, where nothing is due before
 _SHORTEST = 0.001
+_LONGEST = 3600.0  # the system waits for no number of seconds that is too large
 
 
 class Kept(Protocol):
@@ -68,8 +69,9 @@ class Keeper:
                 except BaseException:  # `SystemExit` of a listener, say: others need the thread
                     _log.exception("looking after copies failed")
             del kept, one
+            pause = min(_LONGEST, max(_SHORTEST, due - time.monotonic()))
             with suppress(Empty):
-                self._newcomers.get(timeout=max(_SHORTEST, due - time.monotonic()))
+                self._newcomers.get(timeout=pause)
 
     def after_fork(self) -> None:
         """Begin anew in a child, where the thread is not."""
