@@ -8,7 +8,7 @@ import inspect
 
 import pytest
 
-from scrubjay import AdaptiveCache, Cache, CacheConsistencyLevel, ManualClock
+from scrubjay import AdaptiveCache, Cache, CacheConsistencyLevel, ManualClock, compiled
 from scrubjay.codecs.protection import HmacSha256
 from scrubjay.consistency import sessions as known_sessions
 from scrubjay.errors import (
@@ -244,6 +244,7 @@ def test_awaited():
     asyncio.run(main())
 
 
+@pytest.mark.skipif(not compiled, reason="those of the core are attributes there, too")
 def test_a_cache_has_no_more_attributes_than_share_their_names(clock):
     # From the 31st on an instance has a dict of its own (SHARED_KEYS_MAX_SIZE of CPython), in which
     # each call of a method looks for its name: a third of a hit.
