@@ -35,6 +35,8 @@ cdef class Trials:
     cdef int horizons
     cdef double[::1] misses
     cdef double[::1] requests
+    cdef double[::1] common
+    cdef bint alike
     cdef double[::1] lately
     cdef double lived
     cdef double[::1] whole
@@ -94,7 +96,7 @@ cdef class Trials:
     cdef inline void miss(self, double worth) noexcept
     @cython.locals(way=int, best=int, horizon=int, share=double)
     cdef void compare(self) noexcept
-    @cython.locals(way=int, best=int, horizon=int, first=int, margin=double, saved=double)
+    @cython.locals(way=int, best=int, horizon=int, first=int, margin=double, saved=double, common=double, least=double, burdened=double, misses=double)
     cdef void choose(self) noexcept
     @cython.locals(way=int, horizon=int, missed=double)
     cdef void sum_up(self) noexcept

@@ -65,6 +65,8 @@ class Trials:
         self.horizons = len(HORIZONS)
         self.misses = array("d", bytes(8 * len(HORIZONS) * NUMBER))  # by horizon and way
         self.requests = array("d", bytes(8 * len(HORIZONS)))
+        self.common = array("d", bytes(8 * len(HORIZONS)))  # misses before anything was given up
+        self.alike = True  # whether all ways have missed the same so far
         self.lately = array("d", bytes(8 * NUMBER))  # misses since the last comparison
         self.lived = 0.0  # those of the cache itself, as far as they are in the sample
         self.whole = array("d", bytes(8 * NUMBER))  # with the long horizon, whatever was changed
@@ -131,6 +133,8 @@ class Trials:
             self.misses[cell] = 0.0
         for horizon in range(self.horizons):
             self.requests[horizon] = 0.0
+            self.common[horizon] = 0.0
+        self.alike = True
         for way in range(NUMBER):
             self.whole[way] = 0.0
         self.runs.clear()
@@ -217,6 +221,8 @@ class Trials:
             self.whole[way] = other.whole[way] * share
         for horizon in range(self.horizons):
             self.requests[horizon] = other.requests[horizon] * share
+            self.common[horizon] = other.common[horizon] * share
+        self.alike = other.alike
         self.forget_lately()
         self.seen = other.seen * share
         self.way = other.way
@@ -301,6 +307,7 @@ class Trials:
             for way in range(self.number):
                 self.misses[horizon * NUMBER + way] *= share
             self.requests[horizon] *= share
+            self.common[horizon] *= share
         share = 1.0 - EPOCH / HORIZONS[LONG]
         for way in range(self.number):
             self.whole[way] *= share
@@ -313,13 +320,17 @@ class Trials:
         """
         self.sum_up()
         best = self.way
+        common = self.common[LONG]
+        least = (self.misses[best] - common) * self.burdens[best]
         for way in range(self.number):
-            if self.misses[way] * self.burdens[way] < self.misses[best] * self.burdens[best]:
+            burdened = (self.misses[way] - common) * self.burdens[way]
+            if burdened < least:
                 best = way
+                least = burdened
         margin = 0.0
         if self.burdens[best] > 1.0:
             margin = MARGIN + CAUTION * (self.regret.doubt - 1.0)
-        if self.misses[best] < self.misses[self.way] * (1.0 - margin):
+        if self.misses[best] - common < (self.misses[self.way] - common) * (1.0 - margin):
             self.change(best)
         for horizon in range(1, self.horizons):
             first = horizon * NUMBER
@@ -327,8 +338,9 @@ class Trials:
             for way in range(self.number):
                 if self.misses[first + way] < self.misses[first + best]:
                     best = way
-            saved = CLEAR[horizon] * self.regret.doubt * self.misses[first + self.way]
-            if self.misses[first + best] < self.misses[first + self.way] - saved:
+            misses = self.misses[first + self.way]
+            saved = CLEAR[horizon] * self.regret.doubt * (misses - self.common[horizon])
+            if self.misses[first + best] < misses - saved:
                 self.change(best)
                 self.begin_with(LONG, horizon)
 
@@ -338,12 +350,16 @@ class Trials:
             self.regret.gain += self.lately[self.regret.left] - self.lived
         for way in range(self.number):
             missed = self.lately[way]
+            if missed != self.lately[FIRST]:
+                self.alike = False
             self.runs.add(way, missed)
             self.whole[way] += missed
             for horizon in range(self.horizons):
                 self.misses[horizon * NUMBER + way] += missed
         for horizon in range(self.horizons):
             self.requests[horizon] += self.asked
+            if self.alike:
+                self.common[horizon] += self.lately[FIRST]
         self.forget_lately()
 
     def change(self, way: int) -> None:
@@ -357,6 +373,7 @@ class Trials:
         for way in range(self.number):
             self.misses[horizon * NUMBER + way] = self.misses[other * NUMBER + way]
         self.requests[horizon] = self.requests[other]
+        self.common[horizon] = self.common[other]
 
     def describe(self) -> dict[str, Any]:
         """Return the present way and the hit ratio that each would have had lately."""
