@@ -74,3 +74,15 @@ def test_what_was_missed_before_the_cache_was_full_counts_for_no_way():
     # left out; else it is by the third.
     keys = [*range(20_000, 21_000), *[*range(1500)] * 6]
     assert sum(misses(keys, 1000)) < 0.6 * sum(misses(keys, 1000, "lru"))
+
+
+def test_what_each_way_would_yield_is_told_of_the_same_requests():
+    there = [*range(2000)]
+    cache = Cache(max_entries=200, eviction_strategy="adaptive", enable_prefetching=False)
+    for at, key in enumerate((there + there[::-1]) * 13):
+        if cache.get(key, ABSENT) is ABSENT:
+            cache.put(key, key)
+        if at > 8000 and at % 100 == 0:
+            facts = cache.get_detailed_statistics()["optimization"]
+            ratios = facts["current_strategy_performance"]["hit_ratios"]
+            assert all(0.0 < ratio < 0.6 for ratio in ratios.values())

@@ -40,6 +40,8 @@ cdef class Trials:
     cdef double[::1] lately
     cdef double lived
     cdef double[::1] whole
+    cdef double whole_requests
+    cdef double whole_common
     cdef Runs runs
     cdef Regret regret
     cdef double[::1] burdens

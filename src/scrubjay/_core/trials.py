@@ -70,6 +70,8 @@ class Trials:
         self.lately = array("d", bytes(8 * NUMBER))  # misses since the last comparison
         self.lived = 0.0  # those of the cache itself, as far as they are in the sample
         self.whole = array("d", bytes(8 * NUMBER))  # with the long horizon, whatever was changed
+        self.whole_requests = 0.0  # likewise
+        self.whole_common = 0.0  # likewise
         self.runs = Runs()
         self.regret = Regret()
         self.asked = 0.0  # requests since then, by worth
@@ -137,6 +139,8 @@ class Trials:
         self.alike = True
         for way in range(NUMBER):
             self.whole[way] = 0.0
+        self.whole_requests = 0.0
+        self.whole_common = 0.0
         self.runs.clear()
         self.regret.clear()
         self.forget_lately()
@@ -219,6 +223,8 @@ class Trials:
             self.misses[cell] = other.misses[cell] * share
         for way in range(NUMBER):
             self.whole[way] = other.whole[way] * share
+        self.whole_requests = other.whole_requests * share
+        self.whole_common = other.whole_common * share
         for horizon in range(self.horizons):
             self.requests[horizon] = other.requests[horizon] * share
             self.common[horizon] = other.common[horizon] * share
@@ -302,6 +308,8 @@ class Trials:
         if self.regret.next_epoch():  # what was before says something about now, after all
             for way in range(self.number):
                 self.misses[way] = self.whole[way]
+            self.requests[LONG] = self.whole_requests
+            self.common[LONG] = self.whole_common
         for horizon in range(self.horizons):
             share = 1.0 - EPOCH / HORIZONS[horizon]
             for way in range(self.number):
@@ -311,6 +319,8 @@ class Trials:
         share = 1.0 - EPOCH / HORIZONS[LONG]
         for way in range(self.number):
             self.whole[way] *= share
+        self.whole_requests *= share
+        self.whole_common *= share
         self.seen *= share
 
     def choose(self) -> None:
@@ -360,6 +370,9 @@ class Trials:
             self.requests[horizon] += self.asked
             if self.alike:
                 self.common[horizon] += self.lately[FIRST]
+        self.whole_requests += self.asked
+        if self.alike:
+            self.whole_common += self.lately[FIRST]
         self.forget_lately()
 
     def change(self, way: int) -> None:
