@@ -46,7 +46,7 @@ def conversations(seed, number, active=8):
 
 
 def test_what_a_session_ends_with_goes_first():
-    keys, clients = conversations(1, scaled(6000, 1000))
+    keys, clients = conversations(1, scaled(6000, 2000))
     told = replay(keys, 100, clients=clients)
     assert told.misses < 0.985 * replay(keys, 100).misses
     assert told.misses < 0.97 * replay(keys, 100, "lru").misses

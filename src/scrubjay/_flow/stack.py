@@ -317,11 +317,12 @@ class Stack:
 
     def _touch(self, key: Any, ttl: float, idle: float) -> Flow:
         facts = self._store.facts(key)
-        until = inf
+        ttl_here, until = ttl, inf
         if facts is not None and ttl >= 0.0:
             now = self._store.now_seconds()  # first, as in `Records.in_memory`
-            until = now + self.left(key, facts)
-        there = self._store.renewed(key, ttl, idle, until)
+            left = self.left(key, facts)
+            ttl_here, until = max(0.0, min(ttl, left)), now + left
+        there = self._store.renewed(key, ttl_here, idle, until)
         if there:
             if self.demotion is not None:
                 self.demotion.renew(self.lower.name_of(key), ttl, idle)
