@@ -392,6 +392,7 @@ class Demoting(Freshness):
     def demote(self):
         demotion = self.mine._stack.demotion
         batch = demotion._take(2)
+        demotion._called = True  # nor does it come because there was nothing to take
         if batch:
             self.scheduler.begin(demotion.demote(batch))
 
