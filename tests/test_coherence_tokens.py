@@ -6,12 +6,14 @@ import gc
 import multiprocessing
 import os
 import threading
+import weakref
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 import pytest
 
 from scrubjay.codecs.protection import HmacSha256
 from scrubjay.consistency import Session
+from scrubjay.consistency import sessions as known_sessions
 from scrubjay.consistency.sessions import Sessions
 from scrubjay.consistency.tokens import place_of
 from scrubjay.errors import (
@@ -232,3 +234,73 @@ def test_a_child_waits_for_no_thread_of_its_parent():
     free.set()
     thread.join()
     assert not alive
+
+
+def test_sessions_whose_floors_are_to_go_are_waited_for_by_nobody(monkeypatch):
+    monkeypatch.setattr(known_sessions, "_MOST_FLOORS", 8)
+    sessions = Sessions()
+    busy, other = sessions.of("busy", None), sessions.of("other", None)
+    busy.lift(EPOCH, place(0), 1)
+    held, free = threading.Event(), threading.Event()
+
+    def lift():
+        with busy._lock:  # as in `lift`, where a finalizer that asks for a session may run
+            held.set()
+            free.wait(30.0)
+            sessions.of("of a finalizer", None)
+
+    def work():
+        for number in range(20):
+            other.lift(EPOCH, place(number), 1)
+
+    threads = [threading.Thread(target=one, daemon=True) for one in (lift, work)]
+    threads[0].start()
+    assert held.wait(30.0)
+    threads[1].start()
+    threads[1].join(10.0)
+    alone = not threads[1].is_alive()
+    free.set()
+    for thread in threads:
+        thread.join(10.0)
+    assert alone
+    assert busy.floors
+    assert len(busy.floors) + len(other.floors) <= 9
+
+
+@pytest.mark.parametrize("where", ["made", "forgotten"])
+def test_a_session_that_a_finalizer_asks_for_meanwhile_is_the_same(monkeypatch, where):
+    monkeypatch.setattr(known_sessions, "_MOST", 2)
+    sessions = Sessions()
+    found = []
+
+    class Held(weakref.WeakValueDictionary):
+        def __setitem__(self, name, session):
+            found.append(sessions.of(name, None))  # as a finalizer may
+            super().__setitem__(name, session)
+
+    def asker(context):
+        if len(found) < 1:
+            found.append(None)
+            found[0] = sessions.of("ann", None)
+        return 1
+
+    if where == "made":
+        monkeypatch.setattr(known_sessions.arguments, "asker", asker)
+        assert sessions.of("ann", None) is found[0]
+    else:
+        mine = sessions.of("ann", None)
+        sessions.of("bob", None)
+        sessions._held = Held()
+        sessions.of("cid", None)
+        assert found == [mine]
+    assert sessions.of("ann", None) is found[0]
+
+
+def test_a_token_of_which_all_floors_were_forgotten_is_still_of_its_server():
+    session = session_of(3)
+    session.forget_all()
+    elsewhere = Sessions().of("ann", session.token())
+    assert elsewhere.overflown
+    with pytest.raises(EpochChangedError):
+        elsewhere.check(OTHER)
+    elsewhere.check(EPOCH)

@@ -13,6 +13,8 @@ from scrubjay import AdaptiveCache, ManualClock, Redis
 from scrubjay.errors import ConsistencyUnavailableError, TierUnavailableError
 from scrubjay.events import EventKind
 from scrubjay.testing import RedisServer, SharedMemory, SharedMemoryTier
+from scrubjay.tiers._redis.aio import Wire
+from scrubjay.tiers._redis.session import Session
 from tests.redis_servers import Client, need_server
 
 
@@ -227,6 +229,48 @@ def test_an_interrupted_loop_goes_on_with_those_who_wait():
     loop.close()
 
 
+class OfItsOwn(TierUnavailableError):
+    """Is not made of a message alone."""
+
+    def __init__(self, code, reason):
+        super().__init__(f"{code}: {reason}")
+
+
+def test_an_error_that_cannot_be_made_again_reaches_all():
+    async def work(cache, tier, memory):
+        async def abarrier(feeds=()):
+            raise OfItsOwn(7, "away")
+
+        tier.abarrier = abarrier
+        tasks = [asyncio.create_task(cache.get("a")) for _ in range(3)]
+        done, waiting = await asyncio.wait(tasks, timeout=10.0)
+        assert not waiting
+        assert [type(task.exception()) for task in done] == [OfItsOwn] * 3
+
+    run(work)
+
+
+def test_a_short_way_that_fails_is_an_error_of_ours_and_not_the_end():
+    async def work(cache, tier, memory):
+        def begin_barrier(told):
+            if failing:
+                raise ValueError("not now")
+            return False
+
+        failing = [True]
+        tier.begin_barrier = begin_barrier
+        coherent = cache.sync._shared
+        coherent._gathered.clear()
+        task = asyncio.create_task(cache.get("a"))
+        done, _ = await asyncio.wait([task], timeout=10.0)
+        assert done
+        assert type(task.exception()) is TierUnavailableError
+        failing.clear()
+        assert await asyncio.wait_for(cache.get("a"), 10.0) == 1
+
+    run(work)
+
+
 # ---- on a server
 
 
@@ -341,3 +385,44 @@ def test_a_replica_that_joins_meanwhile_is_noticed(server):
         await cache.close()
 
     asyncio.run(main())
+
+
+def test_a_barrier_whose_task_is_cancelled_keeps_nobody_waiting(server):
+    async def main():
+        cache = await opened(server.url)
+        tier = cache.sync._shared.shared.tier
+        reading = asyncio.create_task(cache.get("a"))
+        await asyncio.sleep(0)
+        link = tier._loops[asyncio.get_running_loop()]
+        link.session.carrier.lose(TierUnavailableError("it is cut off"))
+        await turn(2)
+        (barrier,) = tier._barriers
+        barrier.cancel()  # as by who ends all tasks but his own
+        done, _ = await asyncio.wait([reading], timeout=10.0)
+        assert done
+        assert type(reading.exception()) is TierUnavailableError
+        assert await asyncio.wait_for(cache.get("a"), 10.0) == 1
+        await cache.close()
+
+    asyncio.run(main())
+
+
+def test_an_interrupted_loop_tells_the_other_callers():
+    loop = asyncio.new_event_loop()
+    heard = []
+
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    async def main():
+        wire = Wire(None, Session(b"generation"))
+        wire.tell_later(interrupted, None)
+        wire.tell_later(heard.append, "the outcome")
+        await turn(3)
+
+    waiting = loop.create_task(main())
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(waiting)
+    loop.run_until_complete(waiting)
+    loop.close()
+    assert heard == ["the outcome"]

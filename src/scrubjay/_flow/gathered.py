@@ -78,7 +78,12 @@ class Gathered:
         self._under_way = waiting
         self._began = self._since
         self._alone = len(waiting) == 1
-        if self._send is None or not self._level.quiet or not self._send(self._told):
+        try:
+            sent = self._send is not None and self._level.quiet and self._send(self._told)
+        except Exception as error:  # those who wait must be told, and the next one be sent
+            self.loop.call_soon(self._end, None, self._level.failed("barrier", error))
+            return
+        if not sent:
             self._task = self.loop.create_task(self._carry_out())
 
     async def _carry_out(self) -> None:
@@ -125,6 +130,9 @@ class Gathered:
 
 def _again(error: Exception) -> Exception:
     """Return the same error for one more to raise, who adds a traceback of his own."""
-    same = type(error)(str(error))
+    try:
+        same = type(error)(str(error))
+    except Exception:  # of a tier of somebody's own: it is made of other things
+        return error
     same.__cause__ = error
     return same

@@ -62,12 +62,12 @@ class Sessions:
             if session is None:
                 if len(self.known) >= _MOST:
                     self._forget()
-                session = self._held.pop(name, None)
+                session = self._held.get(name)
                 if session is None:
                     session = Session()
                     session.asker = arguments.asker({"session_id": name})
                     session.on_floor = self._one_more
-                self.known[name] = session
+                session = self.known.setdefault(name, session)  # a finalizer's, made meanwhile
         return session
 
     def _forget(self) -> None:
@@ -76,13 +76,14 @@ class Sessions:
             name = next(iter(self.known))
             if not self._pass_over(name):
                 break
-        name = next(iter(self.known))
-        self._held[name] = self.known.pop(name)
+        name, session = next(iter(self.known.items()))
+        self._held[name] = session  # first: a finalizer that asks in between finds it
+        self.known.pop(name, None)
 
     def _pass_over(self, name: str) -> bool:
         """Tell whether a session was asked for since it was looked at last; it is young then."""
-        session = self.known[name]
-        if not session.wanted:
+        session = self.known.get(name)
+        if session is None or not session.wanted:
             return False
         session.wanted = False
         # To the end. Whoever looks for it in between finds it, or waits for the lock.
@@ -95,7 +96,7 @@ class Sessions:
         with self._lock:
             self._spare -= 1
             if self._spare < 0:
-                total = sum(len(session.floors) for session in self.known.values())
+                total = sum(len(session.floors) for session in list(self.known.values()))
                 if total > _MOST_FLOORS:
                     total -= self._relieve(total - _MOST_FLOORS * 15 // 16)
                 self._spare = _MOST_FLOORS - total
@@ -116,8 +117,8 @@ class Sessions:
             for name in list(self.known):
                 if gone >= wanted:
                     return gone
-                if not self._pass_over(name):
-                    gone += self.known[name].forget_all()
+                if not self._pass_over(name) and (session := self.known.get(name)) is not None:
+                    gone += session.forget_all()
         return gone
 
 

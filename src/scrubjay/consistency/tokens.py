@@ -118,11 +118,19 @@ class Session(SessionFloors):
             self.on_floor()  # unlocked: it may have others forget theirs
 
     def forget_all(self) -> int:
-        """Forget all floors, and know that they are forgotten; return how many there were."""
-        with self._lock:
+        """Forget all floors, and know that they are forgotten; return how many there were.
+
+        Nothing is done while another thread changes them: it may be waiting for whoever asks for
+        this, if a finalizer that uses other sessions runs in its midst.
+        """
+        if not self._lock.acquire(blocking=False):
+            return 0
+        try:
             places = list(self.floors)
             if places:
                 self.forget_floors(places)
+        finally:
+            self._lock.release()
         return len(places)
 
     def _oldest(self, count: int) -> list[bytes]:
@@ -139,7 +147,9 @@ class Session(SessionFloors):
         with other._lock:
             floors, epoch, overflown = other._in_order(), other.epoch, other.overflown
         if epoch is not None:
-            self.check(epoch)
+            with self._lock:  # it counts if all floors were forgotten, too
+                self.check(epoch)
+                self.epoch = epoch
             for place, version in floors:
                 self.lift(epoch, place, version)
         if overflown:

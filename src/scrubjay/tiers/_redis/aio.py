@@ -125,9 +125,13 @@ class Wire(asyncio.Protocol):
         self._outcomes.append((told, outcome))
 
     def _tell(self) -> None:
-        while self._outcomes:
-            told, outcome = self._outcomes.popleft()
-            told(outcome)
+        try:
+            while self._outcomes:
+                told, outcome = self._outcomes.popleft()
+                told(outcome)
+        finally:
+            if self._outcomes:  # the loop is interrupted, and may go on
+                self._loop.call_soon(self._tell)
 
     def lose(self, error: TierError) -> None:
         """Give the connection up."""
@@ -155,6 +159,10 @@ class Wire(asyncio.Protocol):
         self._receiving = True
         try:
             exchange.receive(data, monotonic())
+        except BaseException:
+            if self._outcomes:  # as in `_tell`
+                self._loop.call_soon(self._tell)
+            raise
         finally:
             self._receiving = False
         if exchange.unsent and not self._flushing:  # it was held back until now

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from time import monotonic
 from typing import Any
 
-from scrubjay.errors import CacheError
+from scrubjay.errors import CacheError, TierUnavailableError
 from scrubjay.tiers._redis.coherence import PING, Coherence
 from scrubjay.tiers._redis.exchange import Request, Shared
 from scrubjay.tiers._redis.faces import LoopDriver, PlainWork, VersionedWork
@@ -193,11 +194,14 @@ class AwaitedMethods:
 
     async def _barrier(self, deadline: float, told: Callable[[Feed | CacheError], object]) -> None:
         """Do what `abarrier` does where there is more to do."""
+        outcome: Feed | CacheError = TierUnavailableError("the barrier was cancelled")
         try:
-            outcome: Feed | CacheError = await self._link().run(self._coherence.barrier(), deadline)
+            outcome = await self._link().run(self._coherence.barrier(), deadline)
         except CacheError as error:
             outcome = error
-        asyncio.get_running_loop().call_soon(told, outcome)
+        finally:  # whoever cancels this task may go on, with others who wait
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                asyncio.get_running_loop().call_soon(told, outcome)
 
     async def afeed(self) -> Feed:
         """Return what tells of changes; see `feed`."""
