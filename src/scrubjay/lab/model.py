@@ -200,3 +200,8 @@ class ChunkedFormat(TraceFormat, Protocol):
         Raises:
             TraceError: The file is not in this format.
         """
+
+
+def printable(text: object) -> str:
+    """Return text as it can be printed: names of files are bytes, and need not be text."""
+    return str(text).encode(errors="backslashreplace").decode()

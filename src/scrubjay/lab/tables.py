@@ -9,6 +9,7 @@ from rich.table import Table
 
 from scrubjay.lab.capacity import in_words
 from scrubjay.lab.contest import BASELINE, OPTIMUM
+from scrubjay.lab.model import printable
 from scrubjay.lab.summary import LEAST_OBJECTS, PolicySummary, Row
 
 _FILE_WIDTH = 160  # columns; in a file or a pipe no table has to be folded
@@ -46,8 +47,7 @@ def print_tables(
 
 def escape(text: object) -> str:
     """Keep brackets in names from being read as markup, and names that are no text printable."""
-    printable = str(text).encode(errors="backslashreplace").decode()
-    return printable.replace("[", r"\[")
+    return printable(text).replace("[", r"\[")
 
 
 def _parts(policies: Sequence[str], width: int) -> Iterator[Sequence[str]]:

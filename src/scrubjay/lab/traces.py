@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scrubjay.lab import blocks, columns, ctr, generate, lines, oracle, recording
-from scrubjay.lab.model import ChunkedFormat, ReadOptions, Trace, TraceError, TraceFormat
+from scrubjay.lab.model import ChunkedFormat, ReadOptions, Trace, TraceError, TraceFormat, printable
 
 _BUILT_IN: tuple[TraceFormat, ...] = (
     lines.FORMAT,
@@ -212,8 +212,7 @@ def _find_format(path: Path) -> TraceFormat | None:
 
 
 def _short_name(path: Path, form: TraceFormat) -> str:
-    # Names of files are bytes; what is printed is text.
-    name = path.name.encode(errors="backslashreplace").decode()
+    name = printable(path.name)
     for suffix in form.suffixes:
         if name.lower().endswith(suffix):
             return name[: -len(suffix)] or name
