@@ -308,6 +308,8 @@ def test_a_context_with_a_load_under_way_is_not_passed_on() -> None:
 def test_many_threads_and_loops_at_once(eager_switching: None) -> None:
     """Values are right, entries hold together, and nobody waits for ever."""
     version = [0] * 200
+    invalidated = [0] * 200  # the last version whose invalidation has returned
+    counting = threading.Lock()
 
     def load(key: int) -> tuple[int, int]:
         value = (key, version[key])
@@ -328,9 +330,12 @@ def test_many_threads_and_loops_at_once(eager_switching: None) -> None:
         for _ in range(steps):
             key = (key + 1) % 200 if rng.random() < 0.9 else rng.randrange(200)
             if rng.random() < 0.02:
-                version[key] += 1
+                with counting:
+                    version[key] = written = version[key] + 1
                 cache.sync.invalidate(key)
-            before = version[key]
+                with counting:
+                    invalidated[key] = max(invalidated[key], written)
+            before = invalidated[key]
             try:
                 asked(key, cache.sync.get_or_load(key), before)
             except OSError:
@@ -341,7 +346,7 @@ def test_many_threads_and_loops_at_once(eager_switching: None) -> None:
         key = 0
         for step in range(steps // 4):
             key = (key + 1) % 200 if rng.random() < 0.9 else rng.randrange(200)
-            before = version[key]
+            before = invalidated[key]
             try:
                 asked(key, await cache.get_or_load(key), before)
             except OSError:
