@@ -362,7 +362,10 @@ def test_many_threads_and_loops_at_once(eager_switching: None) -> None:
     for thread in threads:
         thread._thread.join(60)
         thread.result()
-    cache.sync.prefetcher.close()  # type: ignore[union-attr]
+    prefetcher = cache.sync.prefetcher
+    assert prefetcher is not None
+    assert prefetcher.join(60)  # what still loads may put another entry out
+    prefetcher.close()
     check(cache.sync)
 
 
