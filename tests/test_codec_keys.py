@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import functools
 import os
 import subprocess
 import sys
@@ -252,8 +253,56 @@ def test_keys_of_calls_that_no_other_process_knows_are_refused():
         def method(self):
             return 1
 
-    with pytest.raises(InvalidKeyError, match="key: "):
+    with pytest.raises(InvalidKeyError, match="belong to an instance"):
         encode(Service().method.key_for())
+
+
+class Region:
+    def __init__(self, name):
+        self.name = name
+
+    def __call__(self, x):
+        return x
+
+    def __repr__(self):
+        return "Region()"
+
+    def price(self, x):
+        return x
+
+    @classmethod
+    def of(cls, x):
+        return x
+
+
+class Coast(Region):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Region("Norway").price, Region("Spain").price),
+        (Region("Norway"), Region("Spain")),
+        ({1: 1}.get, {1: 2}.get),
+        (
+            functools.wraps(module_function)(functools.partial(module_function, y=1)),
+            functools.wraps(module_function)(functools.partial(module_function, y=2)),
+        ),
+    ],
+    ids=["methods", "objects", "methods of built-in types", "partial"],
+)
+def test_functions_that_share_a_name_do_not_share_keys(one, other):
+    cache = Cache(max_entries=10)
+    for function in (one, other):
+        with pytest.raises(InvalidKeyError, match="no name of its own"):
+            encode(cache.cached(function).key_for(1))
+
+
+def test_class_methods_have_a_name_for_each_class():
+    cache = Cache(max_entries=10)
+    keys = [encode(cache.cached(cls.of).key_for(1)) for cls in (Region, Coast, Region)]
+    assert keys[0] == keys[2] != keys[1]
 
 
 PROGRAM = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import weakref
 from collections.abc import Callable, Iterable
@@ -27,6 +28,23 @@ _KEYWORDS = Mark("keywords")
 _TYPES = Mark("types")
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _EMPTY = inspect.Parameter.empty
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """Return what a function is called in keys.
+
+    In angle brackets, which lower tiers refuse, if another one may be called the same: the
+    name of a method that is bound to an instance is that of all instances.
+    """
+    name = getattr(function, "__qualname__", None)
+    owner = getattr(function, "__self__", None)
+    if name is not None and not isinstance(function, functools.partial):
+        if isinstance(owner, type):  # a class method, which subclasses share
+            return f"{owner.__module__}.{owner.__qualname__}.{function.__name__}"
+        if owner is None or inspect.ismodule(owner):
+            return f"{getattr(function, '__module__', '')}.{name}"
+    text = repr(function)
+    return text if "<" in text else f"<{text}>"
 
 
 class InstanceId:

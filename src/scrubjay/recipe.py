@@ -28,7 +28,7 @@ from scrubjay._flow import drivers
 from scrubjay._flow.effects import Flow
 from scrubjay._flow.flight import Loader
 from scrubjay.copying import copied_results
-from scrubjay.keys import CallKey, Mark
+from scrubjay.keys import CallKey, Mark, name_of
 from scrubjay.types import CacheInfo
 
 if TYPE_CHECKING:
@@ -124,8 +124,7 @@ class Recipe:
         self.asynchronous = drivers.is_asynchronous(function)
         self.terms: Terms = cache.terms(**options.conditions)
         self.call_key = CallKey(function, options.typed, options.ignore)
-        name = getattr(function, "__qualname__", repr(function))
-        self.prefix = Mark(f"{getattr(function, '__module__', '')}.{name}")
+        self.prefix = Mark(name_of(function))
 
     def key(self, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Return the key of a call."""

@@ -24,7 +24,7 @@ from typing import Any
 from uuid import UUID
 
 from scrubjay.errors import InvalidKeyError
-from scrubjay.keys import Mark
+from scrubjay.keys import InstanceId, Mark
 
 DEPTH = 32  # tuples within tuples
 DIGITS = 400  # a decimal's exponent: beyond it the number itself would fill memory
@@ -60,6 +60,11 @@ def write(key: Any, depth: int = 0) -> bytes:
         return _framed(b"c", _name_of(key))
     if isinstance(key, Mark):
         return _mark(key)
+    if isinstance(key, InstanceId):
+        raise InvalidKeyError(
+            "key: results of a method belong to an instance, which other processes do not know; "
+            "cache a function of what tells instances apart"
+        )
     try:
         if isinstance(key, Integral) and index(key) == key:  # numpy's, but no span of time
             return _integer(index(key), depth)
