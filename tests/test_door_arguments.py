@@ -262,6 +262,7 @@ CONSTRUCTOR: dict[str, list[Any]] = {
     "negative_ttl_seconds": NOT_DURATIONS,
     "negative_errors": [5, None, "ValueError", (5,), [ValueError, "x"], (int,), [ValueError()]],
     "clock": [5, "clock", object(), ManualClock],
+    "name": [5, b"users", [], "half of a pair: \ud800"],
 }
 
 

@@ -257,6 +257,7 @@ def test_a_put_that_fails_leaves_nothing_out_of_date(tier, monkeypatch, number, 
         {"max_bytes": 4 * MB, "max_entries": 1_000_000},
         {"timeout_seconds": 0},
         {"on_event": 3},
+        {"name": 3},
     ],
 )
 def test_bad_arguments(path, arguments):

@@ -426,6 +426,7 @@ def test_bad_namespaces(namespace):
         {"max_value_bytes": 0},
         {"on_event": 3},
         {"tls": True},
+        {"name": 3},
     ],
 )
 def test_bad_arguments(bad):

@@ -97,6 +97,17 @@ def word(name: str, value: Any, known: tuple[str, ...]) -> str:
     return value
 
 
+def label(name: str, value: Any) -> str:
+    """Return a name for people, which metrics, logs and pages can show."""
+    if not isinstance(value, str):
+        raise InvalidArgumentTypeError(f"{name}: {value!r} is not a string")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgumentError(f"{name}: {value!r} has half of a surrogate pair") from None
+    return value
+
+
 def several(name: str, value: Any, what: str) -> Iterable[Any]:
     """Return an iterable that is not a string: that would be taken for its letters."""
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):

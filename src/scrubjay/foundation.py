@@ -141,6 +141,7 @@ class Foundation(Restartable[K, V]):
             hard_timeout_seconds,
             early_refresh,
         )
+        named = None if name is None else arguments.label("name", name)
         manager = ConsistencyManager(consistency_level)
         self._latency = Latency()
         super().__init__(
@@ -155,7 +156,7 @@ class Foundation(Restartable[K, V]):
         self.grace = rules.grace
         self.eager = rules.early > 0.0  # whether a hit may begin a load
         self._rules = rules
-        self.name = name
+        self.name = named
         self.namespace = namespace
         self.tenant = tenant
         self.enable_prefetching = bool(enable_prefetching)

@@ -97,7 +97,7 @@ class DiskTier:
     ) -> None:
         if not locking.SUPPORTED:
             raise TierUnavailableError("the disk tier needs a POSIX system")
-        self.name = name
+        self.name = arguments.label("name", name)
         bound = arguments.count("max_bytes", max_bytes)
         entries = bound // _BYTES_AN_ENTRY
         if max_entries is not None:

@@ -37,7 +37,7 @@ class MemoryTier:
     def __init__(
         self, max_bytes: int | None = None, *, name: str = "memory", clock: Clock | None = None
     ) -> None:
-        self.name = name
+        self.name = arguments.label("name", name)
         self._capacity = None if max_bytes is None else arguments.count("max_bytes", max_bytes)
         self._clock = SystemClock() if clock is None else clock
         self._lock = OneUse()

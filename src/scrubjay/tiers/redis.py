@@ -93,6 +93,7 @@ class RedisTier(BlockingMethods, AwaitedMethods):
     ) -> None:
         wire.hiredis()
         names = Names(namespace)
+        name = arguments.label("name", name)
         announcer = Announcer(name, arguments.function_or_none("on_event", on_event))
         clock = SystemClock() if clock is None else clock
         self.name = name
