@@ -244,6 +244,13 @@ def test_latency_of_loads(make: Callable[..., Any]) -> None:
 # Reports
 
 
+def test_a_bound_beyond_reach_is_none(make: Callable[..., Any]) -> None:
+    door = make(max_entries=sys.maxsize)
+    door.put("a", 1)
+    memory = door.get_detailed_statistics()["memory"]
+    assert (memory["max_entries"], memory["utilization_percentage"]) == (None, 0.0)
+
+
 @pytest.mark.parametrize("strategy", [*CacheEvictionStrategy])
 @pytest.mark.parametrize("bound", ["entries", "size", "both", "none"])
 def test_the_report_is_ready_for_json(

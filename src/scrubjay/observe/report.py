@@ -58,10 +58,11 @@ def detailed(cache: Any) -> DetailedStatistics:
     strategy = cache.eviction_strategy
     limit = cache.max_size_bytes
     used = numbers.memory_usage_bytes
+    most = cache.max_entries  # None, too, for a bound that nothing can reach
     if limit is not None:
         utilization = 100.0 * used / limit
     else:
-        utilization = 100.0 * cache.count / cache.max_entries
+        utilization = 0.0 if most is None else 100.0 * cache.count / most
     removals = numbers.removals_by_cause
     invalidated = (RemovalCause.INVALIDATED, RemovalCause.TAG, RemovalCause.DEPENDENCY)
     level = cache.consistency_level.value
@@ -87,7 +88,7 @@ def detailed(cache: Any) -> DetailedStatistics:
         "memory": {
             "current_size_mb": used / _MB,
             "max_size_mb": None if limit is None else limit / _MB,
-            "max_entries": cache.max_entries,
+            "max_entries": most,
             "utilization_percentage": utilization,
             "entry_count": len(cache),
         },
