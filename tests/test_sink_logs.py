@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from collections.abc import Iterator
@@ -101,6 +102,22 @@ def test_one_a_second_is_enough_and_says_how_many_were_left_out(handler: Collect
     cache.events.publish(Event(EventKind.FULL, tier="disk"))
     last = handler.wait(4)[-1]
     assert last.getMessage() == "full cache=users tier=disk left_out=9"
+    sink.close()
+
+
+def test_nothing_is_remembered_of_a_cache_that_is_gone(handler: Collecting) -> None:
+    sink = LoggingSink("test.scrubjay", kinds=["full"])
+    seen = 0
+    for number in range(3):
+        cache: Cache[Any, Any] = Cache(max_entries=5, name=f"tenant-{number % 2}")
+        sink.watch(cache)
+        cache.events.publish(Event(EventKind.FULL, tier="disk"))  # the first of its cache
+        seen += 1
+        handler.wait(seen)
+        del cache
+        gc.collect()
+    names = [record.scrubjay["cache"] for record in handler.records]  # type: ignore[attr-defined]
+    assert names == ["tenant-0", "tenant-1", "tenant-0"]
     sink.close()
 
 

@@ -182,6 +182,21 @@ def test_a_sink_keeps_no_cache_alive(registry: CollectorRegistry, sink: Promethe
     assert ("scrubjay_entries", (("cache", "gone"),)) not in samples(registry)
 
 
+def test_a_cache_that_is_gone_leaves_no_series(
+    registry: CollectorRegistry, sink: PrometheusSink
+) -> None:
+    for number in range(3):
+        cache: Cache[Any, Any] = Cache(max_entries=5, name=f"tenant-{number}")
+        sink.watch(cache)
+        cache.events.publish(Event(EventKind.FULL, tier="disk"))
+        assert value(
+            registry, "scrubjay_events_total", cache=cache.name, kind="full", tier="disk"
+        )
+    del cache
+    gc.collect()
+    assert samples(registry) == {}
+
+
 def test_a_closed_sink_listens_no_more(registry: CollectorRegistry) -> None:
     cache: Cache[Any, Any] = Cache(max_entries=5)
     sink = PrometheusSink(registry).watch(cache)

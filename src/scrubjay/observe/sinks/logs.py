@@ -94,7 +94,14 @@ class LoggingSink:
 
     def _begin(self, store: Any, label: str) -> Callable[[], None]:
         end: Callable[[], None] = store.on_event(lambda event: self._log(label, event), self._kinds)
-        return end
+
+        def leave() -> None:
+            end()
+            with self._lock:
+                for place in [one for one in self._last if one[0] == label]:
+                    del self._last[place]
+
+        return leave
 
     def _log(self, label: str, event: Event) -> None:
         level = logging.WARNING if event.kind in _WARNED_OF else logging.INFO

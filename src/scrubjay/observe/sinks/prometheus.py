@@ -91,7 +91,14 @@ class PrometheusSink(Collector):
                 self._events[label, event.kind.value, event.tier] += event.amount
 
         end: Callable[[], None] = store.on_event(count, _COUNTED, queued=False)
-        return end
+
+        def leave() -> None:
+            end()
+            with self._lock:  # else caches that come and go would leave series behind
+                for place in [one for one in self._events if one[0] == label]:
+                    del self._events[place]
+
+        return leave
 
     def describe(self) -> Iterable[Metric]:
         """Tell the registry nothing before the first collection: caches come and go."""
