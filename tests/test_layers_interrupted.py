@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
-from scrubjay import Cache, Layer
+from scrubjay import Cache, Layer, ManualClock
+from scrubjay._flow import bulk, turns
+from scrubjay._flow.loading import Loading
 from scrubjay.errors import TierUnavailableError
 from scrubjay.testing import SharedMemory, SharedMemoryTier
 from scrubjay.tiers import MemoryTier
+from tests.door_helpers import Patient
 
 ASKED = ("delete_many", "delete", "bump", "advance", "clear")
 
@@ -112,3 +117,99 @@ def test_no_local_tier_serves_what_a_change_has_made_void_that_the_shared_one_mi
     FORGIVEN[change](cache)
     assert not shared.armed
     assert cache.get("b") is None
+
+
+# Interrupts between claiming a key and what is done with it
+
+
+class Once:
+    """Calls a function, and is interrupted by a signal just behind it, the first time."""
+
+    def __init__(self, function):
+        self.function = function
+        self.interrupted = False
+
+    def __get__(self, instance, owner=None):
+        return lambda *given: self(instance, *given)
+
+    def __call__(self, *given):
+        answer = self.function(*given)
+        if not self.interrupted:
+            self.interrupted = True
+            raise KeyboardInterrupt
+        return answer
+
+
+def keys_of(keys):
+    return {key: key.upper() for key in keys}
+
+
+LOADS = {
+    "get_or_load": lambda cache: cache.get_or_load("a", str.upper),
+    "get_many": lambda cache: cache.get_many(["a", "b"], keys_of),
+    "refresh": lambda cache: cache.refresh("a", str.upper),
+    "stale": lambda cache: cache.get_or_load("a", str.upper),
+    "strong": lambda cache: cache.get_or_load("a", str.upper, consistency_level="strong"),
+}
+
+
+@pytest.mark.parametrize("load", LOADS)
+def test_a_key_whose_load_was_interrupted_as_it_was_claimed_can_be_loaded(load, monkeypatch):
+    clock = ManualClock()
+    shared = Layer(SharedMemoryTier(SharedMemory()))
+    cache = Cache(
+        max_entries=10,
+        clock=None if load == "strong" else clock,
+        stale_while_revalidate_seconds=5 if load == "stale" else None,
+        tiers=[shared] if load == "strong" else None,
+    )
+    if load == "stale":
+        cache.put("a", "old", ttl_seconds=1)
+        clock.advance(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(Loading, "begin", Once(Loading.begin))
+        with pytest.raises(KeyboardInterrupt):
+            LOADS[load](cache)
+    clock.advance(10)
+    assert Patient(cache.get_or_load, "a", str.upper).result() == "A"
+
+
+def test_keys_whose_load_together_was_interrupted_can_be_loaded(monkeypatch):
+    cache = Cache(max_entries=10)
+    with monkeypatch.context() as patch:
+        patch.setattr(bulk, "_parts", Once(bulk._parts))
+        with pytest.raises(KeyboardInterrupt):
+            cache.get_many(["a", "b"], keys_of)
+    assert Patient(cache.get_or_load, "b", str.upper).result() == "B"
+    assert Patient(cache.get_many, ["a", "b"], keys_of).result() == {"a": "A", "b": "B"}
+
+
+WRITES = {
+    "put": lambda cache: cache.put("a", 1),
+    "put_many": lambda cache: cache.put_many({"a": 1, "b": 2}),
+    "invalidate": lambda cache: cache.invalidate("a"),
+    "invalidate_many": lambda cache: cache.invalidate_many(["b", "a"]),
+    "clear": lambda cache: cache.clear(),
+}
+
+
+@pytest.mark.parametrize("place", ["claim", "get", "_waits_for"])
+@pytest.mark.parametrize("write", WRITES)
+def test_a_key_whose_change_was_interrupted_as_it_was_claimed_can_be_changed(
+    write, place, monkeypatch
+):
+    if place == "_waits_for":
+        once = Once(turns._waits_for)
+        monkeypatch.setattr(turns, place, once)
+    else:
+        once = Once(getattr(turns.Claims, place))
+        monkeypatch.setattr(turns, "Claims", type("Claims", (turns.Claims,), {place: once}))
+    cache = Cache(max_entries=10, tiers=[Layer(MemoryTier())])
+    with contextlib.suppress(KeyboardInterrupt):
+        WRITES[write](cache)
+    assert once.interrupted or (write, place) == ("clear", "get")  # it looks for no other
+    once.interrupted = True
+    for change in WRITES.values():
+        Patient(change, cache).result()
+    assert Patient(cache.put, "a", 3).result()
+    assert cache.get("a") == 3

@@ -107,12 +107,10 @@ def test_one_a_second_is_enough_and_says_how_many_were_left_out(handler: Collect
 
 def test_nothing_is_remembered_of_a_cache_that_is_gone(handler: Collecting) -> None:
     sink = LoggingSink("test.scrubjay", kinds=["full"])
-    seen = 0
-    for number in range(3):
-        cache: Cache[Any, Any] = Cache(max_entries=5, name=f"tenant-{number % 2}")
+    for seen, name in enumerate(["tenant-0", "tenant-1", "tenant-0"], 1):
+        cache: Cache[Any, Any] = Cache(max_entries=5, name=name)
         sink.watch(cache)
         cache.events.publish(Event(EventKind.FULL, tier="disk"))  # the first of its cache
-        seen += 1
         handler.wait(seen)
         del cache
         gc.collect()

@@ -189,9 +189,7 @@ def test_a_cache_that_is_gone_leaves_no_series(
         cache: Cache[Any, Any] = Cache(max_entries=5, name=f"tenant-{number}")
         sink.watch(cache)
         cache.events.publish(Event(EventKind.FULL, tier="disk"))
-        assert value(
-            registry, "scrubjay_events_total", cache=cache.name, kind="full", tier="disk"
-        )
+        assert value(registry, "scrubjay_events_total", cache=cache.name, kind="full", tier="disk")
     del cache
     gc.collect()
     assert samples(registry) == {}

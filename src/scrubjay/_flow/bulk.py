@@ -71,13 +71,13 @@ def read_many(
     while rest or alone:
         rest = rest or [alone.pop()]
         whole = Flight(cache, _SEVERAL, terms, loader)
-        flights = _claim(cache, whole, rest)
-        parts = _parts(whole, flights)
-        if uses is not None:
-            for part in parts:
-                part.uses = uses.get(part.key, -1)
-        others = [flight for flight in flights if not _is_part(whole, flight)]
         try:
+            flights = _claim(cache, whole, rest)
+            parts = _parts(whole, flights)
+            if uses is not None:
+                for part in parts:
+                    part.uses = uses.get(part.key, -1)
+            others = [flight for flight in flights if not _is_part(whole, flight)]
             for flight in [whole, *others] if parts else others:
                 left = None if hard is None else max(0.0, began + hard - monotonic())
                 if flight is whole:

@@ -141,7 +141,14 @@ def load_apart(cache: Loading, key: Any, terms: Terms, loader: Loader, anew: boo
         anew: whether it is loaded even if it is there by now.
     """
     own = Flight(cache, key, terms, loader)
-    if cache.failure(key) is None and cache.begin(own) is own:
+    if cache.failure(key) is not None:
+        return
+    try:
+        claimed = cache.begin(own) is own
+    except BaseException:
+        own.dead = True  # as below
+        raise
+    if claimed:
         try:
             yield Start(_carry_out(cache, own, anew), own, _abandon, apart=True)
         except BaseException:
@@ -239,12 +246,16 @@ def read_at(cache: Loading, key: Any, demand: Demand) -> Flow:
     Nobody's look is joined: it may have begun before something that must be seen.
     """
     own = Flight(cache, key, _PLAIN, None)
-    claimed = cache.begin(own) is own
     stack = cache.stack
     assert stack is not None
-    # Others may join it, and must see if it waits for them.
-    own.loop = asyncio._get_running_loop()
-    token = enter(own)
+    try:
+        claimed = cache.begin(own) is own
+        # Others may join it, and must see if it waits for them.
+        own.loop = asyncio._get_running_loop()
+        token = enter(own)
+    except BaseException:
+        own.dead = True  # as below
+        raise
     try:
         value = yield from stack.read(own, claimed, demand.level, demand.session)
     except BaseException as error:

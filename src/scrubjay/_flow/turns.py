@@ -50,12 +50,15 @@ class Turns:
             key: the key, or ALL_KEYS.
             work: the work.
         """
+        own: Flight | None = None
         try:
             own = yield from self._claim(key)
+            waiting = _waits_for(own)
         except BaseException:
+            if own is not None:
+                own.dead = True  # who waits for it goes on
             work.close()
             raise
-        waiting = _waits_for(own)
         try:
             try:
                 yield Start(self._carry_out(own, work), own, self._abandon)
@@ -132,26 +135,34 @@ class Turns:
     def _claim_now(self, key: Any, whole: Flight) -> Flight | None:
         """Return the flight that holds one's turn, or None if one would have to wait."""
         own = Part(whole, key, _NONE, None)
-        held: Flight = self._claims.claim(key, own)
-        if held is not own:
-            return None
-        clearing = self._claims.get(ALL_KEYS)
-        if clearing is None or self._is_awaited():
-            return own
-        self._finish(own, None, None)
+        try:
+            held: Flight = self._claims.claim(key, own)
+            if held is not own:
+                return None
+            clearing = self._claims.get(ALL_KEYS)
+            if clearing is None or self._is_awaited():
+                return own
+            self._finish(own, None, None)
+        except BaseException:
+            whole.dead = True  # who waits for it goes on
+            raise
         return None
 
     def _claim(self, key: Any, whole: Flight | None = None) -> Generator[Effect, Any, Flight]:
         """Wait for one's turn; return the flight that holds it."""
         while True:
             own = Flight(self, key, _NONE, None) if whole is None else Part(whole, key, _NONE, None)
-            other: Flight | None = self._claims.claim(key, own)
-            if other is own:
-                # Whoever changes all keys claims that before it looks for other claims.
-                other = None if key is ALL_KEYS else self._claims.get(ALL_KEYS)
-                if other is None or self._is_awaited():
-                    return own
-                self._finish(own, None, None)
+            try:
+                other: Flight | None = self._claims.claim(key, own)
+                if other is own:
+                    # Whoever changes all keys claims that before it looks for other claims.
+                    other = None if key is ALL_KEYS else self._claims.get(ALL_KEYS)
+                    if other is None or self._is_awaited():
+                        return own
+                    self._finish(own, None, None)
+            except BaseException:
+                (own if whole is None else whole).dead = True  # who waits for it goes on
+                raise
             assert other is not None
             if other.done:
                 self._claims.release(other.key, other)
