@@ -631,7 +631,18 @@ def test_generator_functions_are_refused(kind: str) -> None:
     async def anumbers(n: int) -> Any:
         yield n
 
-    for function in (numbers, anumbers, functools.partial(numbers, 3)):
+    class Numbers:
+        def __call__(self, n: int) -> Any:
+            yield from range(n)
+
+    numbering = Numbers()
+    for function in (
+        numbers,
+        anumbers,
+        functools.partial(numbers, 3),
+        numbering,
+        functools.partial(numbering, 3),
+    ):
         with pytest.raises(InvalidArgumentTypeError, match="generator"):
             wrapped(function, kind)
 
@@ -645,6 +656,24 @@ def test_a_plain_function_that_returns_an_awaitable_is_refused(kind: str) -> Non
     with pytest.raises(InvalidArgumentTypeError, match="asynchronous"):
         ask(1)
     assert ask.cache_info().currsize == 0
+
+
+@both
+def test_an_object_whose_call_is_awaited_is_a_coroutine_function(kind: str) -> None:
+    class Later:
+        async def __call__(self, x: int) -> int:
+            return next(answers)
+
+    answers = iter(range(10))
+    for function in (Later(), functools.partial(Later())):
+        ask = wrapped(function, kind)
+
+        async def twice(ask: Any = ask) -> tuple[int, int]:
+            return await ask(1), await ask(1)
+
+        one, other = asyncio.run(twice())
+        assert one == other
+        assert inspect.iscoroutinefunction(ask)
 
 
 @both

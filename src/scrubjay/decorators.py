@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from scrubjay import arguments
+from scrubjay._flow.drivers import method_called
 from scrubjay.errors import InvalidArgumentTypeError
 from scrubjay.methods import CachedMethod, is_in_class_body
 from scrubjay.options import PER_CALL, PER_ENTRY
@@ -59,7 +60,10 @@ def suitable(function: Any) -> Callable[..., Any]:
     arguments.function("function", function)
     if isinstance(function, staticmethod):
         raise InvalidArgumentTypeError("function: put @cached below @staticmethod, not above it")
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+    if any(
+        inspect.isgeneratorfunction(one) or inspect.isasyncgenfunction(one)
+        for one in (function, method_called(function))
+    ):
         raise InvalidArgumentTypeError(
             f"function: {function!r} makes a generator, which only one caller could use"
         )

@@ -172,11 +172,20 @@ def _refusal(value: Any) -> InvalidArgumentTypeError:
 
 
 def is_asynchronous(function: Any) -> bool:
-    """Tell whether a function is a coroutine function, or marked as one."""
+    """Tell whether a function is a coroutine function, or marked as one; objects are called."""
     if inspect.iscoroutinefunction(function):
         return True
     marker = getattr(asyncio.coroutines, "_is_coroutine", None)
-    return marker is not None and getattr(function, "_is_coroutine", None) is marker
+    if marker is not None and getattr(function, "_is_coroutine", None) is marker:
+        return True
+    return inspect.iscoroutinefunction(method_called(function))
+
+
+def method_called(function: Any) -> Any:
+    """Return the method that a call of an object runs; of a function, what Python runs it by."""
+    while isinstance(function, partial):
+        function = function.func
+    return getattr(type(function), "__call__", None)  # noqa: B004 - it is looked at, not tested for
 
 
 def _block(flight: Flight, seconds: float | None) -> None:

@@ -25,9 +25,7 @@ class Source:
         self.function = function
         self.many = many
         self.pace = pace
-        self.asynchronous = is_asynchronous(function) or is_asynchronous(
-            getattr(type(function), "__call__", None)  # noqa: B004 - it is looked at, not tested for
-        )
+        self.asynchronous = is_asynchronous(function)
         #: of a single load on demand: what loads in `Loader` is known by its identity
         self.single: Callable[[Any], Any] = function if not many else self._one()
 
