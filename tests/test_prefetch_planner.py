@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from array import array
 from itertools import pairwise
 from random import Random
 
@@ -259,6 +260,42 @@ def test_times_and_sessions_are_saved_too(stream):
     fresh.load(taught.save())
     assert fresh.save()[:5] == taught.save()[:5]
     assert fresh.statistics()["keys"] == 7
+
+
+def with_number(kind, table, place, number):
+    changed = array(kind, table)
+    changed[place] = number
+    return changed.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("ending", "kind", "number"),
+    [
+        ("followers.entries", "Q", 1 << 60),
+        ("followers.asked", "B", 255),
+        ("contexts.entries", "Q", 1 << 60),
+        ("contexts.next", "Q", 1 << 60),
+        ("contexts.next", "Q", 15),
+        ("calibration.worth", "d", 1e9),
+        ("calibration.worth", "d", float("nan")),
+        ("calibration.right", "d", float("inf")),
+        ("calibration.lately", "d", -1.0),
+    ],
+)
+def test_a_model_with_numbers_out_of_range_is_refused(ending, kind, number):
+    taught = Planner(100)
+    teach(taught, CHAINS, 200)
+    header, tables = saving.unpack(taught.save())
+    header = {name: header[name] for name in ("keys", "known", "predictors")}
+    taught.load(saving.pack(header, tables))
+    names = [name for name in tables if name.endswith(ending) and tables[name]]
+    assert names
+    before = taught.predict("0.0", 0, 5)
+    for name in names:
+        wrong = {**tables, name: with_number(kind, tables[name], 0, number)}
+        with pytest.raises(InvalidArgumentError, match="damaged"):
+            taught.load(saving.pack(header, wrong))
+    assert taught.predict("0.0", 0, 5) == before
 
 
 def test_what_is_no_model_is_refused_and_changes_nothing():

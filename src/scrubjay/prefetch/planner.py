@@ -13,6 +13,7 @@ from scrubjay.prefetch.guess import Guess
 from scrubjay.prefetch.model import Model
 from scrubjay.prefetch.predictor import Predictor
 from scrubjay.prefetch.registry import make_predictors
+from scrubjay.prefetch.sound import are_sound
 
 KEYS_AN_ENTRY = 16
 FEWEST_KEYS = 1 << 16
@@ -268,11 +269,11 @@ class Planner(Model):
             predictors = [tuple(pair) for pair in header["predictors"]]
             keys = [saving.read_key(key) for key in header["keys"]]
             known, ages = list(map(bool, header["known"])), tables["age"]
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise InvalidArgumentError("data: the saved model is damaged") from error
         if predictors != list(bands.items()):
             raise InvalidArgumentError("data: the model has other predictors")
-        if len(known) != len(keys) or len(ages) < len(keys):
+        if len(known) != len(keys) or len(ages) < len(keys) or not are_sound(tables, len(keys)):
             raise InvalidArgumentError("data: the saved model is damaged")
         if len(keys) > self.keys.most:
             raise InvalidArgumentError(
