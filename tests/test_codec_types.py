@@ -313,3 +313,15 @@ def test_a_change_of_meaning_is_a_change_of_schema():
     assert before.load(KEY, blob).value == {"price": 100}
     found = after.load(KEY, blob)
     assert isinstance(found, Undecodable) and found.reason is Reason.SCHEMA
+
+
+@pytest.mark.parametrize(
+    ("declared", "value"),
+    [(float, np.float64(1.5)), (float, True), (complex, 1), (complex, np.complex128(1))],
+    ids=str,
+)
+def test_a_number_of_another_kind_is_refused_when_it_is_written(declared, value):
+    serializer = Serializer(type=declared)
+    with pytest.raises(EncodeError, match="is no"):
+        serializer.dump(KEY, value, META)
+    assert comes_back(serializer, declared(2))

@@ -12,8 +12,6 @@ from scrubjay.codecs import arrays
 from scrubjay.codecs.tagging import Tags
 from scrubjay.errors import InvalidArgumentError
 
-_WIDENED = (float, complex)  # for which a whole number will do
-
 
 class Hooks:
     """What msgspec calls for types that it does not know.
@@ -113,8 +111,10 @@ def accepts(declared: Any) -> Callable[[Any], bool]:
         return accepts(typing.get_args(declared)[0])
     if typing.is_typeddict(origin):
         origin = dict
-    if not isinstance(origin, type) or origin in _WIDENED:
+    if not isinstance(origin, type):
         return lambda value: True
+    if origin is float:  # for which a whole number will do, but none of numpy's
+        return lambda value: type(value) in (float, int)
     cls: type = origin
     if cls is object or inspect.isabstract(cls):
         return lambda value: isinstance(value, cls)
