@@ -229,6 +229,10 @@ class Ledger(Table):
             slot = self.policy.victim_but(keep)
         if slot == NONE:
             return self.prefetched.oldest_but(keep)
+        if self.graph is not None and self.graph.is_needed(slot):
+            paused = self.pause()
+            slot = self.policy.end_of_chain(slot, keep, self.graph)
+            self.resume(paused)
         return slot
 
     def desert(self, slot: int) -> None:

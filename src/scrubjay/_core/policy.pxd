@@ -1,5 +1,6 @@
 cimport cython
 from scrubjay._core.columns cimport Columns
+from scrubjay._core.graph cimport Graph
 
 cdef class Policy:
     cdef Columns columns
@@ -22,6 +23,7 @@ cdef class Policy:
     cdef int victim(self) noexcept
     @cython.locals(slot=int)
     cdef int victim_but(self, int keep) noexcept
+    cdef int end_of_chain(self, int slot, int keep, Graph graph) except -2
     cdef bint rank(self, object found) except -1
     cdef void clear(self) noexcept
     cdef int reconsider(self) except -1

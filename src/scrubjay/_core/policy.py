@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from scrubjay._core.columns import Columns
+from scrubjay._core.graph import Graph
 
 
 class Policy:
@@ -96,6 +97,16 @@ class Policy:
         self.remove(keep)
         slot = self.victim()
         self.insert(keep)
+        return slot
+
+    def end_of_chain(self, slot: int, keep: int, graph: Graph) -> int:
+        """Return what had better go than the victim, of what depends on it; or the victim.
+
+        Args:
+            slot: the victim.
+            keep: an entry that must not go, or -1.
+            graph: of the dependencies.
+        """
         return slot
 
     def rank(self, found: Any) -> bool:

@@ -1,6 +1,8 @@
 cimport cython
 from scrubjay._core.arrangement cimport Arrangement
+from scrubjay._core.chains cimport Chains
 from scrubjay._core.curve cimport Curve
+from scrubjay._core.graph cimport Graph
 from scrubjay._core.policy cimport Policy
 from scrubjay._core.sessions cimport Sessions
 from scrubjay._core.sketch cimport Sketch
@@ -20,6 +22,7 @@ cdef class Adaptive(Policy):
     cdef readonly Arrangement live
     cdef readonly Trials trials
     cdef Sessions sessions
+    cdef Chains chains
     cdef int way
     cdef readonly int entries
     cdef readonly long long entry_limit

@@ -16,9 +16,11 @@ from __future__ import annotations
 from typing import Any
 
 from scrubjay._core.arrangement import Arrangement
+from scrubjay._core.chains import Chains
 from scrubjay._core.columns import Columns
 from scrubjay._core.constants import COUNT, HEARD, MOST, NONE
 from scrubjay._core.curve import Curve
+from scrubjay._core.graph import Graph
 from scrubjay._core.outlook import Outlook
 from scrubjay._core.policy import Policy
 from scrubjay._core.sessions import Sessions
@@ -43,6 +45,7 @@ class Adaptive(Policy):
             self.sketch, True, FIRST, Outlook(self.trials.prospects), by_cost, by_size
         )
         self.sessions = Sessions()
+        self.chains = Chains(self.live)
         self.way = FIRST
         self.entry_limit = MOST
         self.byte_limit = MOST
@@ -206,6 +209,13 @@ class Adaptive(Policy):
         """Return the victim among all entries but `keep`, which stays in its segment."""
         self.fit(self.live.count)
         return self.live.victim_but(keep)
+
+    def end_of_chain(self, slot: int, keep: int, graph: Graph) -> int:
+        """Let the end of a chain go first: the rest of it is of use without that."""
+        end = self.chains.end(slot, keep, graph)
+        if end != slot:
+            self.live.ghosts.mark(self.hashes[end])
+        return end
 
     def fit(self, entries: int) -> None:
         """Let the simulations have the cache's size: room is made, so it is full."""
