@@ -100,6 +100,8 @@ class Ledger(Table):
             columns.want_version(self.writes)
         if self.columns.has_session:
             columns.want_session()
+        if self.columns.has_tagged:
+            columns.want_tagged()
         if labels is not None:
             labels = Labels()
         slot = self.prefetched.queue.head[0]
@@ -343,6 +345,7 @@ class Ledger(Table):
             if versions:
                 self.columns.want_version(self.writes)
             if terms.tags and self.labels is None:
+                self.policy.heed_tags()
                 self.labels = Labels()
             if terms.dependencies and self.graph is None:
                 self.graph = Graph()

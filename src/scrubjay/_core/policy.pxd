@@ -18,6 +18,8 @@ cdef class Policy:
     cdef void hit(self, int slot) noexcept
     cdef int heed_sessions(self) except -1
     cdef void asked(self, int slot, unsigned int session) noexcept
+    cdef int heed_tags(self) except -1
+    cdef int tagged(self, int slot, frozenset tags) except -1
     cdef void replaced(self, int slot) noexcept
     cdef void remove(self, int slot) noexcept
     cdef int victim(self) noexcept

@@ -7,6 +7,7 @@ there; the store tells it of every insertion, hit and removal and asks it for a 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from scrubjay._core.columns import Columns
@@ -80,6 +81,14 @@ class Policy:
 
     def asked(self, slot: int, session: int) -> None:
         """A session, by its number of 30 bits, has just read or stored the entry."""
+
+    def heed_tags(self) -> int:
+        """Make room for what tags tell: they will be told from now on."""
+        return 0
+
+    def tagged(self, slot: int, tags: Iterable[str]) -> int:
+        """An entry that has just been inserted or replaced carries these tags. Part of a step."""
+        return 0
 
     def replaced(self, slot: int) -> None:
         """The entry has a new value, deadline, priority, size or cost."""
