@@ -132,8 +132,7 @@ def test_what_is_known_stays_when_more_is_told_apart():
     def known():
         cells = [prospects.cell(count, 0, prospects.clock - 9) for count in (1, 3, 9, 200)]
         return [
-            (prospects.worth[cell], sum(prospects.returned[cell - 6 : cell + 20]))
-            for cell in cells
+            (prospects.worth[cell], sum(prospects.returned[cell - 6 : cell + 20])) for cell in cells
         ]
 
     before = known()

@@ -21,14 +21,12 @@ def keys_read_again_or_not(seed, number, within):
     """Make keys of which those with one tag are read twice, those with the other once."""
     random = Random(seed)
     due = []
-    fresh = 0
-    for count in range(number):
-        while due and due[0][0] <= count:
+    for fresh in range(1, number + 1):
+        while due and due[0][0] < fresh:
             yield heapq.heappop(due)[1], "again"
-        fresh += 1
         again = random.random() < 0.4
         if again:
-            heapq.heappush(due, (count + random.randrange(10, within), fresh))
+            heapq.heappush(due, (fresh + random.randrange(9, within - 1), fresh))
         yield fresh, "again" if again else "once"
 
 

@@ -180,7 +180,7 @@ class Adaptive(Policy):
 
     def tagged(self, slot: int, tags: Iterable[str]) -> int:
         """Mark an entry with a cold tag, and let what comes of its key be counted."""
-        returns = self.trials.histories.tags
+        returns: Any = self.trials.histories.tags
         row = returns.row_of(tags)
         mark = COLD if returns.is_cold(row) else 0
         self.columns.tagged[slot] = mark
@@ -300,6 +300,7 @@ class Adaptive(Policy):
         report.update(
             evidence=self.has_evidence(),
             sessions=bool(self.columns.has_session),
+            tags=bool(self.columns.has_tagged),
             window=self.live.segments.length[WINDOW],
             probation=self.live.segments.length[PROBATION],
             protected=self.live.segments.length[PROTECTED],
