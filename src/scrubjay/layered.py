@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import suppress
 from time import perf_counter
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from scrubjay import arguments, layers
@@ -27,6 +26,7 @@ from scrubjay._flow.loading import Loading
 from scrubjay._flow.probing import probe
 from scrubjay._flow.sampler import TIMED, Sampler
 from scrubjay.clock import Clock, SystemClock
+from scrubjay.closing import Closing
 from scrubjay.codecs import KeyEncoder, Serializer
 from scrubjay.consistency import ConsistencyManager, Session
 from scrubjay.consistency.sessions import Sessions
@@ -40,8 +40,6 @@ from scrubjay.types import CacheConsistencyLevel
 from scrubjay.versions import Feed
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from scrubjay.web.board import Board
 
 K = TypeVar("K", bound=Hashable)
@@ -51,6 +49,7 @@ V = TypeVar("V")
 CLOSING = 5.0  # seconds for which closing waits for what is to be written
 _NONE = Terms()
 _EVICTIONS = frozenset({EVICTED, EVICTED_USED})
+_STRONGEST = Demand(CacheConsistencyLevel.STRONG, None)  # as every read of a cache at STRONG
 _DEMANDED = {
     CacheConsistencyLevel.EVENTUAL: 0,
     CacheConsistencyLevel.SESSION: 1,
@@ -59,7 +58,7 @@ _DEMANDED = {
 }
 
 
-class Layered(StoreMapping[K, V]):
+class Layered(StoreMapping[K, V], Closing):
     """A store that may have tiers below it; without any it is as it was.
 
     Attributes:
@@ -351,9 +350,8 @@ class Layered(StoreMapping[K, V]):
         value = self.confirmed(key, None)
         if value is not MISSING:
             return value
-        demand = Demand(CacheConsistencyLevel.STRONG, None)
         self.request_strongly(key, None)
-        value = drivers.run(self.reading_at(key, demand))
+        value = drivers.run(self.reading_at(key, _STRONGEST))
         return default if value is MISSING else value
 
     def fetch_below(self, key: Any, default: Any) -> Any:
@@ -364,8 +362,7 @@ class Layered(StoreMapping[K, V]):
     def take_layered(self, key: Any) -> Any:
         """Remove a key everywhere; return its value, or MISSING."""
         if self.strict:
-            demand = Demand(CacheConsistencyLevel.STRONG, None)
-            value = drivers.run(self.reading_at(key, demand))
+            value = drivers.run(self.reading_at(key, _STRONGEST))
         else:
             value = self.peek(key, MISSING)
             if value is MISSING:
@@ -462,17 +459,6 @@ class Layered(StoreMapping[K, V]):
         drivers.run(self.flushing(CLOSING, last=True))
         for tier in self.own_tiers():
             tier.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def given_up(self, key: Any) -> None:
         """Note that memory has given an entry up."""
