@@ -20,12 +20,12 @@ from scrubjay.consistency.tokens import Signer
 from scrubjay.copying import awaited_copying
 from scrubjay.decorators import CachedFunction, Decorator, shared
 from scrubjay.errors import InvalidKeyError, UnpicklableCacheError
-from scrubjay.foundation import REFUSED
 from scrubjay.layered import CLOSING
 from scrubjay.layers import LowerLayer, Memory
 from scrubjay.never_waiting import NeverWaiting
 from scrubjay.observe.inspecting import describe_key
 from scrubjay.observe.key_report import KeyReport
+from scrubjay.reading import REFUSED
 from scrubjay.sessions import AsyncCacheSession
 from scrubjay.tiers.protocol import Tier
 from scrubjay.types import (

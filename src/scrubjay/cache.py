@@ -13,8 +13,8 @@ from scrubjay._flow import drivers
 from scrubjay._flow.load import Demand
 from scrubjay.consistency.tokens import Signer
 from scrubjay.errors import UnpicklableCacheError
-from scrubjay.foundation import REFUSED
 from scrubjay.observable import Observable
+from scrubjay.reading import REFUSED
 from scrubjay.sessions import CacheSession
 from scrubjay.types import CacheConsistencyLevel, CacheEvictionStrategy
 
