@@ -16,11 +16,12 @@ from typing import Any
 
 from scrubjay._core.constants import MISSING
 from scrubjay._core.terms import Terms
-from scrubjay._flow import load
+from scrubjay._flow import carrying, load
 from scrubjay._flow.bulk_stack import BulkStack, Loaded
+from scrubjay._flow.carrying import Loading
 from scrubjay._flow.effects import Call, Effect, Flow, Start, Wait
 from scrubjay._flow.flight import Flight, Loader, Part, under_way
-from scrubjay._flow.load import Demand, Loading
+from scrubjay._flow.load import Demand
 from scrubjay._flow.stack import Ready
 from scrubjay.errors import InvalidArgumentError, InvalidArgumentTypeError, LoadTimeoutError
 
@@ -83,7 +84,7 @@ def read_many(
                 if flight is whole:
                     yield from _await_own(stack, whole, parts, left)
                 else:
-                    yield from load._await(flight, whole, anew=False, seconds=left)
+                    yield from carrying.wait_for(flight, whole, anew=False, seconds=left)
                 _check_done(flight, hard)
         except BaseException:
             if whole.task is None:  # a task goes on by itself
@@ -197,19 +198,19 @@ def _carry_out(cache: Loading, stack: BulkStack | None, whole: Flight, parts: li
         for part in parts:
             value = MISSING if part.anew else cache.present(part.key)
             if value is not MISSING:
-                load._finish(cache, part, value)
+                carrying.finish(cache, part, value)
         rest = [part for part in parts if not part.done]
         looked = [part for part in rest if not part.anew]
         if stack is not None and looked:
             values, failed = yield from stack.find_many(whole, looked)
             for part, value in values.items():
-                load._finish(cache, part, value, failed.get(part))
+                carrying.finish(cache, part, value, failed.get(part))
             rest = [part for part in rest if not part.done]
         if whole.loader is not None and rest:
             yield from _load(cache, stack, whole, rest)
         for part in parts:
             if not part.done:
-                load._finish(cache, part, abandoned=part.loads)  # who needs it loads it himself
+                carrying.finish(cache, part, abandoned=part.loads)  # who needs it loads it himself
     except Exception as error:
         _finish(cache, whole, parts, error, abandoned=False)
     except BaseException as error:
@@ -252,7 +253,7 @@ def _load(cache: Loading, stack: BulkStack | None, whole: Flight, parts: Sequenc
         yield from stack.dismiss_many(absent)
         failed = yield from stack.deposit_many(whole, loaded)
     for part, value, _, _ in loaded:
-        load._finish(cache, part, value, failed.get(part))
+        carrying.finish(cache, part, value, failed.get(part))
 
 
 def _call(
@@ -276,9 +277,9 @@ def _is_to_be_loaded(cache: Loading, part: Part, ready: Ready | None) -> bool:
     """Tell whether a loader must be called for a key; if not, tell who waits."""
     if ready is None:
         part.elsewhere = True
-        load._finish(cache, part, abandoned=True)
+        carrying.finish(cache, part, abandoned=True)
     elif ready.value is not MISSING:
-        load._finish(cache, part, ready.value)
+        carrying.finish(cache, part, ready.value)
     return not part.done
 
 
@@ -318,7 +319,7 @@ def _finish(
     for part in parts:
         if not part.done:
             try:
-                load._finish(cache, part, error=error, abandoned=abandoned)
+                carrying.finish(cache, part, error=error, abandoned=abandoned)
             except BaseException as raised:
                 failure = failure or raised
     whole.complete(error=error, abandoned=abandoned)
