@@ -14,10 +14,10 @@ from scrubjay.codecs import KeyEncoder
 from scrubjay.consistency import Session
 from scrubjay.layers import Disk, Layer, Memory
 from scrubjay.types import CacheConsistencyLevel
-from scrubjay.verify.history import DEPENDS, NO_TAG, Kind, Recorder, pack
+from scrubjay.verify.history import DEPENDS, LEVELS, NO_TAG, Kind, Recorder, pack
 from scrubjay.verify.node import Burst, Call, Flow, Outcome, Written
 from scrubjay.verify.traced import Known, TracedTier, key_name, tag_name, visits
-from scrubjay.verify.workload import LEVELS, LOAD_SECONDS, Plan, Worker, on_clock
+from scrubjay.verify.workload import LOAD_SECONDS, Plan, Worker, on_clock
 
 __all__ = ["CacheWorker"]
 

@@ -14,10 +14,18 @@ from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
 
+from scrubjay.types import CacheConsistencyLevel
+
 _LINE = struct.Struct("<BBHiHHIdddQQdQ")
 #: packs the fields of an `Event`
 pack = _LINE.pack
 _COLLECTED = 64 << 10  # bytes of reads before they are written
+#: the levels in the order by which histories number them
+LEVELS = tuple(CacheConsistencyLevel)
+EVENTUAL = LEVELS.index(CacheConsistencyLevel.EVENTUAL)
+SESSION = LEVELS.index(CacheConsistencyLevel.SESSION)
+MONOTONIC = LEVELS.index(CacheConsistencyLevel.MONOTONIC)
+STRONG = LEVELS.index(CacheConsistencyLevel.STRONG)
 BUCKETS = 16
 NO_TAG = 0xFFFF
 DEPENDS = 0x8000  # a tag from here on is a key on which a value depends: every change of it counts

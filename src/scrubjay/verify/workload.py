@@ -15,13 +15,12 @@ from scrubjay.consistency import Session
 from scrubjay.errors import ConsistencyError, TierError
 from scrubjay.tiers import RedisTier
 from scrubjay.types import CacheConsistencyLevel
-from scrubjay.verify.history import NO_TAG, Kind, Recorder
+from scrubjay.verify.history import LEVELS, NO_TAG, Kind, Recorder
 from scrubjay.verify.node import Flow, Outcome, Written
 from scrubjay.verify.passing import Pass, Passes
 
 _Tier = TypeVar("_Tier", bound=RedisTier)
 
-LEVELS = tuple(CacheConsistencyLevel)
 _TURNS = 16  # operations of a session before it lets others go on
 _VISIT = 400  # operations before a session moves on, to whatever process
 TIMEOUT = 0.5  # seconds that an operation on the tier may take
