@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import os
-import weakref
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, ParamSpec, TypeVar, overload
 
 from scrubjay import arguments
@@ -25,6 +21,7 @@ from scrubjay.layers import LowerLayer, Memory
 from scrubjay.never_waiting import NeverWaiting
 from scrubjay.observe.inspecting import describe_key
 from scrubjay.observe.key_report import KeyReport
+from scrubjay.optimizer import Optimizer
 from scrubjay.reading import REFUSED
 from scrubjay.sessions import AsyncCacheSession
 from scrubjay.tiers.protocol import Tier
@@ -48,8 +45,6 @@ V = TypeVar("V")
 T = TypeVar("T")
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_log = logging.getLogger("scrubjay")
 
 
 class AdaptiveCache(NeverWaiting[K, V]):
@@ -152,7 +147,7 @@ class AdaptiveCache(NeverWaiting[K, V]):
         if copy is not None:
             kind: Any = type(self)
             self.__class__ = awaited_copying(kind)
-        self._optimizer: asyncio.Task[None] | None = None
+        self._optimizer = Optimizer()
 
     # Background work
 
@@ -163,31 +158,13 @@ class AdaptiveCache(NeverWaiting[K, V]):
         """
         if self.prefetcher is not None:
             self.prefetcher.open()
-        loop = asyncio.get_running_loop()
-        task = self._optimizer
-        if task is None or task.done() or task.get_loop() is not loop:
-            await self._end_optimizing()
-            self._optimizer = loop.create_task(
-                _optimize(weakref.ref(self), self._sync.optimization_interval)
-            )
+        await self._optimizer.start(self)
 
     async def stop(self) -> None:
         """End the optimization loop and prefetching. Entries stay."""
-        await self._end_optimizing()
+        await self._optimizer.stop()
         if self.prefetcher is not None:
             await self.prefetcher.aclose()
-
-    async def _end_optimizing(self) -> None:
-        task, self._optimizer = self._optimizer, None
-        if task is None or task.done():
-            return
-        loop = task.get_loop()
-        if loop is asyncio.get_running_loop():
-            task.cancel()
-            await asyncio.wait([task])
-            return
-        with suppress(RuntimeError):  # that loop is closed, and the task with it
-            loop.call_soon_threadsafe(task.cancel)
 
     async def __aenter__(self) -> AdaptiveCache[K, V]:
         await self.start()
@@ -532,17 +509,3 @@ class AdaptiveCache(NeverWaiting[K, V]):
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise UnpicklableCacheError(f"{self!r} cannot be pickled or copied: it holds live state")
-
-
-async def _optimize(reference: weakref.ref[AdaptiveCache[Any, Any]], interval: float) -> None:
-    """Optimize at intervals for as long as the cache is there; do not keep it alive."""
-    while True:
-        await asyncio.sleep(interval)
-        cache = reference()
-        if cache is None:
-            return
-        try:
-            cache.sync.optimize()
-        except Exception:
-            _log.exception("an optimization round failed")
-        del cache
