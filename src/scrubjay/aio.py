@@ -372,17 +372,11 @@ class AdaptiveCache(NeverWaiting[K, V]):
         consistency_level: CacheConsistencyLevel | str | None = None,
     ) -> dict[K, V]:
         """Return those of the keys that are there, with their values; see `Cache.get_many`."""
-        own = self._sync
-        checked = arguments.keys("keys", keys)
-        function = arguments.function_or_none("loader", loader)
-        terms = own.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
-        demand = own.demand(context, consistency_level)
-        found, missing, refused = own.request_many(checked, context, demand)
-        if (missing or refused) and (own.layered or function is not None):
-            flow = own.finding_many(missing, refused, terms, function, demand)
-            found.update(await drivers.arun(flow))
-            own.ascribe_many((*missing, *refused), context)
-        return {key: found[key] for key in checked if key in found}
+        terms = self._sync.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
+        read = self._sync.reading_many(keys, loader, terms, context, consistency_level)
+        if read.flow is not None:
+            read.take(await drivers.arun(read.flow))
+        return read.values()
 
     async def put_many(
         self,

@@ -241,16 +241,11 @@ class Cache(Observable[K, V]):
             LoadTimeoutError: it takes longer than the cache's `hard_timeout_seconds`.
             Exception: whatever the loader raises.
         """
-        checked = arguments.keys("keys", keys)
-        function = arguments.function_or_none("loader", loader)
         terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
-        demand = self.demand(context, consistency_level)
-        found, missing, refused = self.request_many(checked, context, demand)
-        if (missing or refused) and (self.layered or function is not None):
-            flow = self.finding_many(missing, refused, terms, function, demand)
-            found.update(drivers.run(flow))
-            self.ascribe_many((*missing, *refused), context)
-        return {key: found[key] for key in checked if key in found}
+        read = self.reading_many(keys, loader, terms, context, consistency_level)
+        if read.flow is not None:
+            read.take(drivers.run(read.flow))
+        return read.values()
 
     def get_or_load(
         self,

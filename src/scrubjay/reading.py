@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Hashable, Iterable
+from collections.abc import Awaitable, Hashable, Iterable, Mapping, Sequence
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from scrubjay import arguments
 from scrubjay._core.constants import MISSING
+from scrubjay._core.terms import Terms
 from scrubjay._flow import drivers, load
 from scrubjay._flow.effects import Flow
 from scrubjay._flow.load import Demand
@@ -25,6 +26,44 @@ V = TypeVar("V")
 REFUSED: Any = object()  # what is there is too old for who asks
 
 _STRONGEST = Demand(CacheConsistencyLevel.STRONG, None)  # as every read of a cache at STRONG
+
+
+class ManyRead(Generic[K, V]):
+    """A read of several keys, of which memory has answered some.
+
+    Args:
+        store: which was read.
+        keys: all of them, in order.
+        found: what memory had.
+        sought: the keys that are to be found below, or loaded.
+        flow: what does so; None if nothing is to be done. Its flight has the values found.
+        context: who reads.
+    """
+
+    def __init__(
+        self,
+        store: Reading[K, V],
+        keys: Sequence[K],
+        found: dict[K, V],
+        sought: Sequence[K],
+        flow: Flow | None,
+        context: Any,
+    ) -> None:
+        self.flow = flow
+        self._store = store
+        self._keys = keys
+        self._found = found
+        self._sought = sought
+        self._context = context
+
+    def take(self, found: Mapping[K, V]) -> None:
+        """Take what the flow has found."""
+        self._found.update(found)
+        self._store.ascribe_many(self._sought, self._context)
+
+    def values(self) -> dict[K, V]:
+        """Return those of the keys that are there, in the order of all, with their values."""
+        return {key: self._found[key] for key in self._keys if key in self._found}
 
 
 class Reading(Layered[K, V]):
@@ -134,6 +173,31 @@ class Reading(Layered[K, V]):
             asker = arguments.asker(context)
             for key in keys:
                 self.ascribe(key, asker)
+
+    def reading_many(
+        self, keys: Any, loader: Any, terms: Terms, context: Any, level: Any
+    ) -> ManyRead[K, V]:
+        """Answer requests from memory and count them; the rest is up to the flow of the read.
+
+        Args:
+            keys: the keys, as given to the call.
+            loader: called with a list of keys, as given to the call; None to load none.
+            terms: under which loaded values are stored.
+            context: who reads.
+            level: as given to the call; None for the cache's own.
+
+        Raises:
+            InvalidArgumentError: an argument makes no sense.
+        """
+        checked = arguments.keys("keys", keys)
+        function = arguments.function_or_none("loader", loader)
+        demand = self.demand(context, level)
+        found, missing, refused = self.request_many(checked, context, demand)
+        sought = (*missing, *refused)
+        flow = None
+        if sought and (self.layered or function is not None):
+            flow = self.finding_many(missing, refused, terms, function, demand)
+        return ManyRead(self, checked, found, sought, flow, context)
 
     # Levels
 
