@@ -420,7 +420,7 @@ class AdaptiveCache(NeverWaiting[K, V]):
         return bool(await drivers.arun(self._sync.touching(key, ttl, idle)))
 
     async def invalidate(self, key: K, *, context: Mapping[str, Any] | None = None) -> int:
-        """Remove a key and all that depends on it; return how many entries are gone."""
+        """Remove a key and all that depends on it; see `Cache.invalidate`."""
         if self._sync.layered:
             return int(await drivers.arun(self._sync.forgetting(key, context)))
         return self._sync.invalidate(key)
@@ -437,7 +437,7 @@ class AdaptiveCache(NeverWaiting[K, V]):
     async def invalidate_by_tags(
         self, tags: Iterable[str], *, context: Mapping[str, Any] | None = None
     ) -> int:
-        """Remove what carries one of the tags, and all that depends on it."""
+        """Remove what carries one of the tags; see `Cache.invalidate_by_tags`."""
         if self._sync.layered:
             flow = self._sync.forgetting_tags(arguments.tags(tags), context)
             return int(await drivers.arun(flow))
@@ -495,7 +495,7 @@ class AdaptiveCache(NeverWaiting[K, V]):
         self, function: Callable[P, R], /, **options: Unpack[CallOptions]
     ) -> CachedFunction[P, R]: ...
     def cached(self, function: Any = None, /, **options: Any) -> Any:
-        """Decorate a function, ``def`` or ``async def``, to keep its results here."""
+        """Decorate a function, ``def`` or ``async def``, to keep its results; see `Cache.cached`."""
         return shared(self._sync, function, options)
 
     def __repr__(self) -> str:
