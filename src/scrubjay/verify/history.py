@@ -26,10 +26,10 @@ EVENTUAL = LEVELS.index(CacheConsistencyLevel.EVENTUAL)
 SESSION = LEVELS.index(CacheConsistencyLevel.SESSION)
 MONOTONIC = LEVELS.index(CacheConsistencyLevel.MONOTONIC)
 STRONG = LEVELS.index(CacheConsistencyLevel.STRONG)
-BUCKETS = 16
+BUCKETS = 16  # files of a process, each with its part of the keys
 NO_TAG = 0xFFFF
 DEPENDS = 0x8000  # a tag from here on is a key on which a value depends: every change of it counts
-TAG_BUCKET = BUCKETS
+TAG_BUCKET = BUCKETS  # one more file, with the tags
 
 
 class Kind(IntEnum):
@@ -105,13 +105,7 @@ class Recorder:
 
     def read(self, *event: float) -> None:
         """Note a read, to be written with others."""
-        self.count += 1
-        bucket = _bucket(event)
-        reads = self._reads[bucket]
-        reads += _LINE.pack(*event)
-        if len(reads) >= _COLLECTED:
-            self._reads[bucket] = bytearray()
-            os.write(self._files[bucket], reads)
+        self.read_packed(int(event[4]), _LINE.pack(*event))
 
     def read_packed(self, key: int, line: bytes) -> None:
         """Note a read of a key that `pack` has packed."""
