@@ -26,12 +26,12 @@ class StrategyOutcome:
     """What one strategy made of the traffic.
 
     Attributes:
-        strategy: Its name.
-        requests: Number of reads.
-        hits: How many of them the cache answered.
-        evictions: How many entries were evicted to make room.
-        source_seconds: What the misses would have taken to load.
-        loads: How often the source would have been asked, ahead or not.
+        strategy: its name.
+        requests: number of reads.
+        hits: how many of them the cache answered.
+        evictions: how many entries were evicted to make room.
+        source_seconds: what the misses would have taken to load.
+        loads: how often the source would have been asked, ahead or not.
     """
 
     strategy: str
@@ -51,8 +51,8 @@ def compare_strategies(recording: Recording, capacity_bytes: int) -> Iterator[St
     """Replay a recording under every strategy.
 
     Args:
-        recording: What to replay.
-        capacity_bytes: Size of the cache.
+        recording: what to replay.
+        capacity_bytes: size of the cache.
 
     Yields:
         The outcome of each strategy as soon as it is there.
@@ -112,9 +112,9 @@ def _reads(
     """Return the reads of a recording and who does them; advance the clock, and carry out writes.
 
     Args:
-        recording: What to replay.
-        cache: What its writes remove from.
-        clock: The cache's.
+        recording: what to replay.
+        cache: what its writes remove from.
+        clock: the cache's.
     """
     now = 0.0
     for at, event, session in recording.events:
@@ -132,8 +132,8 @@ def prefetch_outcome(recording: Recording, capacity_bytes: int) -> StrategyOutco
     """Replay a recording under ADAPTIVE with prefetching, where loads take no time.
 
     Args:
-        recording: What to replay.
-        capacity_bytes: Size of the cache.
+        recording: what to replay.
+        capacity_bytes: size of the cache.
     """
     clock = ManualClock()
     cache: Cache[str, int] = Cache(
