@@ -1,4 +1,4 @@
-"""The asynchronous door: the lesson's names, over the same store as the synchronous one."""
+"""The asynchronous door, over the same store as the synchronous one."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class Trip:
         assert self.flight is not None
         return carrying.carry_out_ahead(self.flight)
 
-    # What the flow asks for, see `scrubjay._flow.carrying.Loading`
+    # What the flow asks for, see `scrubjay._flow.carrying.LoadTarget`
 
     @property
     def rules(self) -> Resilience:

@@ -18,7 +18,7 @@ from scrubjay._core.constants import MISSING
 from scrubjay._core.terms import Terms
 from scrubjay._flow import carrying, load
 from scrubjay._flow.bulk_stack import BulkStack, Loaded
-from scrubjay._flow.carrying import Loading
+from scrubjay._flow.carrying import LoadTarget
 from scrubjay._flow.effects import Call, Effect, Flow, Start, Wait
 from scrubjay._flow.flight import Flight, Loader, Part, under_way
 from scrubjay._flow.load import Demand
@@ -37,7 +37,7 @@ _SEVERAL = Several()
 
 
 def read_many(
-    cache: Loading,
+    cache: LoadTarget,
     stack: BulkStack | None,
     missing: Sequence[Any],
     refused: Sequence[Any],
@@ -114,7 +114,7 @@ def read_many(
 
 
 def _read_at(
-    cache: Loading, keys: Sequence[Any], demand: Demand
+    cache: LoadTarget, keys: Sequence[Any], demand: Demand
 ) -> Generator[Effect, Any, dict[Any, Any]]:
     found: dict[Any, Any] = {}
     for key in keys:
@@ -137,7 +137,7 @@ def _check_done(flight: Flight, hard: float | None) -> None:
         raise LoadTimeoutError(f"loading {flight.key!r} takes longer than {hard} s")
 
 
-def _claim(cache: Loading, whole: Flight, wanted: Sequence[tuple[Any, bool]]) -> list[Flight]:
+def _claim(cache: LoadTarget, whole: Flight, wanted: Sequence[tuple[Any, bool]]) -> list[Flight]:
     """Claim keys; return a flight for each: a part of the whole, or one under way.
 
     Who looks for a key and does not load it waits for no loader: he has a part that is void.
@@ -158,7 +158,7 @@ def _claim(cache: Loading, whole: Flight, wanted: Sequence[tuple[Any, bool]]) ->
     return flights
 
 
-def _begin(cache: Loading, part: Part) -> Flight:
+def _begin(cache: LoadTarget, part: Part) -> Flight:
     while True:
         if part.anew:
             cache.replace(part.key)
@@ -192,7 +192,9 @@ def _await_own(
             one.waits_for.remove(whole)
 
 
-def _carry_out(cache: Loading, stack: BulkStack | None, whole: Flight, parts: list[Part]) -> Flow:
+def _carry_out(
+    cache: LoadTarget, stack: BulkStack | None, whole: Flight, parts: list[Part]
+) -> Flow:
     """Look for the keys in the tiers, load and store what is not there, and tell everyone."""
     try:
         for part in parts:
@@ -220,7 +222,7 @@ def _carry_out(cache: Loading, stack: BulkStack | None, whole: Flight, parts: li
         whole.complete(None)
 
 
-def _load(cache: Loading, stack: BulkStack | None, whole: Flight, parts: Sequence[Part]) -> Flow:
+def _load(cache: LoadTarget, stack: BulkStack | None, whole: Flight, parts: Sequence[Part]) -> Flow:
     """Call the loader for some keys, and store what it returns."""
     assert whole.loader is not None
     asked = [part.key for part in parts]
@@ -257,7 +259,7 @@ def _load(cache: Loading, stack: BulkStack | None, whole: Flight, parts: Sequenc
 
 
 def _call(
-    cache: Loading, whole: Flight, parts: Sequence[Part]
+    cache: LoadTarget, whole: Flight, parts: Sequence[Part]
 ) -> Generator[Effect, Any, list[Any]]:
     """Call the loader; return the values in the order of the keys, MISSING for none."""
     cache.calling(whole, len(parts))
@@ -273,7 +275,7 @@ def _call(
     return _values(answer, [part.key for part in parts])
 
 
-def _is_to_be_loaded(cache: Loading, part: Part, ready: Ready | None) -> bool:
+def _is_to_be_loaded(cache: LoadTarget, part: Part, ready: Ready | None) -> bool:
     """Tell whether a loader must be called for a key; if not, tell who waits."""
     if ready is None:
         part.elsewhere = True
@@ -283,7 +285,7 @@ def _is_to_be_loaded(cache: Loading, part: Part, ready: Ready | None) -> bool:
     return not part.done
 
 
-def _keep(cache: Loading, loaded: Sequence[Loaded]) -> dict[Part, Exception]:
+def _keep(cache: LoadTarget, loaded: Sequence[Loaded]) -> dict[Part, Exception]:
     """Store loaded values in memory; return what kept some of them from that."""
     failed: dict[Part, Exception] = {}
     for part, value, terms, _ in loaded:
@@ -312,7 +314,7 @@ def _abandon(parts: Sequence[Part], whole: Flight) -> None:
 
 
 def _finish(
-    cache: Loading, whole: Flight, parts: Sequence[Part], error: BaseException, abandoned: bool
+    cache: LoadTarget, whole: Flight, parts: Sequence[Part], error: BaseException, abandoned: bool
 ) -> None:
     """Give up all claims that are left and tell everyone, whatever comparing keys may raise."""
     failure: BaseException | None = None

@@ -18,7 +18,7 @@ from scrubjay._flow.stack import Stack
 _PLAIN = Terms()
 
 
-class Loading(Protocol):
+class LoadTarget(Protocol):
     """What a flow needs to know of the cache that it loads into."""
 
     @property
@@ -104,7 +104,7 @@ def wait_for(
             one.waits_for.remove(flight)
 
 
-def carry_out(cache: Loading, flight: Flight, anew: bool) -> Flow:
+def carry_out(cache: LoadTarget, flight: Flight, anew: bool) -> Flow:
     """Call the loader, store what it returns, and tell everyone.
 
     Args:
@@ -152,7 +152,7 @@ def carry_out(cache: Loading, flight: Flight, anew: bool) -> Flow:
 
 
 def finish(
-    cache: Loading,
+    cache: LoadTarget,
     flight: Flight,
     value: Any = MISSING,
     error: BaseException | None = None,
@@ -176,7 +176,7 @@ def is_final(flight: Flight, own: Flight) -> bool:
     return not flight.abandoned or (flight is own and flight.error is not None)
 
 
-def begin_ahead(cache: Loading, key: Any, terms: Terms, loader: Loader) -> Flight | None:
+def begin_ahead(cache: LoadTarget, key: Any, terms: Terms, loader: Loader) -> Flight | None:
     """Claim a key that nobody waits for; return its flight, or None if it is being loaded.
 
     Args:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from scrubjay._core.constants import MISSING
 from scrubjay._core.terms import Terms
-from scrubjay._flow.carrying import Loading, abandon, carry_out, finish, is_final, wait_for
+from scrubjay._flow.carrying import LoadTarget, abandon, carry_out, finish, is_final, wait_for
 from scrubjay._flow.effects import Effect, Flow, Start
 from scrubjay._flow.flight import Flight, Loader, enter, leave, next_order, under_way
 from scrubjay._flow.resilience import Stale
@@ -34,7 +34,7 @@ class Demand(NamedTuple):
     session: Session | None
 
 
-def read_through(cache: Loading, key: Any, terms: Terms, loader: Loader) -> Flow:
+def read_through(cache: LoadTarget, key: Any, terms: Terms, loader: Loader) -> Flow:
     """Return a completed flight with the value of `key`, loaded unless there by now.
 
     Args:
@@ -72,7 +72,7 @@ def read_through(cache: Loading, key: Any, terms: Terms, loader: Loader) -> Flow
         cache.end(flight)
 
 
-def load_apart(cache: Loading, key: Any, terms: Terms, loader: Loader, anew: bool) -> Flow:
+def load_apart(cache: LoadTarget, key: Any, terms: Terms, loader: Loader, anew: bool) -> Flow:
     """Have `key` loaded unless it is being loaded; do not wait for it.
 
     Args:
@@ -92,7 +92,7 @@ def load_apart(cache: Loading, key: Any, terms: Terms, loader: Loader, anew: boo
             raise
 
 
-def renew(cache: Loading, key: Any, terms: Terms, loader: Loader) -> Flow:
+def renew(cache: LoadTarget, key: Any, terms: Terms, loader: Loader) -> Flow:
     """Have `key` loaded before it expires; return a completed flight without a value."""
     yield from load_apart(cache, key, terms, loader, anew=True)
     flight = Flight(cache, key, terms, None)
@@ -101,7 +101,7 @@ def renew(cache: Loading, key: Any, terms: Terms, loader: Loader) -> Flow:
 
 
 def _attempt(
-    cache: Loading, own: Flight, wait: Callable[[Flight, Flight], Flow]
+    cache: LoadTarget, own: Flight, wait: Callable[[Flight, Flight], Flow]
 ) -> Generator[Effect, Any, Flight | None]:
     """Begin a flight, or join the one that is under way, and wait for it.
 
@@ -126,14 +126,14 @@ def _attempt(
     return flight
 
 
-def _servable(cache: Loading, old: Stale | None) -> Stale | None:
+def _servable(cache: LoadTarget, old: Stale | None) -> Stale | None:
     """Return an old value if it may be served now in place of a load that fails or takes long."""
     if old is None or old.age_at(cache.now()) >= cache.rules.if_error:
         return None
     return old
 
 
-def _served(cache: Loading, key: Any, terms: Terms, old: Stale, why: str) -> Flight:
+def _served(cache: LoadTarget, key: Any, terms: Terms, old: Stale, why: str) -> Flight:
     """Return a completed flight with an old value."""
     cache.tell_stale(key, why)
     flight = Flight(cache, key, terms, None)
@@ -141,7 +141,7 @@ def _served(cache: Loading, key: Any, terms: Terms, old: Stale, why: str) -> Fli
     return flight
 
 
-def _given_up(cache: Loading, key: Any, terms: Terms, old: Stale | None) -> Flight:
+def _given_up(cache: LoadTarget, key: Any, terms: Terms, old: Stale | None) -> Flight:
     """Return a completed flight with an old value in place of a load that takes too long.
 
     Raises:
@@ -153,7 +153,7 @@ def _given_up(cache: Loading, key: Any, terms: Terms, old: Stale | None) -> Flig
 
 
 def _await_bounded(
-    cache: Loading, old: Stale | None, until: float | None, flight: Flight, own: Flight
+    cache: LoadTarget, old: Stale | None, until: float | None, flight: Flight, own: Flight
 ) -> Flow:
     """Wait for a flight as `wait_for` does, but for no longer than the rules say.
 
@@ -175,7 +175,7 @@ def _left(until: float | None) -> float | None:
     return None if until is None else max(0.0, until - monotonic())
 
 
-def read_at(cache: Loading, key: Any, demand: Demand) -> Flow:
+def read_at(cache: LoadTarget, key: Any, demand: Demand) -> Flow:
     """Return a completed flight with what a level lets be shown of `key`, or MISSING.
 
     Nobody's look is joined: it may have begun before something that must be seen.
@@ -204,7 +204,7 @@ def read_at(cache: Loading, key: Any, demand: Demand) -> Flow:
     return own
 
 
-def load_at(cache: Loading, key: Any, terms: Terms, loader: Loader, demand: Demand) -> Flow:
+def load_at(cache: LoadTarget, key: Any, terms: Terms, loader: Loader, demand: Demand) -> Flow:
     """Return a completed flight with the value of `key` at a level, loaded if there is none."""
     began = next_order()
     until = None if cache.rules.hard is None else monotonic() + cache.rules.hard
@@ -231,7 +231,7 @@ def load_at(cache: Loading, key: Any, terms: Terms, loader: Loader, demand: Dema
         cache.end(flight)
 
 
-def find(cache: Loading, key: Any) -> Flow:
+def find(cache: LoadTarget, key: Any) -> Flow:
     """Return a completed flight with what lower tiers have of `key`, or MISSING.
 
     It waits for others who look there, but for no loader.
@@ -247,7 +247,7 @@ def find(cache: Loading, key: Any) -> Flow:
             cache.end(flight)
 
 
-def _await_look(cache: Loading, flight: Flight, own: Flight) -> Flow:
+def _await_look(cache: LoadTarget, flight: Flight, own: Flight) -> Flow:
     """Wait for a flight that looks for a key; look oneself, and keep nothing, if it loads it."""
     if flight.loads:
         assert cache.stack is not None
@@ -256,7 +256,7 @@ def _await_look(cache: Loading, flight: Flight, own: Flight) -> Flow:
         yield from wait_for(flight, own)
 
 
-def refresh(cache: Loading, key: Any, terms: Terms, loader: Loader) -> Flow:
+def refresh(cache: LoadTarget, key: Any, terms: Terms, loader: Loader) -> Flow:
     """Load `key` anew and return the completed flight; an earlier load is overtaken.
 
     Raises:
