@@ -122,11 +122,10 @@ class VersionedReading:
         self,
         session: Session,
         keys: Sequence[bytes],
-        names: Sequence[bytes],
         replies: list[Any],
         watches: list[Watch],
     ) -> Fetched | None:
-        """Return what the replies say; None if that takes more questions."""
+        """Return what the replies say of keys, then of names; None if that takes more questions."""
         generation = session.generation
         values = replies[1::2]
         if generation is None or None in values[len(keys) :]:
