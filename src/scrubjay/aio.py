@@ -373,10 +373,8 @@ class AdaptiveCache(NeverWaiting[K, V]):
     ) -> dict[K, V]:
         """Return those of the keys that are there, with their values; see `Cache.get_many`."""
         terms = self._sync.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
-        read = self._sync.reading_many(keys, loader, terms, context, consistency_level)
-        if read.flow is not None:
-            read.take(await drivers.arun(read.flow))
-        return read.values()
+        found, rest = self._sync.reading_many(keys, loader, terms, context, consistency_level)
+        return found if rest is None else rest.joined(await drivers.arun(rest.flow))
 
     async def put_many(
         self,

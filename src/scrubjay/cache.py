@@ -242,10 +242,8 @@ class Cache(Observable[K, V]):
             Exception: whatever the loader raises.
         """
         terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
-        read = self.reading_many(keys, loader, terms, context, consistency_level)
-        if read.flow is not None:
-            read.take(drivers.run(read.flow))
-        return read.values()
+        found, rest = self.reading_many(keys, loader, terms, context, consistency_level)
+        return found if rest is None else rest.joined(drivers.run(rest.flow))
 
     def get_or_load(
         self,

@@ -28,15 +28,15 @@ REFUSED: Any = object()  # what is there is too old for who asks
 _STRONGEST = Demand(CacheConsistencyLevel.STRONG, None)  # as every read of a cache at STRONG
 
 
-class ManyRead(Generic[K, V]):
-    """A read of several keys, of which memory has answered some.
+class Remainder(Generic[K, V]):
+    """What memory did not answer of a read of several keys.
 
     Args:
         store: which was read.
         keys: all of them, in order.
         found: what memory had.
-        sought: the keys that are to be found below, or loaded.
-        flow: what does so; None if nothing is to be done. Its flight has the values found.
+        sought: the others.
+        flow: finds them below, or loads them; its flight has the values found.
         context: who reads.
     """
 
@@ -46,7 +46,7 @@ class ManyRead(Generic[K, V]):
         keys: Sequence[K],
         found: dict[K, V],
         sought: Sequence[K],
-        flow: Flow | None,
+        flow: Flow,
         context: Any,
     ) -> None:
         self.flow = flow
@@ -56,14 +56,11 @@ class ManyRead(Generic[K, V]):
         self._sought = sought
         self._context = context
 
-    def take(self, found: Mapping[K, V]) -> None:
-        """Take what the flow has found."""
-        self._found.update(found)
+    def joined(self, further: Mapping[K, V]) -> dict[K, V]:
+        """Return what memory had and what the flow has found, in the order of the keys."""
         self._store.ascribe_many(self._sought, self._context)
-
-    def values(self) -> dict[K, V]:
-        """Return those of the keys that are there, in the order of all, with their values."""
-        return {key: self._found[key] for key in self._keys if key in self._found}
+        found = {**self._found, **further}
+        return {key: found[key] for key in self._keys if key in found}
 
 
 class Reading(Layered[K, V]):
@@ -176,8 +173,8 @@ class Reading(Layered[K, V]):
 
     def reading_many(
         self, keys: Any, loader: Any, terms: Terms, context: Any, level: Any
-    ) -> ManyRead[K, V]:
-        """Answer requests from memory and count them; the rest is up to the flow of the read.
+    ) -> tuple[dict[K, V], Remainder[K, V] | None]:
+        """Answer requests from memory and count them.
 
         Args:
             keys: the keys, as given to the call.
@@ -186,6 +183,9 @@ class Reading(Layered[K, V]):
             context: who reads.
             level: as given to the call; None for the cache's own.
 
+        Returns:
+            What memory has, in the order of the keys; and what is still to be done, if anything.
+
         Raises:
             InvalidArgumentError: an argument makes no sense.
         """
@@ -193,11 +193,10 @@ class Reading(Layered[K, V]):
         function = arguments.function_or_none("loader", loader)
         demand = self.demand(context, level)
         found, missing, refused = self.request_many(checked, context, demand)
-        sought = (*missing, *refused)
-        flow = None
-        if sought and (self.layered or function is not None):
-            flow = self.finding_many(missing, refused, terms, function, demand)
-        return ManyRead(self, checked, found, sought, flow, context)
+        if not (missing or refused) or (function is None and not self.layered):
+            return found, None
+        flow = self.finding_many(missing, refused, terms, function, demand)
+        return found, Remainder(self, checked, found, (*missing, *refused), flow, context)
 
     # Levels
 
