@@ -1,0 +1,22 @@
+"""Which functions are to be awaited, and which of what they return."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import Any
+
+_PLAIN = frozenset({str, int, float, bool, type(None), bytes, list, tuple, dict, set})
+
+
+def is_asynchronous(function: Any) -> bool:
+    """Tell whether a function is a coroutine function, or marked as one."""
+    if inspect.iscoroutinefunction(function):
+        return True
+    marker = getattr(asyncio.coroutines, "_is_coroutine", None)
+    return marker is not None and getattr(function, "_is_coroutine", None) is marker
+
+
+def is_awaitable(value: Any) -> bool:
+    """Tell whether a value is to be awaited; of the usual kinds that is known at once."""
+    return type(value) not in _PLAIN and inspect.isawaitable(value)
