@@ -18,7 +18,7 @@ import scrubjay
 from scrubjay import AdaptiveCache, Cache, UnsupportedStrategyError, cached, register_strategy
 from scrubjay._core.curve import Curve
 from scrubjay._core.policies.custom import Metadata
-from scrubjay._flow import drivers
+from scrubjay._flow import blocking
 from scrubjay.lab import generate
 from scrubjay.lab.replay import replay
 from scrubjay.observe.advice import advise
@@ -248,7 +248,7 @@ def test_another_size_begins_anew(before, entries):
 
 def test_counting_anew_counts_anew(monkeypatch):
     # A load that took a while would have a cost, and evidence begin anew with the first.
-    monkeypatch.setattr(drivers, "perf_counter", lambda: 0.0)
+    monkeypatch.setattr(blocking, "perf_counter", lambda: 0.0)
 
     @cached(max_entries=20)
     def double(number: int) -> int:

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(compiled, reason="the compiled core hides these 
 if not compiled:
     from scrubjay._core.constants import FOLLOWED, SHARED
     from scrubjay._core.histories import Histories
-    from scrubjay._core.prospects import BINS, MARKS, Prospects
+    from scrubjay._core.prospects import BINS, Prospects
     from scrubjay._core.sessions import Sessions
 
 
@@ -60,6 +60,7 @@ def test_ages_fall_into_two_bins_an_octave():
 
 def test_kinds_are_apart_where_much_is_known_and_alike_where_little_is():
     prospects = Prospects()
+    prospects.heed_sessions()
     prospects.clock = 1 << 20
     for _ in range(1000):
         prospects.came_back(1, FOLLOWED, prospects.clock - 10)
@@ -67,7 +68,7 @@ def test_kinds_are_apart_where_much_is_known_and_alike_where_little_is():
     prospects.learn()
     followed = prospects.worth[FOLLOWED * BINS + 1]
     assert followed > 20 * prospects.worth[1]
-    unknown = (0 * MARKS + SHARED) * BINS + 1
+    unknown = SHARED * BINS + 1
     assert prospects.worth[1] < prospects.worth[unknown] < followed
 
 
@@ -77,6 +78,7 @@ requests = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 3)), max_size=3
 @given(requests, st.integers(1, 12), st.integers(0, 60))
 def test_watched_keys_agree_with_a_model(asked, room, most):
     prospects = Prospects()
+    prospects.heed_sessions()
     histories = Histories(prospects)
     histories.grow(room, most > 0)
     model = {}  # key: times asked, sessions, whether followed
@@ -116,6 +118,31 @@ def test_the_key_asked_for_least_recently_is_forgotten():
         histories.request(key, 1, 1, 0, 1.0, 0)
     assert [histories.find(key) >= 0 for key in range(7)] == [False] * 5 + [True] * 2
     assert prospects.events == 5.0
+
+
+def test_what_is_known_stays_when_more_is_told_apart():
+    prospects = Prospects()
+    prospects.clock = 1 << 20
+    for count in (1, 3, 9, 200):
+        for age in (5, 700):
+            prospects.came_back(count, 0, prospects.clock - age)
+            prospects.gave_up(count, 0, prospects.clock - 3 * age)
+    prospects.learn()
+
+    def known():
+        cells = [prospects.cell(count, 0, prospects.clock - 9) for count in (1, 3, 9, 200)]
+        return [
+            (prospects.worth[cell], sum(prospects.returned[cell - 6 : cell + 20])) for cell in cells
+        ]
+
+    before = known()
+    assert all(worth > 0.0 for worth, _ in before)
+    prospects.heed_tags()
+    assert known() == before
+    prospects.heed_sessions()  # that tells nothing apart that is not told apart already
+    assert known() == before
+    prospects.learn()
+    assert known() == [(pytest.approx(worth), figures) for worth, figures in before]
 
 
 @given(st.lists(st.tuples(st.integers(0, 7), st.integers(1, 4)), max_size=80))

@@ -9,7 +9,7 @@ import pytest
 
 import scrubjay
 from scrubjay import AdaptiveCache, Cache, CacheObjective, InvalidArgumentError
-from scrubjay._flow import drivers
+from scrubjay._flow import blocking
 from scrubjay.lab.replay import replay
 from tests.models import check, scaled
 
@@ -158,7 +158,7 @@ def test_only_adaptive_has_an_objective():
 )
 def test_the_time_of_a_load_is_its_cost(objective, measured, monkeypatch):
     times = count(0.0, 0.5)
-    monkeypatch.setattr(drivers, "perf_counter", lambda: next(times))
+    monkeypatch.setattr(blocking, "perf_counter", lambda: next(times))
     cache = Cache(objective=objective)
     cache.get_or_load("a", str)
     cache.get_or_load("b", str, cost=7.0)

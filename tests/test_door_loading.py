@@ -692,9 +692,10 @@ def test_a_loop_that_is_closed_in_mid_load_does_not_lock_the_key() -> None:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_who_waits_for_a_loop_that_is_closed_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    from scrubjay._flow import drivers
+    from scrubjay._flow import awaiting, blocking
 
-    monkeypatch.setattr(drivers, "_LOOK", 0.001)
+    for module in (awaiting, blocking):
+        monkeypatch.setattr(module, "LOOK", 0.001)
     cache: AdaptiveCache[str, str] = AdaptiveCache(max_entries=5)
 
     async def never(key: str) -> str:
@@ -830,11 +831,11 @@ def test_eager_tasks_load_as_others_do() -> None:
 
 
 def test_no_trace_is_left_of_finished_loads() -> None:
-    from scrubjay._flow import drivers
+    from scrubjay._flow import awaiting
 
     async def main() -> None:
         cache: AdaptiveCache[int, int] = AdaptiveCache(max_entries=500)
-        before = set(drivers._running)
+        before = set(awaiting.running)
 
         async def load(key: int) -> int:
             await asyncio.sleep(0)
@@ -846,7 +847,7 @@ def test_no_trace_is_left_of_finished_loads() -> None:
         await until(lambda: len(cache.sync.flights) == 100)
         asked[5].cancel()
         await asyncio.gather(*asked, return_exceptions=True)
-        await until(lambda: set(drivers._running) <= before)
+        await until(lambda: set(awaiting.running) <= before)
         assert len(cache.sync.flights) == 0
 
     arun(main())

@@ -83,5 +83,8 @@ def test_it_says_that_sessions_are_known():
     cache = Cache(max_entries=20)
     cache.put("a", 1)
     assert "sessions" not in cache.explain().reason
+    assert "tags" not in cache.explain().reason
+    cache.put("tagged", 1, tags={"a"})
+    assert cache.explain().reason.endswith("it is told tags")
     cache.get("a", context={"session_id": "s"})
-    assert cache.explain().reason.endswith("it is told which sessions ask")
+    assert "; it is told which sessions ask" in cache.explain().reason

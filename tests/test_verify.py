@@ -15,9 +15,10 @@ import pytest
 from scrubjay.errors import InvalidArgumentError
 from scrubjay.types import CacheConsistencyLevel
 from scrubjay.verify import bugs
-from scrubjay.verify.checker import Pauses, check
+from scrubjay.verify.checker import check
 from scrubjay.verify.history import NO_TAG, Kind, Recorder
 from scrubjay.verify.passing import Pass, Passes
+from scrubjay.verify.register import Pauses
 from scrubjay.verify.run import verify
 from scrubjay.verify.server import Server
 

@@ -27,7 +27,7 @@ from scrubjay import (
     register_strategy,
 )
 from scrubjay._core.terms import Terms
-from scrubjay._flow import load, warm_reading
+from scrubjay._flow import carrying, warm_reading
 from scrubjay._flow.effects import Wait
 from scrubjay._flow.flight import Loader
 from scrubjay.codecs import HmacSha256, Meta, Serializer
@@ -317,7 +317,7 @@ def test_what_was_loaded_ahead_meanwhile_is_newer(path):
     effect = next(flow)
     again.bound_prefetched(5, 1 << 20, 1 << 20)
     loads = again._loads
-    flight = load.begin_ahead(loads, "part", Terms(), Loader(lambda: "new", (), {}))
+    flight = carrying.begin_ahead(loads, "part", Terms(), Loader(lambda: "new", (), {}))
     assert loads.keep_ahead(flight, "new", loads.conditions(flight))
     loads.end(flight)
     while True:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
-from scrubjay._flow import drivers, prefetching, sources
+from scrubjay._flow import awaiting, blocking, prefetching, sources
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -43,7 +43,7 @@ class LoopClock:
 def run_virtually(make: Any, monkeypatch: Any) -> Any:
     """Run ``make(clock)`` to its end in virtual time; loads are measured in it, too."""
     loop = VirtualLoop()
-    for module in (drivers, sources, prefetching):
+    for module in (awaiting, blocking, sources, prefetching):
         monkeypatch.setattr(module, "perf_counter", loop.time)
     try:
         coroutine: Coroutine[Any, Any, Any] = make(LoopClock(loop))

@@ -1,14 +1,9 @@
-"""The asynchronous door: the lesson's names, over the same store as the synchronous one."""
+"""The asynchronous door, over the same store as the synchronous one."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import os
-import weakref
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, ParamSpec, TypeVar, overload
 
 from scrubjay import arguments
@@ -21,12 +16,13 @@ from scrubjay.consistency.tokens import Signer
 from scrubjay.copying import awaited_copying
 from scrubjay.decorators import CachedFunction, Decorator, shared
 from scrubjay.errors import InvalidKeyError, UnpicklableCacheError
-from scrubjay.foundation import REFUSED
 from scrubjay.layered import CLOSING
 from scrubjay.layers import LowerLayer, Memory
 from scrubjay.never_waiting import NeverWaiting
 from scrubjay.observe.inspecting import describe_key
 from scrubjay.observe.key_report import KeyReport
+from scrubjay.optimizer import Optimizer
+from scrubjay.reading import REFUSED
 from scrubjay.sessions import AsyncCacheSession
 from scrubjay.tiers.protocol import Tier
 from scrubjay.types import (
@@ -49,8 +45,6 @@ V = TypeVar("V")
 T = TypeVar("T")
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_log = logging.getLogger("scrubjay")
 
 
 class AdaptiveCache(NeverWaiting[K, V]):
@@ -153,7 +147,7 @@ class AdaptiveCache(NeverWaiting[K, V]):
         if copy is not None:
             kind: Any = type(self)
             self.__class__ = awaited_copying(kind)
-        self._optimizer: asyncio.Task[None] | None = None
+        self._optimizer = Optimizer()
 
     # Background work
 
@@ -164,42 +158,19 @@ class AdaptiveCache(NeverWaiting[K, V]):
         """
         if self.prefetcher is not None:
             self.prefetcher.open()
-        loop = asyncio.get_running_loop()
-        task = self._optimizer
-        if task is None or task.done() or task.get_loop() is not loop:
-            await self._end_optimizing()
-            self._optimizer = loop.create_task(
-                _optimize(weakref.ref(self), self._sync.optimization_interval)
-            )
+        await self._optimizer.start(self)
 
     async def stop(self) -> None:
         """End the optimization loop and prefetching. Entries stay."""
-        await self._end_optimizing()
+        await self._optimizer.stop()
         if self.prefetcher is not None:
             await self.prefetcher.aclose()
-
-    async def _end_optimizing(self) -> None:
-        task, self._optimizer = self._optimizer, None
-        if task is None or task.done():
-            return
-        loop = task.get_loop()
-        if loop is asyncio.get_running_loop():
-            task.cancel()
-            await asyncio.wait([task])
-            return
-        with suppress(RuntimeError):  # that loop is closed, and the task with it
-            loop.call_soon_threadsafe(task.cancel)
 
     async def __aenter__(self) -> AdaptiveCache[K, V]:
         await self.start()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self.close()
 
     async def close(self) -> None:
@@ -401,17 +372,9 @@ class AdaptiveCache(NeverWaiting[K, V]):
         consistency_level: CacheConsistencyLevel | str | None = None,
     ) -> dict[K, V]:
         """Return those of the keys that are there, with their values; see `Cache.get_many`."""
-        own = self._sync
-        checked = arguments.keys("keys", keys)
-        function = arguments.function_or_none("loader", loader)
-        terms = own.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
-        demand = own.demand(context, consistency_level)
-        found, missing, refused = own.request_many(checked, context, demand)
-        if (missing or refused) and (own.layered or function is not None):
-            flow = own.finding_many(missing, refused, terms, function, demand)
-            found.update(await drivers.arun(flow))
-            own.ascribe_many((*missing, *refused), context)
-        return {key: found[key] for key in checked if key in found}
+        terms = self._sync.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
+        found, rest = self._sync.reading_many(keys, loader, terms, context, consistency_level)
+        return found if rest is None else rest.joined(await drivers.arun(rest.flow))
 
     async def put_many(
         self,
@@ -455,7 +418,7 @@ class AdaptiveCache(NeverWaiting[K, V]):
         return bool(await drivers.arun(self._sync.touching(key, ttl, idle)))
 
     async def invalidate(self, key: K, *, context: Mapping[str, Any] | None = None) -> int:
-        """Remove a key and all that depends on it; return how many entries are gone."""
+        """Remove a key and all that depends on it; see `Cache.invalidate`."""
         if self._sync.layered:
             return int(await drivers.arun(self._sync.forgetting(key, context)))
         return self._sync.invalidate(key)
@@ -472,7 +435,7 @@ class AdaptiveCache(NeverWaiting[K, V]):
     async def invalidate_by_tags(
         self, tags: Iterable[str], *, context: Mapping[str, Any] | None = None
     ) -> int:
-        """Remove what carries one of the tags, and all that depends on it."""
+        """Remove what carries one of the tags; see `Cache.invalidate_by_tags`."""
         if self._sync.layered:
             flow = self._sync.forgetting_tags(arguments.tags(tags), context)
             return int(await drivers.arun(flow))
@@ -530,7 +493,7 @@ class AdaptiveCache(NeverWaiting[K, V]):
         self, function: Callable[P, R], /, **options: Unpack[CallOptions]
     ) -> CachedFunction[P, R]: ...
     def cached(self, function: Any = None, /, **options: Any) -> Any:
-        """Decorate a function, ``def`` or ``async def``, to keep its results here."""
+        """Decorate a function, ``def`` or ``async def``, to keep its results; see `Cache.cached`."""
         return shared(self._sync, function, options)
 
     def __repr__(self) -> str:
@@ -538,17 +501,3 @@ class AdaptiveCache(NeverWaiting[K, V]):
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise UnpicklableCacheError(f"{self!r} cannot be pickled or copied: it holds live state")
-
-
-async def _optimize(reference: weakref.ref[AdaptiveCache[Any, Any]], interval: float) -> None:
-    """Optimize at intervals for as long as the cache is there; do not keep it alive."""
-    while True:
-        await asyncio.sleep(interval)
-        cache = reference()
-        if cache is None:
-            return
-        try:
-            cache.sync.optimize()
-        except Exception:
-            _log.exception("an optimization round failed")
-        del cache

@@ -13,8 +13,8 @@ from scrubjay._flow import drivers
 from scrubjay._flow.load import Demand
 from scrubjay.consistency.tokens import Signer
 from scrubjay.errors import UnpicklableCacheError
-from scrubjay.foundation import REFUSED
 from scrubjay.observable import Observable
+from scrubjay.reading import REFUSED
 from scrubjay.sessions import CacheSession
 from scrubjay.types import CacheConsistencyLevel, CacheEvictionStrategy
 
@@ -241,16 +241,9 @@ class Cache(Observable[K, V]):
             LoadTimeoutError: it takes longer than the cache's `hard_timeout_seconds`.
             Exception: whatever the loader raises.
         """
-        checked = arguments.keys("keys", keys)
-        function = arguments.function_or_none("loader", loader)
         terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
-        demand = self.demand(context, consistency_level)
-        found, missing, refused = self.request_many(checked, context, demand)
-        if (missing or refused) and (self.layered or function is not None):
-            flow = self.finding_many(missing, refused, terms, function, demand)
-            found.update(drivers.run(flow))
-            self.ascribe_many((*missing, *refused), context)
-        return {key: found[key] for key in checked if key in found}
+        found, rest = self.reading_many(keys, loader, terms, context, consistency_level)
+        return found if rest is None else rest.joined(drivers.run(rest.flow))
 
     def get_or_load(
         self,

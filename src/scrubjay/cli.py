@@ -19,7 +19,7 @@ def main() -> None:
     """Run the command line with the arguments of the process.
 
     Raises:
-        SystemExit: Always, with the status of the command; 2 when it was
+        SystemExit: always, with the status of the command; 2 when it was
             called wrongly or the extra is not installed.
     """
     try:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from scrubjay import arguments
-from scrubjay._flow.drivers import method_called
+from scrubjay._flow.asynchronous import method_called
 from scrubjay.errors import InvalidArgumentTypeError
 from scrubjay.methods import CachedMethod, is_in_class_body
 from scrubjay.options import PER_CALL, PER_ENTRY

@@ -93,6 +93,24 @@ REMOVALS = {
 }
 
 
+#: what somebody should look at, or that it is over
+PROBLEMS = frozenset(
+    {
+        EventKind.LOAD_ERROR,
+        EventKind.TIER_ERROR,
+        EventKind.BREAKER,
+        EventKind.DEGRADED,
+        EventKind.RECOVERED,
+        EventKind.UNDECODABLE,
+        EventKind.OVERFLOW,
+        EventKind.CORRUPTION,
+        EventKind.QUARANTINE,
+        EventKind.DISCARD,
+        EventKind.FULL,
+    }
+)
+
+
 class Event(NamedTuple):
     """Something that happened in a cache. `EventKind` tells which fields mean something.
 

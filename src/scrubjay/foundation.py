@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, TypeVar
 
 from scrubjay import arguments, layers, settings
-from scrubjay._core.constants import EVICTED, EVICTED_USED, MISSING
+from scrubjay._core.constants import EVICTED, EVICTED_USED
 from scrubjay._core.strategies import make_policy, strategy_name
 from scrubjay._core.terms import Terms
 from scrubjay._flow import drivers, load
@@ -42,8 +42,6 @@ from scrubjay.types import (
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
-
-REFUSED: Any = object()  # what is there is too old for who asks
 
 _DEFAULT_MB = 1024.0
 _CHANGES = frozenset(  # removals after which what is known of a key is of the past
@@ -350,37 +348,6 @@ class Foundation(Restartable[K, V]):
             session,
         )
 
-    def request_many(
-        self, keys: Iterable[Any], context: Any, demand: Demand | None = None
-    ) -> tuple[dict[Any, Any], list[Any], list[Any]]:
-        """Answer requests from memory alone and count them.
-
-        Returns:
-            The values of keys that are there; those that are not; those too old to be shown.
-        """
-        found: dict[Any, Any] = {}
-        missing: list[Any] = []
-        refused: list[Any] = []
-        for key in keys:
-            if demand is None:
-                value = self.request_in_context(key, context)
-            else:
-                value = self.request_at(key, context, demand)
-            if value is MISSING:
-                missing.append(key)
-            elif value is REFUSED:
-                refused.append(key)
-            else:
-                found[key] = value
-        return found, missing, refused
-
-    def ascribe_many(self, keys: Iterable[Any], context: Any) -> None:
-        """Let the policy know who has just asked for several keys that were missed."""
-        if context is not None:
-            asker = arguments.asker(context)
-            for key in keys:
-                self.ascribe(key, asker)
-
     def _registered(self, key: Any, session: str | None = None) -> None:
         """Note that a value was stored, where a session or a subscriber is concerned."""
         manager = self.consistency_manager
@@ -388,102 +355,6 @@ class Foundation(Restartable[K, V]):
             facts = self.facts(key)
             if facts is not None:
                 manager.register_write(key, session, facts["version"])
-
-    def get_in_context(
-        self, key: Any, default: Any, context: Any, consistency_check: bool, level: Any
-    ) -> Any:
-        """Read on behalf of a session; called by `get` where a context or a level is given."""
-        if self._shared is not None:
-            demand = self.demand(context, level)
-            if demand is not None:
-                return self.fetch_at(key, default, context, demand)
-        value = self.request_in_context(key, context, consistency_check)
-        if value is MISSING and self.layered:
-            value = self.fetch_below(key, MISSING)
-            self.ascribe(key, arguments.asker(context))
-        return default if value is MISSING or value is REFUSED else value
-
-    def fetch_at(self, key: Any, default: Any, context: Any, demand: Demand) -> Any:
-        """Read at a level that a shared tier keeps."""
-        value = self.requested(key, context, demand)
-        if value is MISSING:
-            value = drivers.run(self.reading_at(key, demand))
-        return default if value is MISSING else value
-
-    def requested(self, key: Any, context: Any, demand: Demand) -> Any:
-        """Count a request, and answer it if no more than a barrier is needed; else MISSING."""
-        if demand.level is CacheConsistencyLevel.STRONG:
-            value = self.confirmed(key, demand.session)
-            if value is not MISSING:
-                return value
-        return self.request_at(key, context, demand)
-
-    async def arequested(self, key: Any, context: Any, demand: Demand) -> Any:
-        """See `requested`; awaits the barrier."""
-        if demand.level is CacheConsistencyLevel.STRONG:
-            value = await self.aconfirmed(key, demand.session)
-            if value is not MISSING:
-                return value
-        return self.request_at(key, context, demand)
-
-    def request_at(self, key: Any, context: Any, demand: Demand) -> Any:
-        """Count a request, and answer it if memory alone can tell; else MISSING."""
-        if demand.session is None or demand.level is CacheConsistencyLevel.STRONG:
-            self.request_strongly(key, context)
-            return MISSING
-        monotonic = demand.level is CacheConsistencyLevel.MONOTONIC
-        value = self.fetch_permitted(key, demand.session, monotonic)
-        if value is not MISSING:
-            return value
-        self.request_in_context(key, context, False, demand.level)
-        assert self._shared is not None
-        return self._shared.at_once(key, demand.level, demand.session)
-
-    def request_in_context(
-        self,
-        key: Any,
-        context: Any,
-        consistency_check: bool = True,
-        level: CacheConsistencyLevel | None = None,
-    ) -> Any:
-        """Answer a request from memory alone and count it.
-
-        Args:
-            key: the key.
-            context: who asks.
-            consistency_check: whether the level is to be kept.
-            level: at which it is asked for, for who checks; None for EVENTUAL.
-
-        Returns:
-            The value; MISSING if it is not there, REFUSED if it is too old for the session.
-        """
-        if context is None:
-            return self.request(key, MISSING)
-        session = arguments.session(context)
-        if consistency_check and self._is_too_old(key, session):
-            self.count_conflict()
-            return REFUSED
-        if session is not None and self._shared is not None:
-            self._sessions.of(session, None)  # whom the core answers by itself the next time
-        asker = arguments.asker(context)
-        due = self.checker is not None and session is not None and self.requests % TIMED == 0
-        value = self.fetch_in_session(key, MISSING, session, asker)
-        self.ascribe(key, asker)
-        if due and value is not MISSING:
-            self.checker.hit(key, level)
-        return value
-
-    def _is_too_old(self, key: Any, session: str | None) -> bool:
-        """Tell whether what is there of a key must not be shown to a session."""
-        manager = self.consistency_manager
-        if session is None or not manager.keeps_sessions or self._shared is not None:
-            return False
-        facts = self.facts(key)
-        if facts is None or manager.validate_read(key, facts["version"], session):
-            return False
-        if EventKind.CONFLICT in self.events.wanted:
-            self.events.publish(Event(EventKind.CONFLICT, key))
-        return True
 
     def close(self) -> None:
         """End loading ahead, and close the tiers that the cache has opened. Entries stay.

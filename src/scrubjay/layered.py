@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
-from time import perf_counter
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from scrubjay import arguments, layers
-from scrubjay._core.constants import EVICTED, EVICTED_USED, MISSING
+from scrubjay._core.constants import EVICTED, EVICTED_USED
 from scrubjay._core.terms import Terms
 from scrubjay._flow import bulk, drivers, load
 from scrubjay._flow.behind import BehindLevel
@@ -25,8 +22,9 @@ from scrubjay._flow.level import LevelCounts
 from scrubjay._flow.load import Demand
 from scrubjay._flow.loading import Loading
 from scrubjay._flow.probing import probe
-from scrubjay._flow.sampler import TIMED, Sampler
+from scrubjay._flow.sampler import Sampler
 from scrubjay.clock import Clock, SystemClock
+from scrubjay.closing import Closing
 from scrubjay.codecs import KeyEncoder, Serializer
 from scrubjay.consistency import ConsistencyManager, Session
 from scrubjay.consistency.sessions import Sessions
@@ -37,21 +35,18 @@ from scrubjay.mapping import StoreMapping
 from scrubjay.observe.statistics import TierGroup
 from scrubjay.tiers.protocol import Tier
 from scrubjay.types import CacheConsistencyLevel
-from scrubjay.versions import Feed
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from scrubjay.web.board import Board
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-
 CLOSING = 5.0  # seconds for which closing waits for what is to be written
 _NONE = Terms()
 _EVICTIONS = frozenset({EVICTED, EVICTED_USED})
-_DEMANDED = {
+#: what a session asks the core for at each level; see `SessionReads`
+DEMANDED = {
     CacheConsistencyLevel.EVENTUAL: 0,
     CacheConsistencyLevel.SESSION: 1,
     CacheConsistencyLevel.MONOTONIC: 2,
@@ -59,7 +54,7 @@ _DEMANDED = {
 }
 
 
-class Layered(StoreMapping[K, V]):
+class Layered(StoreMapping[K, V], Closing):
     """A store that may have tiers below it; without any it is as it was.
 
     Attributes:
@@ -113,7 +108,7 @@ class Layered(StoreMapping[K, V]):
             self._stack = self._shared = BulkCoherent(
                 self, below, shared, self._loads, time, silence, lease, forgiving
             )
-            self.serve_sessions(self._sessions.known, _DEMANDED[level], silence)
+            self.serve_sessions(self._sessions.known, DEMANDED[level], silence)
             if self._check_share > 0.0:
                 self.checker = Sampler(self._shared, self._check_share, self._conflicted)
             if clock is None:  # a clock of one's own does not go on by itself
@@ -222,7 +217,7 @@ class Layered(StoreMapping[K, V]):
 
         return self._shared.lower.on_board(Board, self._shared.shared.tier)
 
-    # Levels across nodes
+    # Sessions
 
     def known_session(self, session_id: str, token: str | None, signer: Signer | None) -> Session:
         """Return what is known of a session: what it has written here, and read.
@@ -238,48 +233,6 @@ class Layered(StoreMapping[K, V]):
         """
         return self._sessions.of(str(session_id), token, signer)
 
-    def level_of_sessions(self, level: Any) -> CacheConsistencyLevel:
-        """Return the level of a session's reads.
-
-        Args:
-            level: as given; None for the cache's own, and SESSION where that knows no sessions.
-        """
-        if level is not None:
-            return arguments.member("consistency_level", CacheConsistencyLevel, level)
-        own = self.consistency_manager.consistency_level
-        return CacheConsistencyLevel.SESSION if own is CacheConsistencyLevel.EVENTUAL else own
-
-    def demanded_here(self, level: CacheConsistencyLevel) -> int:
-        """Return what the core is asked for by a session that reads at a level.
-
-        Returns:
-            As for `SessionReads`: -1 where memory does not answer it by itself.
-        """
-        if self.copier is not None:
-            return -1
-        if self._shared is not None:
-            return _DEMANDED[level]
-        return -1 if self.consistency_manager.keeps_sessions else 0
-
-    def demand(self, context: Any, level: Any) -> Demand | None:
-        """Return how fresh a read must be that memory alone cannot tell; None if it can.
-
-        Args:
-            context: who reads.
-            level: as given to the call; None for the cache's own.
-        """
-        if self._shared is None:
-            return None
-        chosen = self.consistency_manager.consistency_level
-        if level is not None:
-            chosen = arguments.member("consistency_level", CacheConsistencyLevel, level)
-        if chosen is CacheConsistencyLevel.EVENTUAL:
-            return None
-        session = self.session_of(context)
-        if session is None and chosen is not CacheConsistencyLevel.STRONG:
-            return None
-        return Demand(chosen, session)
-
     def session_of(self, context: Any) -> Session | None:
         """Return the session that a context names, or is given with."""
         return self._known(arguments.session(context))
@@ -288,103 +241,6 @@ class Layered(StoreMapping[K, V]):
         if session is None or self._shared is None:
             return None
         return self._sessions.of(session, None)
-
-    def reading_at(self, key: Any, demand: Demand) -> Flow:
-        """Return the flow that reads at a level; its flight has the value or MISSING."""
-        return load.read_at(self._loads, key, demand)
-
-    def confirmed(self, key: Any, session: Session | None) -> Any:
-        """Answer a request at STRONG with a copy and a barrier, if that is all it takes.
-
-        Returns:
-            The value; MISSING, with nothing counted, if more is to be asked.
-
-        Raises:
-            ConsistencyUnavailableError: the tier cannot promise it.
-            TierError: the shared tier cannot be asked.
-        """
-        shared = self._shared
-        wanted = None if shared is None else self.confirmer(key, session)
-        if shared is None or wanted is None:
-            return MISSING
-        began = perf_counter()
-        # Of a cluster the other primaries are not asked: they may be away, and know nothing of it.
-        feed = drivers.ask(shared.shared.ask("barrier", (wanted,)))
-        value = self.fetch_confirmed(key, session, feed)
-        self._loads.waited(perf_counter() - began)
-        return value
-
-    async def aconfirmed(self, key: Any, session: Session | None) -> Any:
-        """See `confirmed`; awaits the barrier."""
-        wanted = None if self._shared is None else self.confirmer(key, session)
-        if wanted is None:
-            return MISSING
-        return self.fetch_confirmed(key, session, await self.calling(wanted))
-
-    def calling(self, wanted: Feed) -> Awaitable[Feed]:
-        """Return what is to be awaited, now, for a barrier on the running event loop.
-
-        Args:
-            wanted: whose word it is about.
-        """
-        assert self._shared is not None
-        loop = asyncio.get_running_loop()
-        return self._shared.gathered(loop, wanted, self._loads.waited).feed()
-
-    def request_strongly(self, key: Any, context: Any) -> None:
-        """Count a request at STRONG, which what is here does not answer unasked."""
-        due = self.checker is not None and self.requests % TIMED == 0
-        if context is None:
-            self.request_untimed(key)
-        else:
-            session = arguments.session(context)
-            asker = arguments.asker(context)
-            self.fetch_in_session(key, MISSING, session, asker)
-            self.ascribe(key, asker)
-        if due:
-            self.checker.hit(key, CacheConsistencyLevel.STRONG)
-
-    # What the store asks of its door, blocking
-
-    def fetch_strictly(self, key: Any, default: Any) -> Any:
-        """Read at the level of the cache, which is STRONG."""
-        value = self.confirmed(key, None)
-        if value is not MISSING:
-            return value
-        demand = Demand(CacheConsistencyLevel.STRONG, None)
-        self.request_strongly(key, None)
-        value = drivers.run(self.reading_at(key, demand))
-        return default if value is MISSING else value
-
-    def fetch_below(self, key: Any, default: Any) -> Any:
-        """Look for what memory missed in the tiers."""
-        value = drivers.run(self.finding(key))
-        return default if value is MISSING else value
-
-    def take_layered(self, key: Any) -> Any:
-        """Remove a key everywhere; return its value, or MISSING."""
-        if self.strict:
-            demand = Demand(CacheConsistencyLevel.STRONG, None)
-            value = drivers.run(self.reading_at(key, demand))
-        else:
-            value = self.peek(key, MISSING)
-            if value is MISSING:
-                value = drivers.run(self.finding(key))
-        drivers.run(self.forgetting(key))
-        return value
-
-    def default_layered(self, key: Any, default: Any) -> Any:
-        """Return what there is of a key; if nothing, store a value everywhere."""
-        if self.strict:
-            value = self.fetch_strictly(key, MISSING)
-        else:
-            value = self.request(key, MISSING)
-            if value is MISSING:
-                value = self.fetch_below(key, MISSING)
-        if value is MISSING:
-            self.put(key, default)
-            value = default
-        return value
 
     # Telling and closing
 
@@ -462,17 +318,6 @@ class Layered(StoreMapping[K, V]):
         drivers.run(self.flushing(CLOSING, last=True))
         for tier in self.own_tiers():
             tier.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def given_up(self, key: Any) -> None:
         """Note that memory has given an entry up."""

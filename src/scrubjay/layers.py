@@ -83,7 +83,11 @@ class LowerLayer:
     behind_entries: int = 1000
 
     def tier_for(self, scope: str, clock: Clock | None, events: Events) -> Tier:
-        """Return the tier that a cache uses."""
+        """Return the tier that a cache uses; the arguments are those of `level`.
+
+        Raises:
+            InvalidArgumentError: what the layer was made with makes no sense.
+        """
         raise NotImplementedError
 
     def level(self, scope: str, clock: Clock | None, events: Events, last: bool = False) -> Level:

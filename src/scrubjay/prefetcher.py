@@ -90,7 +90,7 @@ class PredictivePrefetcher:
         made._engine = Prefetching(store, loading, sources, cost_ratio, wall, events)
         return made
 
-    # The lesson's vocabulary
+    # Told and asked by hand
 
     def record_access(
         self,

@@ -25,6 +25,7 @@ from typing import (
 from scrubjay._core import memo
 from scrubjay._core.terms import Terms
 from scrubjay._flow import drivers
+from scrubjay._flow.asynchronous import is_asynchronous
 from scrubjay._flow.effects import Flow
 from scrubjay._flow.flight import Loader
 from scrubjay.copying import copied_results
@@ -121,7 +122,7 @@ class Recipe:
         self.options = options
         self.own = own
         self.tally = memo.Tally()
-        self.asynchronous = drivers.is_asynchronous(function)
+        self.asynchronous = is_asynchronous(function)
         self.terms: Terms = cache.terms(**options.conditions)
         self.call_key = CallKey(function, options.typed, options.ignore)
         self.prefix = Mark(name_of(function))

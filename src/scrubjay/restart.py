@@ -14,7 +14,7 @@ from scrubjay._flow.warm import Warm
 from scrubjay.clock import Clock
 from scrubjay.codecs import KeyEncoder, Serializer
 from scrubjay.errors import InvalidArgumentError, InvalidArgumentTypeError
-from scrubjay.layered import Layered
+from scrubjay.reading import Reading
 from scrubjay.tiers.snapshot import spare_others
 
 K = TypeVar("K", bound=Hashable)
@@ -23,7 +23,7 @@ V = TypeVar("V")
 PathLike = str | os.PathLike[str]
 
 
-class Restartable(Layered[K, V]):
+class Restartable(Reading[K, V]):
     """A store that may be warm when its process begins again."""
 
     _wall: Clock

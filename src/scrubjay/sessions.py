@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, overload
 
 from scrubjay._core.adopt import adopt
 from scrubjay._core.constants import MISSING
@@ -24,6 +24,18 @@ __all__ = ["AsyncCacheSession", "CacheSession"]
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 T = TypeVar("T")
+
+
+class _Call(TypedDict):
+    """What each call of a session hands on to the cache."""
+
+    context: Mapping[str, Any]
+
+
+class _Read(_Call):
+    """What a read hands on as well."""
+
+    consistency_level: CacheConsistencyLevel
 
 
 class SessionDoor(SessionReads):
@@ -55,7 +67,8 @@ class SessionDoor(SessionReads):
         self.session_id = session_id
         self.consistency_level = consistency_level
         self._signer = signer
-        self._context = {"session_id": session_id}
+        self._call = _Call(context={"session_id": session_id})
+        self._read = _Read(**self._call, consistency_level=consistency_level)
 
     def token(self, signer: Signer | None = None) -> str:
         """Return what the session knows, 800 characters at most, for a cookie or a header.
@@ -95,9 +108,7 @@ class CacheSession(SessionDoor, Generic[K, V]):
 
     def get_elsewhere(self, key: Any, default: Any) -> Any:
         """Read what is not answered by memory alone; called by `get`."""
-        return self._cache.get(
-            key, default, context=self._context, consistency_level=self.consistency_level
-        )
+        return self._cache.get(key, default, **self._read)
 
     def get_many(
         self,
@@ -109,8 +120,7 @@ class CacheSession(SessionDoor, Generic[K, V]):
         return self._cache.get_many(
             keys,
             loader,
-            context=self._context,
-            consistency_level=self.consistency_level,
+            **self._read,
             **conditions,
         )
 
@@ -121,32 +131,31 @@ class CacheSession(SessionDoor, Generic[K, V]):
         return self._cache.get_or_load(
             key,
             loader,
-            context=self._context,
-            consistency_level=self.consistency_level,
+            **self._read,
             **conditions,
         )
 
     def put(self, key: K, value: V, **conditions: Unpack[Conditions]) -> bool:
         """Store a value; see `Cache.put`."""
-        return self._cache.put(key, value, context=self._context, **conditions)
+        return self._cache.put(key, value, **self._call, **conditions)
 
     def put_many(
         self, items: Mapping[K, V] | Iterable[tuple[K, V]], **conditions: Unpack[Conditions]
     ) -> int:
         """Store several values under the same conditions; see `Cache.put_many`."""
-        return self._cache.put_many(items, context=self._context, **conditions)
+        return self._cache.put_many(items, **self._call, **conditions)
 
     def invalidate(self, key: K) -> int:
         """Remove a key and all that depends on it; see `Cache.invalidate`."""
-        return self._cache.invalidate(key, context=self._context)
+        return self._cache.invalidate(key, **self._call)
 
     def invalidate_many(self, keys: Iterable[K]) -> int:
         """Remove several keys and all that depends on them; see `Cache.invalidate_many`."""
-        return self._cache.invalidate_many(keys, context=self._context)
+        return self._cache.invalidate_many(keys, **self._call)
 
     def invalidate_by_tags(self, tags: Iterable[str]) -> int:
         """Remove what carries one of the tags; see `Cache.invalidate_by_tags`."""
-        return self._cache.invalidate_by_tags(tags, context=self._context)
+        return self._cache.invalidate_by_tags(tags, **self._call)
 
 
 class AsyncCacheSession(SessionDoor, Generic[K, V]):
@@ -170,9 +179,7 @@ class AsyncCacheSession(SessionDoor, Generic[K, V]):
         value = self.get_at_once(key)
         if value is not MISSING:
             return value
-        return await self._cache.get(
-            key, self._context, default=default, consistency_level=self.consistency_level
-        )
+        return await self._cache.get(key, default=default, **self._read)
 
     async def get_many(
         self,
@@ -188,8 +195,7 @@ class AsyncCacheSession(SessionDoor, Generic[K, V]):
         return await self._cache.get_many(
             keys,
             loader,
-            context=self._context,
-            consistency_level=self.consistency_level,
+            **self._read,
             **conditions,
         )
 
@@ -203,32 +209,31 @@ class AsyncCacheSession(SessionDoor, Generic[K, V]):
         return await self._cache.get_or_load(
             key,
             loader,
-            context=self._context,
-            consistency_level=self.consistency_level,
+            **self._read,
             **conditions,
         )
 
     async def put(self, key: K, value: V, **conditions: Unpack[Conditions]) -> bool:
         """Store a value; see `Cache.put`."""
-        return await self._cache.put(key, value, context=self._context, **conditions)
+        return await self._cache.put(key, value, **self._call, **conditions)
 
     async def put_many(
         self, items: Mapping[K, V] | Iterable[tuple[K, V]], **conditions: Unpack[Conditions]
     ) -> int:
         """Store several values under the same conditions; see `Cache.put_many`."""
-        return await self._cache.put_many(items, context=self._context, **conditions)
+        return await self._cache.put_many(items, **self._call, **conditions)
 
     async def invalidate(self, key: K) -> int:
         """Remove a key and all that depends on it; see `Cache.invalidate`."""
-        return await self._cache.invalidate(key, context=self._context)
+        return await self._cache.invalidate(key, **self._call)
 
     async def invalidate_many(self, keys: Iterable[K]) -> int:
         """Remove several keys and all that depends on them; see `Cache.invalidate_many`."""
-        return await self._cache.invalidate_many(keys, context=self._context)
+        return await self._cache.invalidate_many(keys, **self._call)
 
     async def invalidate_by_tags(self, tags: Iterable[str]) -> int:
         """Remove what carries one of the tags; see `Cache.invalidate_by_tags`."""
-        return await self._cache.invalidate_by_tags(tags, context=self._context)
+        return await self._cache.invalidate_by_tags(tags, **self._call)
 
 
 adopt(CacheSession, "get")

@@ -121,7 +121,7 @@ cdef class Arrangement:
     @cython.locals(newcomer=int, resident=int, leaving=int, valued=bint)
     cdef int victim(self) noexcept
     @cython.final
-    @cython.locals(worst=int, least=double, oldest=cython.uint, left=int, top=int, draw=int, slot=int, marks=int, worth=double, age=cython.uint)
+    @cython.locals(worst=int, least=double, oldest=cython.uint, left=int, top=int, draw=int, slot=int, worth=double, age=cython.uint)
     cdef int least_worth(self) noexcept
     @cython.final
     @cython.locals(slot=int, segment=int, count=cython.uchar)

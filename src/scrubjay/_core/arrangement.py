@@ -429,8 +429,7 @@ class Arrangement:
                 continue
             left -= 1
             self.look(slot)
-            marks = self.columns.session[slot] & 3 if self.columns.has_session else 0
-            worth = self.outlook.worth(slot, marks) * self.density(slot)
+            worth = self.outlook.worth(slot, self.columns.marks(slot)) * self.density(slot)
             age = self.outlook.age(slot)
             if worst == NONE or worth < least or (worth == least and age > oldest):
                 worst = slot

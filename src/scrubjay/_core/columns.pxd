@@ -20,7 +20,8 @@ cdef class Columns:
     cdef double[::1] idle
     cdef long long[::1] version
     cdef unsigned int[::1] session
-    cdef readonly bint has_size, has_priority, has_cost, has_deadline, has_idle, has_version, has_session
+    cdef unsigned char[::1] tagged
+    cdef readonly bint has_size, has_priority, has_cost, has_deadline, has_idle, has_version, has_session, has_tagged
     cdef readonly bint has_times
     cdef int grow(self, int slots) except -1
     @cython.final
@@ -32,4 +33,8 @@ cdef class Columns:
     cdef int want_deadline(self) except -1
     cdef int want_idle(self) except -1
     cdef int want_session(self) except -1
+    cdef int want_tagged(self) except -1
+    @cython.final
+    @cython.locals(marks=cython.uint)
+    cdef inline unsigned int marks(self, int slot) noexcept
     cdef int want_version(self, long long version) except -1

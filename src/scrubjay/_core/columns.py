@@ -2,7 +2,7 @@
 
 An entry is a *slot*: a row number. No object exists per entry, so a million entries cost
 the garbage collector nothing. Attributes that few entries use (sizes, priorities, costs,
-deadlines, versions, sessions) are not even allocated before the first entry wants them.
+deadlines, versions, sessions, tags) are not even allocated before the first entry wants them.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class Columns:
         self.idle = array("d")
         self.version = array("q")
         self.session = array("I")  # who asked last, times four, plus two marks
+        self.tagged = array("B")  # the mark that its tags give an entry
         self.has_size = False
         self.has_priority = False
         self.has_cost = False
@@ -61,6 +62,7 @@ class Columns:
         self.has_idle = False
         self.has_version = False
         self.has_session = False
+        self.has_tagged = False
 
     def grow(self, slots: int) -> int:
         """Make room for `slots` rows; never shrinks."""
@@ -86,6 +88,8 @@ class Columns:
             self.version = resized("q", self.version, slots, 0)
         if self.has_session:
             self.session = resized("I", self.session, slots, 0)
+        if self.has_tagged:
+            self.tagged = resized("B", self.tagged, slots, 0)
         self.slots = slots
         return 0
 
@@ -152,3 +156,15 @@ class Columns:
             self.session = resized("I", self.session, self.slots, 0)
             self.has_session = True
         return 0
+
+    def want_tagged(self) -> int:
+        """Allocate the marks that tags give, 0 until told otherwise."""
+        if not self.has_tagged:
+            self.tagged = resized("B", self.tagged, self.slots, 0)
+            self.has_tagged = True
+        return 0
+
+    def marks(self, slot: int) -> int:
+        """Return all marks of an entry."""
+        marks: int = self.session[slot] & 3 if self.has_session else 0
+        return marks | self.tagged[slot] if self.has_tagged else marks

@@ -12,8 +12,10 @@ cdef class Ghosts:
     @cython.locals(wide=cython.ulonglong)
     cdef inline unsigned long long spread(self, unsigned int h) noexcept
     @cython.final
-    @cython.locals(wide=cython.ulonglong, mark=cython.uint)
     cdef void remember(self, unsigned int h) noexcept
+    @cython.final
+    @cython.locals(wide=cython.ulonglong, mark=cython.uint)
+    cdef inline void mark(self, unsigned int h) noexcept
     @cython.final
     @cython.locals(wide=cython.ulonglong, ghost=cython.uint, mark=cython.uint)
     cdef bint holds(self, unsigned int h) noexcept

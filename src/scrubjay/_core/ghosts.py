@@ -46,12 +46,16 @@ class Ghosts:
 
     def remember(self, h: int) -> None:
         """Note that the key with hash `h` has been given up."""
-        wide = self.spread(h)
         self.gone += 1
         self.phase += 16  # a division for each would take longer than all the rest of this
         while self.phase >= self.length:
             self.phase -= self.length
             self.tick = (self.tick + 1) & 63
+        self.mark(h)
+
+    def mark(self, h: int) -> None:
+        """Let a key have been given up with the one that was noted last."""
+        wide = self.spread(h)
         mark = (wide >> 9) & 1023 | 1  # never all zero, which marks an empty cell
         self.table[((wide >> 30) * self.length) >> 31] = mark << 6 | self.tick
 

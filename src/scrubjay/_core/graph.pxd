@@ -31,6 +31,8 @@ cdef class Graph:
     @cython.locals(node=Node)
     cdef void leave(self, int slot)
     cdef Node node_of(self, int slot)
+    @cython.locals(node=Node)
+    cdef bint is_needed(self, int slot)
     @cython.locals(node=Node, top=Node)
     cpdef list closure(self, object roots)
     @cython.locals(node=Node)

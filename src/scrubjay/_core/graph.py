@@ -173,6 +173,11 @@ class Graph:
         """Return the node of the entry in `slot`, if it has one."""
         return self.of_slot.get(slot)
 
+    def is_needed(self, slot: int) -> bool:
+        """Tell whether anything depends on the entry in `slot`."""
+        node = self.of_slot.get(slot)
+        return node is not None and len(node.dependents) > 0
+
     def closure(self, roots: Iterable[Node]) -> list[Node]:
         """Return what depends on the roots, directly or not, the roots left out."""
         stack = list(roots)

@@ -1,10 +1,10 @@
 cimport cython
 from scrubjay._core.links cimport Links
 from scrubjay._core.prospects cimport Prospects, scrubjay_bin
+from scrubjay._core.tag_returns cimport TagReturns
 
 cdef int NONE
 cdef int BINS
-cdef int MARKS
 cdef int DEPTH
 cdef int LEAST
 cdef int LOOKS
@@ -14,6 +14,8 @@ cdef double MEMORY
 cdef double FEWEST
 cdef unsigned char FOLLOWED
 cdef unsigned char SHARED
+cdef unsigned char COLD
+cdef double FADING
 
 cdef class Histories:
     cdef Prospects prospects
@@ -27,6 +29,8 @@ cdef class Histories:
     cdef unsigned char[::1] counts
     cdef unsigned char[::1] marks
     cdef unsigned int[::1] sessions
+    cdef readonly TagReturns tags
+    cdef short[::1] tag_rows
     cdef Links order
     cdef int[::1] place
     cdef int[::1] kept
@@ -50,6 +54,7 @@ cdef class Histories:
         counts=cython.uchar[::1],
         marks=cython.uchar[::1],
         sessions=cython.uint[::1],
+        tag_rows=cython.short[::1],
         order=Links,
         place=cython.int[::1],
         kept=cython.int[::1],
@@ -75,6 +80,11 @@ cdef class Histories:
     @cython.final
     @cython.locals(row=int)
     cdef void follow(self, unsigned int h) noexcept
+    @cython.locals(tags=TagReturns, tag_rows=cython.short[::1])
+    cdef int heed_tags(self) except -1
+    @cython.final
+    @cython.locals(row=int)
+    cdef void tag(self, unsigned int h, int tag, unsigned char mark) noexcept
     @cython.final
     @cython.locals(row=int, line=cython.uint)
     cdef inline int watch(self, unsigned int h) noexcept

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from array import array
 
-from scrubjay._core.constants import BINS, FOLLOWED, LOOKS, MARKS, NONE, SHARED
+from scrubjay._core.constants import BINS, COLD, FADING, FOLLOWED, LOOKS, NONE, SHARED
 from scrubjay._core.links import Links
 from scrubjay._core.prospects import Prospects
+from scrubjay._core.tag_returns import TagReturns
 
 try:
     import cython
@@ -49,8 +50,10 @@ class Histories:
         self.after = array("i")  # the next of them
         self.since = array("I")  # the time of the last request
         self.counts = array("B")  # requests while watched
-        self.marks = array("B")  # what sessions did, see `scrubjay._core.sessions`
+        self.marks = array("B")  # see `scrubjay._core.sessions` and `tag_returns`
         self.sessions = array("I")  # the one that asked last, 0 if not known
+        self.tags: TagReturns | None = None  # nobody has told any
+        self.tag_rows = array("h")  # the tag that a key is counted under, -1 if none
         self.order = Links(1)  # by the time of the last request
         self.place = array("i")  # in the small cache, or -1
         self.kept = array("i")  # the rows that are in it
@@ -83,6 +86,7 @@ class Histories:
         counts = array("B", bytes(rows))
         marks = array("B", bytes(rows))
         sessions = array("I", bytes(4 * rows))
+        tag_rows = array("h", [NONE]) * (rows if self.tags is not None else 0)
         order = Links(1)
         order.grow(rows)
         place = array("i", [NONE]) * rows
@@ -96,6 +100,7 @@ class Histories:
         self.counts = counts
         self.marks = marks
         self.sessions = sessions
+        self.tag_rows = tag_rows
         self.order = order
         self.place = place
         self.kept = kept
@@ -142,14 +147,16 @@ class Histories:
             row = self.watch(h)
         else:
             self.prospects.came_back(self.counts[row], self.marks[row], self.since[row])
+            if self.tags is not None:
+                self.tags.came_back(self.tag_rows[row])
             if self.place[row] == NONE:
                 self.counts[row] = count if count > 1 else 1
-                self.marks[row] = 0
+                self.marks[row] &= COLD
                 self.sessions[row] = 0
             else:
                 if self.counts[row] < 255:
                     self.counts[row] += 1
-                self.marks[row] &= SHARED
+                self.marks[row] &= SHARED | COLD
             self.order.unlink(0, row)
             self.order.append(0, row)
         self.since[row] = self.prospects.clock
@@ -184,7 +191,7 @@ class Histories:
             h: its hash.
             since: when it was asked for last.
             count: how often it was asked for.
-            known: the session that asked last, times four, plus marks.
+            known: the session that asked last, times four, plus its marks.
             room: entries kept at most.
             most: bytes kept at most.
             worth: of a hit.
@@ -216,7 +223,7 @@ class Histories:
         if row != NONE:
             if self.sessions[row] != 0 and self.sessions[row] != session:
                 self.marks[row] |= SHARED
-            self.marks[row] &= SHARED
+            self.marks[row] &= SHARED | COLD
             self.sessions[row] = session
 
     def follow(self, h: int) -> None:
@@ -224,6 +231,22 @@ class Histories:
         row = self.find(h)
         if row != NONE:
             self.marks[row] |= FOLLOWED
+
+    def heed_tags(self) -> int:
+        """Make room for what tags tell."""
+        tags = TagReturns()
+        tag_rows = array("h", [NONE]) * self.rows
+        self.prospects.heed_tags()
+        self.tag_rows = tag_rows
+        self.tags = tags
+        return 0
+
+    def tag(self, h: int, tag: int, mark: int) -> None:
+        """Note which tag a key is counted under, by its row, and what mark that gives it."""
+        row = self.find(h)
+        if row != NONE:
+            self.tag_rows[row] = tag
+            self.marks[row] = (self.marks[row] & ~COLD) | mark
 
     def watch(self, h: int) -> int:
         """Take a row for a key, from the one asked for least recently if need be."""
@@ -234,6 +257,8 @@ class Histories:
             row = self.order.head[0]
             self.order.unlink(0, row)
             self.prospects.gave_up(self.counts[row], self.marks[row], self.since[row])
+            if self.tags is not None:
+                self.tags.gave_up(self.tag_rows[row])
             if self.place[row] != NONE:
                 self.leave(row)
             self.forget(row)
@@ -244,6 +269,8 @@ class Histories:
         self.counts[row] = 1
         self.marks[row] = 0
         self.sessions[row] = 0
+        if self.tags is not None:
+            self.tag_rows[row] = NONE
         self.place[row] = NONE
         self.order.append(0, row)
         return row
@@ -285,7 +312,7 @@ class Histories:
             row = self.kept[at]
             age = (clock - self.since[row]) & 0x7FFFFFFF
             # As in `Prospects.cell`: a call of it takes longer than all the rest of a look.
-            kind = self.prospects.kinds[self.counts[row]] * MARKS + self.marks[row]
+            kind = self.prospects.kinds[self.counts[row]] * self.prospects.marks + self.marks[row]
             worth = self.prospects.worth[kind * BINS + scrubjay_bin(age)]
             if self.weighted:
                 worth *= self.density[row]
@@ -300,10 +327,16 @@ class Histories:
         """Let what has come of the keys be learned, and what is to come of them wait."""
         for row in range(self.used):
             self.prospects.waits(self.counts[row], self.marks[row], self.since[row])
+        if self.tags is not None:
+            self.tags.begin_waiting()
+            for row in range(self.used):
+                self.tags.waits(self.tag_rows[row])
         self.prospects.learn()
         memory = MEMORY * room * self.requests / (self.misses + 1.0)
         if self.prospects.events > memory and self.prospects.events > FEWEST:
             self.prospects.fade()
+            if self.tags is not None:
+                self.tags.fade(FADING)
         self.misses *= 0.9
         self.requests *= 0.9
         self.wait = min(2 * self.wait, max(OFTEN, room))

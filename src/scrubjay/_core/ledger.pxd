@@ -64,11 +64,11 @@ cdef class Ledger(Table):
     cdef int take_if(self, int slot, int cause, long long stamp) except -1
     @cython.locals(lacking=cython.longlong)
     cdef bint declined(self, unsigned int h, long long size, Terms terms, double now) noexcept
-    cdef int choose(self, int keep, double now, long long stamp) noexcept
-    cdef int choose_for_prefetched(self, long long size, double now, long long stamp) noexcept
+    cdef int choose(self, int keep, double now, long long stamp) except? -1
+    cdef int choose_for_prefetched(self, long long size, double now, long long stamp) except? -1
     @cython.final
     @cython.locals(slot=int)
-    cdef inline int leaving(self, int keep, double now) noexcept
+    cdef inline int leaving(self, int keep, double now) except? -1
     cdef void desert(self, int slot) noexcept
     cdef int overdue(self, long long stamp) noexcept
     cdef bint note_access(self, object key, unsigned int outcome, unsigned int stream) noexcept

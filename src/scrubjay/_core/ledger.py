@@ -100,6 +100,8 @@ class Ledger(Table):
             columns.want_version(self.writes)
         if self.columns.has_session:
             columns.want_session()
+        if self.columns.has_tagged:
+            columns.want_tagged()
         if labels is not None:
             labels = Labels()
         slot = self.prefetched.queue.head[0]
@@ -229,6 +231,10 @@ class Ledger(Table):
             slot = self.policy.victim_but(keep)
         if slot == NONE:
             return self.prefetched.oldest_but(keep)
+        if self.graph is not None and self.graph.is_needed(slot):
+            paused = self.pause()
+            slot = self.policy.end_of_chain(slot, keep, self.graph)
+            self.resume(paused)
         return slot
 
     def desert(self, slot: int) -> None:
@@ -339,6 +345,7 @@ class Ledger(Table):
             if versions:
                 self.columns.want_version(self.writes)
             if terms.tags and self.labels is None:
+                self.policy.heed_tags()
                 self.labels = Labels()
             if terms.dependencies and self.graph is None:
                 self.graph = Graph()

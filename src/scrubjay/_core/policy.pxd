@@ -1,5 +1,6 @@
 cimport cython
 from scrubjay._core.columns cimport Columns
+from scrubjay._core.graph cimport Graph
 
 cdef class Policy:
     cdef Columns columns
@@ -17,11 +18,14 @@ cdef class Policy:
     cdef void hit(self, int slot) noexcept
     cdef int heed_sessions(self) except -1
     cdef void asked(self, int slot, unsigned int session) noexcept
+    cdef int heed_tags(self) except -1
+    cdef int tagged(self, int slot, frozenset tags) except -1
     cdef void replaced(self, int slot) noexcept
     cdef void remove(self, int slot) noexcept
     cdef int victim(self) noexcept
     @cython.locals(slot=int)
     cdef int victim_but(self, int keep) noexcept
+    cdef int end_of_chain(self, int slot, int keep, Graph graph) except -2
     cdef bint rank(self, object found) except -1
     cdef void clear(self) noexcept
     cdef int reconsider(self) except -1

@@ -7,9 +7,11 @@ there; the store tells it of every insertion, hit and removal and asks it for a 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from scrubjay._core.columns import Columns
+from scrubjay._core.graph import Graph
 
 
 class Policy:
@@ -80,6 +82,14 @@ class Policy:
     def asked(self, slot: int, session: int) -> None:
         """A session, by its number of 30 bits, has just read or stored the entry."""
 
+    def heed_tags(self) -> int:
+        """Make room for what tags tell: they will be told from now on."""
+        return 0
+
+    def tagged(self, slot: int, tags: Iterable[str]) -> int:
+        """An entry that has just been inserted or replaced carries these tags. Part of a step."""
+        return 0
+
     def replaced(self, slot: int) -> None:
         """The entry has a new value, deadline, priority, size or cost."""
         self.hit(slot)
@@ -96,6 +106,16 @@ class Policy:
         self.remove(keep)
         slot = self.victim()
         self.insert(keep)
+        return slot
+
+    def end_of_chain(self, slot: int, keep: int, graph: Graph) -> int:
+        """Return what had better go than the victim, of what depends on it; or the victim.
+
+        Args:
+            slot: the victim.
+            keep: an entry that must not go, or -1.
+            graph: of the dependencies.
+        """
         return slot
 
     def rank(self, found: Any) -> bool:

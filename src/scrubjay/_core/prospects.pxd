@@ -20,14 +20,15 @@ cdef extern from *:
 
 cdef int BINS
 cdef int COUNTS
-cdef int MARKS
-cdef int KINDS
+cdef int SESSION_MARKS
+cdef int ALL_MARKS
 cdef double COMMON
 cdef double AKIN
 cdef double FADING
 
 cdef class Prospects:
     cdef unsigned int clock
+    cdef readonly int marks
     cdef readonly double events
     cdef double[::1] returned
     cdef double[::1] lost
@@ -42,6 +43,11 @@ cdef class Prospects:
     cdef double[::1] gain
     cdef double[::1] time
     cdef int[::1] until
+    cdef int tell_apart(self, int marks) except -1
+    @cython.locals(wide=cython.double[::1], count=int, line=int)
+    cdef double[::1] widened(self, double[::1] figures, int marks)
+    cdef int heed_sessions(self) except -1
+    cdef int heed_tags(self) except -1
     @cython.final
     @cython.locals(age=cython.uint)
     cdef inline int cell(self, unsigned char count, int marks, unsigned int since) noexcept

@@ -1,6 +1,7 @@
 """How soon entries of a kind will be asked for again: learned from keys that were watched.
 
-A kind is how often the key was asked for, and what its sessions did with it. Of each kind it
+A kind is how often the key was asked for, what its sessions did with it, and what its tags
+tell. Of each kind it
 is counted after how many requests its keys came back, and how many had not come back by then
 (they are censored, as in survival analysis). What an entry is worth, given how long it was
 left alone, is the most hits per request that keeping it for some further time would yield:
@@ -15,8 +16,9 @@ Incomplete Observations" (1958).
 from __future__ import annotations
 
 from array import array
+from typing import Any
 
-from scrubjay._core.constants import BINS, MARKS
+from scrubjay._core.constants import ALL_MARKS, BINS, FADING, SESSION_MARKS
 
 try:
     import cython
@@ -24,10 +26,8 @@ except ModuleNotFoundError:
     from scrubjay._core import _cython as cython
 
 COUNTS = 8  # kinds by how often: 1, 2, 3, 4-7, 8-15, 16-31, 32-63, more
-KINDS = COUNTS * MARKS
 COMMON = 5.0  # events that are taken to be as for all keys, in each kind by how often
 AKIN = 20.0  # events that are taken to be as for all marks, in each kind
-FADING = 0.9  # what earlier events count when they are aged
 
 
 if not cython.compiled:
@@ -53,10 +53,12 @@ class Prospects:
     def __init__(self) -> None:
         self.clock = 0  # requests so far, as far as a sample tells, modulo 2 ** 31
         self.events = 0.0
-        self.returned = array("d", bytes(8 * KINDS * BINS))
-        self.lost = array("d", bytes(8 * KINDS * BINS))
-        self.waiting = array("d", bytes(8 * KINDS * BINS))
-        self.worth = array("d", bytes(8 * KINDS * BINS))
+        self.marks = 0  # kinds by their marks
+        self.returned = array("d")
+        self.lost = array("d")
+        self.waiting = array("d")
+        self.worth = array("d")
+        self.tell_apart(1)
         self.widths = array("d", [max(1.0, _middle(b + 1) - _middle(b)) for b in range(BINS)])
         kinds = [min(n - 1 if n < 4 else n.bit_length(), COUNTS - 1) for n in range(1, 256)]
         self.kinds = array("B", [0, *kinds])  # by how often
@@ -68,10 +70,41 @@ class Prospects:
         self.time = array("d", bytes(8 * (BINS + 1)))  # time in the cache, likewise
         self.until = array("i", bytes(4 * (BINS + 1)))  # the age to which keeping pays best
 
+    def tell_apart(self, marks: int) -> int:
+        """Tell entries apart by so many marks, or as many as before if those are more."""
+        if marks <= self.marks:
+            return 0
+        returned = self.widened(self.returned, marks)  # all that may fail comes first
+        lost = self.widened(self.lost, marks)
+        waiting = self.widened(self.waiting, marks)
+        worth = self.widened(self.worth, marks)
+        self.returned = returned
+        self.lost = lost
+        self.waiting = waiting
+        self.worth = worth
+        self.marks = marks
+        return 0
+
+    def widened(self, figures: Any, marks: int) -> Any:
+        """Return figures with room for more marks; what is known of the new ones is nothing."""
+        wide = array("d", bytes(8 * COUNTS * marks * BINS))
+        for count in range(COUNTS):
+            for line in range(self.marks * BINS):
+                wide[count * marks * BINS + line] = figures[count * self.marks * BINS + line]
+        return wide
+
+    def heed_sessions(self) -> int:
+        """Tell entries apart by what sessions did."""
+        return self.tell_apart(SESSION_MARKS)
+
+    def heed_tags(self) -> int:
+        """Tell entries apart by what their tags tell, too."""
+        return self.tell_apart(ALL_MARKS)
+
     def cell(self, count: int, marks: int, since: int) -> int:
         """Return where the figures are of a kind, left alone since a time of the clock."""
         age = (self.clock - since) & 0x7FFFFFFF
-        return (self.kinds[count] * MARKS + marks) * BINS + scrubjay_bin(age)
+        return (self.kinds[count] * self.marks + marks) * BINS + scrubjay_bin(age)
 
     def came_back(self, count: int, marks: int, since: int) -> None:
         """Count a key that was asked for again."""
@@ -89,7 +122,7 @@ class Prospects:
 
     def fade(self) -> None:
         """Let what has been count a little less."""
-        for line in range(KINDS * BINS):
+        for line in range(COUNTS * self.marks * BINS):
             self.returned[line] *= FADING
             self.lost[line] *= FADING
         self.events *= FADING
@@ -104,7 +137,7 @@ class Prospects:
         for line in range(BINS):
             self.all_returned[line] = 0.0
             self.all_lost[line] = 0.0
-        for kind in range(KINDS):
+        for kind in range(COUNTS * self.marks):
             first = kind * BINS
             for line in range(BINS):
                 self.waiting[first + line] += self.lost[first + line]
@@ -113,8 +146,8 @@ class Prospects:
                 total += self.returned[first + line] + self.waiting[first + line]
         if total > 0.0:
             for count in range(COUNTS):
-                self.learn_count(count * MARKS * BINS, COMMON / total)
-        for line in range(KINDS * BINS):
+                self.learn_count(count * self.marks * BINS, COMMON / total)
+        for line in range(COUNTS * self.marks * BINS):
             self.waiting[line] = 0.0
 
     def learn_count(self, base: int, common: float) -> None:
@@ -123,14 +156,14 @@ class Prospects:
         for line in range(BINS):
             self.some_returned[line] = common * self.all_returned[line]
             self.some_lost[line] = common * self.all_lost[line]
-        for marks in range(MARKS):
+        for marks in range(self.marks):
             first = base + marks * BINS
             for line in range(BINS):
                 self.some_returned[line] += self.returned[first + line]
                 self.some_lost[line] += self.waiting[first + line]
                 several += self.returned[first + line] + self.waiting[first + line]
         alike = -1  # where the figures begin of a kind of which nothing is known that is its own
-        for marks in range(MARKS):
+        for marks in range(self.marks):
             first = base + marks * BINS
             own = 0.0
             for line in range(BINS):

@@ -35,7 +35,10 @@ cdef class Steps(Ledger):
     cdef int judge(self, int slot, SessionFloors session, int demanded, double now, Link feed, long long stamp) except -5
     @cython.locals(columns=Columns, hits=cython.uint)
     cdef object read(self, int slot, long long stamp, double now)
-    cdef void prove(self, int slot) noexcept
+    cdef void prove(self, int slot) except *
+    @cython.final
+    @cython.locals(paused=bint)
+    cdef inline void tell_tags(self, int slot) except *
     @cython.locals(columns=Columns, fresh=bint, held=bint, live=bint, paused=bint)
     cdef int commit(self, int slot, object key, unsigned int h, object value, long long size, Terms terms, Node node, object needs, long long nodes, double now, object garbage, object flight, long long claims, long long stamp) except -5
     @cython.locals(columns=Columns, hard=double, deadline=double)

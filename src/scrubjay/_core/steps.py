@@ -149,6 +149,14 @@ class Steps(Ledger):
         self.prefetched.proven += 1
         self.columns.hits[slot] = 0
         self.policy.insert(slot)
+        self.tell_tags(slot)
+
+    def tell_tags(self, slot: int) -> None:
+        """Let the policy know the tags of an entry, if it has asked for any. Part of a step."""
+        if self.columns.has_tagged and self.labels is not None:
+            paused = self.pause()
+            self.policy.tagged(slot, self.labels.of(slot))
+            self.resume(paused)
 
     def note_session(self, slot: int, session: int, stamp: int) -> int:
         """Tell the policy which session has just asked for an entry; False if it has moved."""
@@ -313,6 +321,8 @@ class Steps(Ledger):
                 columns.hits[slot] += terms.uses
         else:
             self.policy.replaced(slot)
+        if not self.prefetched.holds(slot):
+            self.tell_tags(slot)
         return STORED
 
     def remove_with_dependents(

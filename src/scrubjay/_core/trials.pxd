@@ -91,7 +91,7 @@ cdef class Trials:
     cdef inline unsigned long long mixed(self, unsigned int h) noexcept
     @cython.final
     cdef inline bint samples(self, unsigned int h) noexcept
-    cdef void trust_prospects(self) noexcept
+    cdef int heed_sessions(self) except -1
     @cython.locals(way=int, room=int, missed=int, hit=bint, count=cython.uint, simulation=Simulation)
     cdef int request(self, unsigned int h, double worth, long long size) noexcept
     @cython.final

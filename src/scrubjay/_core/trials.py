@@ -209,6 +209,8 @@ class Trials:
         since = live.outlook.since[slot]
         count = live.outlook.counts[slot]
         self.histories.adopt(h, since, count, known, room, self.most, worth, size)
+        if self.histories.tags is not None:
+            self.histories.tag(h, NONE, live.columns.tagged[slot])
 
     def count(self) -> int:
         """Return how many entries a simulation has."""
@@ -235,9 +237,11 @@ class Trials:
         self.burdens[BY_PROSPECTS] = other.burdens[BY_PROSPECTS]
         self.prospects.clock = other.prospects.clock
 
-    def trust_prospects(self) -> None:
+    def heed_sessions(self) -> int:
         """Let prospects prove no more than ALWAYS must: sessions tell what they rest on."""
+        self.prospects.heed_sessions()
         self.burdens[BY_PROSPECTS] = 1.0
+        return 0
 
     def room(self) -> int:
         """Return how many entries a simulation may have."""

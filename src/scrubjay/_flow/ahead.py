@@ -8,7 +8,7 @@ from typing import Any
 
 from scrubjay._core.constants import MISSING
 from scrubjay._core.terms import Terms
-from scrubjay._flow import drivers, load
+from scrubjay._flow import carrying, drivers
 from scrubjay._flow.effects import Start
 from scrubjay._flow.flight import Flight, Loader
 from scrubjay._flow.loading import Loading
@@ -56,7 +56,7 @@ class Trip:
         if self._batch is not None:
             function = self._batch.atake if self.source.asynchronous else self._batch.take
         loader = Loader(function, (self.guess.key,), {})
-        self.flight = load.begin_ahead(self, self.guess.key, terms, loader)
+        self.flight = carrying.begin_ahead(self, self.guess.key, terms, loader)
         if self.flight is not None:
             self.flight.ahead = True
             self.flight.when_done(lambda: self._ended(self))
@@ -65,9 +65,9 @@ class Trip:
     def start(self) -> Start:
         """Return what carries the load out."""
         assert self.flight is not None
-        return load.carry_out_ahead(self.flight)
+        return carrying.carry_out_ahead(self.flight)
 
-    # What the flow asks for, see `scrubjay._flow.load.Loading`
+    # What the flow asks for, see `scrubjay._flow.carrying.LoadTarget`
 
     @property
     def rules(self) -> Resilience:
@@ -191,7 +191,7 @@ def give_up(trips: list[Trip]) -> None:
     """Give up loads that nobody carries out; who has joined one begins anew."""
     for trip in trips:
         if trip.flight is not None:
-            load.give_up_ahead(trip.flight)
+            carrying.give_up_ahead(trip.flight)
 
 
 def is_stranded(trip: Trip) -> bool:

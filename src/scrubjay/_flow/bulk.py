@@ -16,11 +16,12 @@ from typing import Any
 
 from scrubjay._core.constants import MISSING
 from scrubjay._core.terms import Terms
-from scrubjay._flow import load
+from scrubjay._flow import carrying, load
 from scrubjay._flow.bulk_stack import BulkStack, Loaded
+from scrubjay._flow.carrying import LoadTarget
 from scrubjay._flow.effects import Call, Effect, Flow, Start, Wait
 from scrubjay._flow.flight import Flight, Loader, Part, under_way
-from scrubjay._flow.load import Demand, Loading
+from scrubjay._flow.load import Demand
 from scrubjay._flow.stack import Ready
 from scrubjay.errors import InvalidArgumentError, InvalidArgumentTypeError, LoadTimeoutError
 
@@ -36,7 +37,7 @@ _SEVERAL = Several()
 
 
 def read_many(
-    cache: Loading,
+    cache: LoadTarget,
     stack: BulkStack | None,
     missing: Sequence[Any],
     refused: Sequence[Any],
@@ -83,7 +84,7 @@ def read_many(
                 if flight is whole:
                     yield from _await_own(stack, whole, parts, left)
                 else:
-                    yield from load._await(flight, whole, anew=False, seconds=left)
+                    yield from carrying.wait_for(flight, whole, anew=False, seconds=left)
                 _check_done(flight, hard)
         except BaseException:
             if whole.task is None:  # a task goes on by itself
@@ -113,7 +114,7 @@ def read_many(
 
 
 def _read_at(
-    cache: Loading, keys: Sequence[Any], demand: Demand
+    cache: LoadTarget, keys: Sequence[Any], demand: Demand
 ) -> Generator[Effect, Any, dict[Any, Any]]:
     found: dict[Any, Any] = {}
     for key in keys:
@@ -136,7 +137,7 @@ def _check_done(flight: Flight, hard: float | None) -> None:
         raise LoadTimeoutError(f"loading {flight.key!r} takes longer than {hard} s")
 
 
-def _claim(cache: Loading, whole: Flight, wanted: Sequence[tuple[Any, bool]]) -> list[Flight]:
+def _claim(cache: LoadTarget, whole: Flight, wanted: Sequence[tuple[Any, bool]]) -> list[Flight]:
     """Claim keys; return a flight for each: a part of the whole, or one under way.
 
     Who looks for a key and does not load it waits for no loader: he has a part that is void.
@@ -157,7 +158,7 @@ def _claim(cache: Loading, whole: Flight, wanted: Sequence[tuple[Any, bool]]) ->
     return flights
 
 
-def _begin(cache: Loading, part: Part) -> Flight:
+def _begin(cache: LoadTarget, part: Part) -> Flight:
     while True:
         if part.anew:
             cache.replace(part.key)
@@ -191,25 +192,27 @@ def _await_own(
             one.waits_for.remove(whole)
 
 
-def _carry_out(cache: Loading, stack: BulkStack | None, whole: Flight, parts: list[Part]) -> Flow:
+def _carry_out(
+    cache: LoadTarget, stack: BulkStack | None, whole: Flight, parts: list[Part]
+) -> Flow:
     """Look for the keys in the tiers, load and store what is not there, and tell everyone."""
     try:
         for part in parts:
             value = MISSING if part.anew else cache.present(part.key)
             if value is not MISSING:
-                load._finish(cache, part, value)
+                carrying.finish(cache, part, value)
         rest = [part for part in parts if not part.done]
         looked = [part for part in rest if not part.anew]
         if stack is not None and looked:
             values, failed = yield from stack.find_many(whole, looked)
             for part, value in values.items():
-                load._finish(cache, part, value, failed.get(part))
+                carrying.finish(cache, part, value, failed.get(part))
             rest = [part for part in rest if not part.done]
         if whole.loader is not None and rest:
             yield from _load(cache, stack, whole, rest)
         for part in parts:
             if not part.done:
-                load._finish(cache, part, abandoned=part.loads)  # who needs it loads it himself
+                carrying.finish(cache, part, abandoned=part.loads)  # who needs it loads it himself
     except Exception as error:
         _finish(cache, whole, parts, error, abandoned=False)
     except BaseException as error:
@@ -219,7 +222,7 @@ def _carry_out(cache: Loading, stack: BulkStack | None, whole: Flight, parts: li
         whole.complete(None)
 
 
-def _load(cache: Loading, stack: BulkStack | None, whole: Flight, parts: Sequence[Part]) -> Flow:
+def _load(cache: LoadTarget, stack: BulkStack | None, whole: Flight, parts: Sequence[Part]) -> Flow:
     """Call the loader for some keys, and store what it returns."""
     assert whole.loader is not None
     asked = [part.key for part in parts]
@@ -252,11 +255,11 @@ def _load(cache: Loading, stack: BulkStack | None, whole: Flight, parts: Sequenc
         yield from stack.dismiss_many(absent)
         failed = yield from stack.deposit_many(whole, loaded)
     for part, value, _, _ in loaded:
-        load._finish(cache, part, value, failed.get(part))
+        carrying.finish(cache, part, value, failed.get(part))
 
 
 def _call(
-    cache: Loading, whole: Flight, parts: Sequence[Part]
+    cache: LoadTarget, whole: Flight, parts: Sequence[Part]
 ) -> Generator[Effect, Any, list[Any]]:
     """Call the loader; return the values in the order of the keys, MISSING for none."""
     cache.calling(whole, len(parts))
@@ -272,17 +275,17 @@ def _call(
     return _values(answer, [part.key for part in parts])
 
 
-def _is_to_be_loaded(cache: Loading, part: Part, ready: Ready | None) -> bool:
+def _is_to_be_loaded(cache: LoadTarget, part: Part, ready: Ready | None) -> bool:
     """Tell whether a loader must be called for a key; if not, tell who waits."""
     if ready is None:
         part.elsewhere = True
-        load._finish(cache, part, abandoned=True)
+        carrying.finish(cache, part, abandoned=True)
     elif ready.value is not MISSING:
-        load._finish(cache, part, ready.value)
+        carrying.finish(cache, part, ready.value)
     return not part.done
 
 
-def _keep(cache: Loading, loaded: Sequence[Loaded]) -> dict[Part, Exception]:
+def _keep(cache: LoadTarget, loaded: Sequence[Loaded]) -> dict[Part, Exception]:
     """Store loaded values in memory; return what kept some of them from that."""
     failed: dict[Part, Exception] = {}
     for part, value, terms, _ in loaded:
@@ -311,14 +314,14 @@ def _abandon(parts: Sequence[Part], whole: Flight) -> None:
 
 
 def _finish(
-    cache: Loading, whole: Flight, parts: Sequence[Part], error: BaseException, abandoned: bool
+    cache: LoadTarget, whole: Flight, parts: Sequence[Part], error: BaseException, abandoned: bool
 ) -> None:
     """Give up all claims that are left and tell everyone, whatever comparing keys may raise."""
     failure: BaseException | None = None
     for part in parts:
         if not part.done:
             try:
-                load._finish(cache, part, error=error, abandoned=abandoned)
+                carrying.finish(cache, part, error=error, abandoned=abandoned)
             except BaseException as raised:
                 failure = failure or raised
     whole.complete(error=error, abandoned=abandoned)

@@ -189,7 +189,7 @@ class Coherent(CoherentReading):
                     labels = {one: count.value for one, count in zip(names, known, strict=True)}
                     meta = self.lower.labelled(meta, terms.tags, labels)
                     record = self.lower.sealed(self.shared, name, value, meta)
-                written = yield from self._written(name, record)
+                written = yield from self._written(record)
                 counts = yield from self.shared.ask("advance", changed)
             except TierError as error:
                 self._owe((name,), changed)
@@ -215,7 +215,7 @@ class Coherent(CoherentReading):
         self._answer_for(failure)
         return stored or (written is not None and written.value is not None)
 
-    def _written(self, name: bytes, record: TierRecord) -> Generator[Effect, Any, Versioned]:
+    def _written(self, record: TierRecord) -> Generator[Effect, Any, Versioned]:
         written: Versioned = yield from self.shared.ask("write", record)
         self.shared.counts.writes += 1
         return written

@@ -21,6 +21,8 @@ from scrubjay.errors import ReentrantLoadError
 
 under_way: ContextVar[tuple[Flight, ...]] = ContextVar("scrubjay_under_way", default=())
 
+LOOK = 1.0  # seconds between two looks whether the loop of a load that is waited for still runs
+
 #: what blocking calls on the thread of an event loop wait for: so does all that it runs
 blocked: dict[Any, list[Flight]] = {}
 
@@ -180,6 +182,12 @@ class Flight:
             or self._process != _process.number
             or (self.loop is not None and not self.loop.is_running())
         )
+
+    def leave_if_stranded(self) -> None:
+        """Have the load begun anew if what carries it out does not run any more."""
+        if not self.done and self.stranded:
+            self.void = True
+            self.complete(abandoned=True)
 
     def refuse_circle(self) -> None:
         """Raise if who waits for this flight would wait for itself.

@@ -26,7 +26,7 @@ _numbers = count(1)  # of the loads of this process
 
 
 class Loading:
-    """Loads into one store; what `scrubjay._flow.load` asks of a cache.
+    """Loads into one store: the `LoadTarget` of its flows.
 
     Args:
         store: where values are kept.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from time import perf_counter
 from typing import Any
 
-from scrubjay._flow.drivers import is_asynchronous
+from scrubjay._flow.asynchronous import is_asynchronous
 from scrubjay._flow.flight import Loader
 from scrubjay._flow.pace import Pace
 

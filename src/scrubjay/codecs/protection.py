@@ -38,10 +38,22 @@ class Protection(Protocol):
     key_id: int
 
     def seal(self, key: bytes, head: bytes, payload: bytes) -> bytes:
-        """Return the blob for a fixed part and what comes behind it."""
+        """Return the blob for a fixed part and what comes behind it.
+
+        Args:
+            key: under which it is written.
+            head: the fixed part, of `HEAD_SIZE` bytes, which stays readable.
+            payload: what comes behind it.
+        """
 
     def open(self, key: bytes, key_id: int, blob: bytes) -> memoryview | Undecodable:
-        """Return what comes behind the fixed part, found intact."""
+        """Return what comes behind the fixed part, found intact.
+
+        Args:
+            key: under which it was read.
+            key_id: the number of the secret that it names.
+            blob: the whole.
+        """
 
 
 class Checksum:
@@ -149,7 +161,14 @@ class HmacSha256(Secrets):
         return hmac.digest(self._secrets[self.key_id], purpose + b"\0" + data, "sha256")
 
     def verify(self, purpose: bytes, key_id: int, data: bytes, signature: bytes) -> bool:
-        """Tell whether a signature is that of `sign` with the secret of a number."""
+        """Tell whether a signature is that of `sign` with the secret of a number.
+
+        Args:
+            purpose: as for `sign`.
+            key_id: the number of the secret.
+            data: what was signed.
+            signature: what is said to be its signature.
+        """
         secret = self._secrets.get(key_id)
         if secret is None:
             return False

@@ -11,17 +11,18 @@ from scrubjay.errors import EncodeError
 _T = TypeVar("_T", datetime, time)
 
 
-def write_datetime(value: datetime) -> bytes:
+def write(value: datetime | time) -> bytes:
     """Return wall time, fold and zone.
 
     Raises:
         EncodeError: its zone is of an unknown class.
     """
-    return _write(value)
+    plain = value.replace(tzinfo=None, fold=0).isoformat()
+    return f"{plain} {value.fold} {_zone(value.tzinfo)}".encode()
 
 
 def read_datetime(data: bytes) -> datetime:
-    """Return what `write_datetime` wrote.
+    """Return the date and time that `write` wrote.
 
     Raises:
         ValueError: it did not write this.
@@ -29,27 +30,13 @@ def read_datetime(data: bytes) -> datetime:
     return _read(datetime, data)
 
 
-def write_time(value: time) -> bytes:
-    """Return wall time, fold and zone.
-
-    Raises:
-        EncodeError: its zone is of an unknown class.
-    """
-    return _write(value)
-
-
 def read_time(data: bytes) -> time:
-    """Return what `write_time` wrote.
+    """Return the time of day that `write` wrote.
 
     Raises:
         ValueError: it did not write this.
     """
     return _read(time, data)
-
-
-def _write(value: datetime | time) -> bytes:
-    plain = value.replace(tzinfo=None, fold=0).isoformat()
-    return f"{plain} {value.fold} {_zone(value.tzinfo)}".encode()
 
 
 def _read(kind: type[_T], data: bytes) -> _T:

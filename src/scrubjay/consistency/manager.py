@@ -90,7 +90,12 @@ class ConsistencyManager:
         self._subscriptions.tell(key, version)
 
     def session_floor(self, key: Hashable, node_id: str) -> int:
-        """Return the lowest version of `key` that the session may be shown."""
+        """Return the lowest version of `key` that the session may be shown.
+
+        Args:
+            key: the key.
+            node_id: the session.
+        """
         return self._floors.of((str(node_id), key))
 
     def subscribe_to_invalidation(
@@ -118,5 +123,10 @@ class ConsistencyManager:
         self.subscribed()
 
     def unsubscribe_from_invalidation(self, key: Hashable, subscriber_id: Hashable) -> None:
-        """End a subscription, if there is one."""
+        """End a subscription, if there is one.
+
+        Args:
+            key: the key.
+            subscriber_id: names the subscription.
+        """
         self._subscriptions.remove(key, str(subscriber_id))

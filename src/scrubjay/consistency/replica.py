@@ -156,7 +156,18 @@ class Replica:
         session: Session | None,
         now: float,
     ) -> Step[bool]:
-        """Tell whether a copy may be served."""
+        """Tell whether a copy may be served.
+
+        Args:
+            key: of the record.
+            copy: of it.
+            level: how fresh it must be.
+            session: who reads, or None.
+            now: monotonic time, by which silence is measured.
+
+        Raises:
+            ConsistencyError: the level cannot be kept.
+        """
         watch = copy.watch
         if watch is None or not watch.live:
             return False
@@ -198,7 +209,20 @@ class Replica:
         session: Session | None,
         labels_of: LabelsOf,
     ) -> Step[Found]:
-        """Decide about what the shared tier has."""
+        """Decide about what the shared tier has.
+
+        Args:
+            key: of the record.
+            record: what the tier has; None for nothing.
+            feed: by which it was read.
+            level: how fresh it must be.
+            session: who reads, or None.
+            labels_of: tells which names a record depends on, and their generations.
+
+        Raises:
+            ConsistencyUnavailableError: the feed cannot promise STRONG.
+            StaleReadError: the tier has less than the session has seen.
+        """
         if level is STRONG:
             feed.check_strong()
         floored = session is not None and level is not EVENTUAL

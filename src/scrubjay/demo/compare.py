@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from scrubjay import Cache, CacheEvictionStrategy, ManualClock
+from scrubjay.demo.pages import Page
 from scrubjay.demo.recording import Recording
 from scrubjay.demo.source import Write
 
@@ -25,12 +26,12 @@ class StrategyOutcome:
     """What one strategy made of the traffic.
 
     Attributes:
-        strategy: Its name.
-        requests: Number of reads.
-        hits: How many of them the cache answered.
-        evictions: How many entries were evicted to make room.
-        source_seconds: What the misses would have taken to load.
-        loads: How often the source would have been asked, ahead or not.
+        strategy: its name.
+        requests: number of reads.
+        hits: how many of them the cache answered.
+        evictions: how many entries were evicted to make room.
+        source_seconds: what the misses would have taken to load.
+        loads: how often the source would have been asked, ahead or not.
     """
 
     strategy: str
@@ -50,8 +51,8 @@ def compare_strategies(recording: Recording, capacity_bytes: int) -> Iterator[St
     """Replay a recording under every strategy.
 
     Args:
-        recording: What to replay.
-        capacity_bytes: Size of the cache.
+        recording: what to replay.
+        capacity_bytes: size of the cache.
 
     Yields:
         The outcome of each strategy as soon as it is there.
@@ -77,17 +78,9 @@ def _replay(
         sizer=_size,
         clock=clock,
     )
-    now = 0.0
     requests = misses = 0
     source_seconds = 0.0
-    for at, event, _ in recording.events:
-        if at > now:
-            clock.advance(at - now)
-            now = at
-        if isinstance(event, Write):
-            cache.invalidate_many(event.keys)
-            cache.invalidate_by_tags(event.tags)
-            continue
+    for event, _ in _reads(recording, cache, clock):
         key = event.key
         requests += 1
         if cache.get(key, _ABSENT) is _ABSENT:
@@ -113,12 +106,34 @@ def _replay(
     )
 
 
+def _reads(
+    recording: Recording, cache: Cache[str, int], clock: ManualClock
+) -> Iterator[tuple[Page, str]]:
+    """Return the reads of a recording and who does them; advance the clock, and carry out writes.
+
+    Args:
+        recording: what to replay.
+        cache: what its writes remove from.
+        clock: the cache's.
+    """
+    now = 0.0
+    for at, event, session in recording.events:
+        if at > now:
+            clock.advance(at - now)
+            now = at
+        if isinstance(event, Write):
+            cache.invalidate_many(event.keys)
+            cache.invalidate_by_tags(event.tags)
+        else:
+            yield event, session
+
+
 def prefetch_outcome(recording: Recording, capacity_bytes: int) -> StrategyOutcome:
     """Replay a recording under ADAPTIVE with prefetching, where loads take no time.
 
     Args:
-        recording: What to replay.
-        capacity_bytes: Size of the cache.
+        recording: what to replay.
+        capacity_bytes: size of the cache.
     """
     clock = ManualClock()
     cache: Cache[str, int] = Cache(
@@ -130,16 +145,8 @@ def prefetch_outcome(recording: Recording, capacity_bytes: int) -> StrategyOutco
     )
     prefetcher = cache.prefetcher
     assert prefetcher is not None
-    now = 0.0
     source_seconds = 0.0
-    for at, event, session in recording.events:
-        if at > now:
-            clock.advance(at - now)
-            now = at
-        if isinstance(event, Write):
-            cache.invalidate_many(event.keys)
-            cache.invalidate_by_tags(event.tags)
-            continue
+    for event, session in _reads(recording, cache, clock):
         misses = cache.misses
         cost = recording.costs.get(event.key, 0.0)
         cache.get_or_load(

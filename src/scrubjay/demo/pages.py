@@ -19,11 +19,11 @@ class Page:
     """The terms on which the answer to one key is cached.
 
     Attributes:
-        key: The key.
-        ttl_seconds: How long the answer may be served.
-        priority: What it is worth to the business; 1 is ordinary.
-        tags: Names under which it is invalidated with others.
-        dependencies: Keys whose invalidation invalidates it too.
+        key: the key.
+        ttl_seconds: how long the answer may be served.
+        priority: what it is worth to the business; 1 is ordinary.
+        tags: names under which it is invalidated with others.
+        dependencies: keys whose invalidation invalidates it too.
     """
 
     key: str
@@ -37,8 +37,8 @@ class Pages:
     """The page of every key; each is made once.
 
     Args:
-        catalogue: What there is to ask for.
-        followed: The topics that each user follows.
+        catalogue: what there is to ask for.
+        followed: the topics that each user follows.
     """
 
     def __init__(self, catalogue: Catalogue, followed: dict[int, tuple[int, ...]]) -> None:

@@ -100,8 +100,8 @@ def load_answer(connection: sqlite3.Connection, key: str) -> Answer:
     """Ask the database what a key stands for.
 
     Args:
-        connection: Connection in autocommit mode.
-        key: Such as ``user:7`` or ``search:maple``.
+        connection: connection in autocommit mode.
+        key: such as ``user:7`` or ``search:maple``.
 
     Returns:
         The answer; all of it from one moment.

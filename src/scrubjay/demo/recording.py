@@ -14,11 +14,11 @@ class Recording:
     """The traffic of a run, in the order in which it came.
 
     Attributes:
-        events: Time since the start in seconds, the page read or the write
+        events: time since the start in seconds, the page read or the write
             whose invalidation was made, and the session.
-        read_seconds: How long each read took.
-        sizes: Size of the answer to each key in bytes, as the cache measured it.
-        costs: What loading each key took, in seconds.
+        read_seconds: how long each read took.
+        sizes: size of the answer to each key in bytes, as the cache measured it.
+        costs: what loading each key took, in seconds.
     """
 
     events: list[tuple[float, Page | Write, str]] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Recording:
         """Complete the recording once the run is over.
 
         Args:
-            costs: What loading each key took, in seconds.
+            costs: what loading each key took, in seconds.
         """
         self.costs = costs
         # What threads did was noted when they were done with it.

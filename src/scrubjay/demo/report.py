@@ -23,7 +23,7 @@ def live_figures(console: Console) -> Iterator[Callable[[Progress], None]]:
     """Show figures that follow a run; without a terminal, one line a stage.
 
     Args:
-        console: Where to show them.
+        console: where to show them.
 
     Yields:
         What to call with where the run is.
@@ -72,8 +72,8 @@ def print_result(result: DemoResult, console: Console) -> None:
     """Print the tables of a run.
 
     Args:
-        result: What the run came to.
-        console: Where to print them.
+        result: what the run came to.
+        console: where to print them.
     """
     console.print(_figures(result))
     console.print(_comparison(result))

@@ -16,13 +16,13 @@ class Progress:
     """Where a run is.
 
     Attributes:
-        stage: What is being done, for a person to read.
-        done: How much of it is done.
-        total: How much there is to do.
-        hit_rate: Share of the reads answered from the cache so far.
-        mean_latency_ms: Mean latency of the reads so far.
-        source_calls: How often the source was asked so far.
-        seconds: Time since the start of the stage.
+        stage: what is being done, for a person to read.
+        done: how much of it is done.
+        total: how much there is to do.
+        hit_rate: share of the reads answered from the cache so far.
+        mean_latency_ms: mean latency of the reads so far.
+        source_calls: how often the source was asked so far.
+        seconds: time since the start of the stage.
     """
 
     stage: str
@@ -63,33 +63,33 @@ class DemoResult:
     """What a run came to.
 
     Attributes:
-        seed: The seed of its traffic and data.
-        operations: How many operations were made.
-        writes: How many of them were writes to the source.
-        sync_reads: How many went through the synchronous door.
-        users: How many users made them.
-        sessions: In how many sessions.
-        source_rows: How many rows the source was created with.
-        requests: Reads, as the cache counted them.
-        hits: Reads answered from memory, as the cache counted them.
-        latency: How long reads took.
-        source_calls: How often the source was asked.
-        mean_load_ms: What asking it took on average during the traffic.
-        quiet_load_ms: The same, measured before while nothing else ran.
-        removals: Entries that left the cache, by cause.
-        memory_bytes: What the entries take.
-        budget_bytes: What they may take.
-        entries: How many there are.
-        checked_reads: Reads checked for staleness.
-        compared: Answers compared with the database.
-        faults: Checks that failed.
-        fault_examples: The first few of these, for a person to read.
-        tiers: Reads answered by each tier below memory, the nearest first.
-        comparison_bytes: Size of the cache of the comparison.
-        comparison: The eviction strategies side by side.
+        seed: the seed of its traffic and data.
+        operations: how many operations were made.
+        writes: how many of them were writes to the source.
+        sync_reads: how many went through the synchronous door.
+        users: how many users made them.
+        sessions: in how many sessions.
+        source_rows: how many rows the source was created with.
+        requests: reads, as the cache counted them.
+        hits: reads answered from memory, as the cache counted them.
+        latency: how long reads took.
+        source_calls: how often the source was asked.
+        mean_load_ms: what asking it took on average during the traffic.
+        quiet_load_ms: the same, measured before while nothing else ran.
+        removals: entries that left the cache, by cause.
+        memory_bytes: what the entries take.
+        budget_bytes: what they may take.
+        entries: how many there are.
+        checked_reads: reads checked for staleness.
+        compared: answers compared with the database.
+        faults: checks that failed.
+        fault_examples: the first few of these, for a person to read.
+        tiers: reads answered by each tier below memory, the nearest first.
+        comparison_bytes: size of the cache of the comparison.
+        comparison: the eviction strategies side by side.
         prefetching: ADAPTIVE with prefetching, in a cache of the same size.
-        traffic_seconds: Wall time of the traffic.
-        total_seconds: Wall time of the whole run.
+        traffic_seconds: wall time of the traffic.
+        total_seconds: wall time of the whole run.
     """
 
     seed: int

@@ -51,16 +51,16 @@ def run_demo(
     """Run the demonstration.
 
     Args:
-        operations: How many operations to make on the cache.
-        seed: Seed of the data and the traffic.
-        on_progress: Called now and then with where the run is.
-        tiers: Where answers are kept below memory, which is small then.
+        operations: how many operations to make on the cache.
+        seed: seed of the data and the traffic.
+        on_progress: called now and then with where the run is.
+        tiers: where answers are kept below memory, which is small then.
 
     Returns:
         What it came to.
 
     Raises:
-        InvalidArgumentError: There is no operation to make.
+        InvalidArgumentError: there is no operation to make.
     """
     if operations < 1:
         raise InvalidArgumentError(f"operations must be at least 1, not {operations}")

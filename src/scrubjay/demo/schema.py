@@ -146,8 +146,8 @@ class Catalogue:
     """What there is to ask for.
 
     Attributes:
-        users: Number of users, with ids from 0.
-        teams: Number of teams, with ids from 0.
+        users: number of users, with ids from 0.
+        teams: number of teams, with ids from 0.
     """
 
     users: int
@@ -171,9 +171,9 @@ def create_database(path: Path, catalogue: Catalogue, seed: int) -> int:
     """Create and fill the database.
 
     Args:
-        path: File to create.
-        catalogue: How many users and teams to create.
-        seed: Seed of everything random in it.
+        path: file to create.
+        catalogue: how many users and teams to create.
+        seed: seed of everything random in it.
 
     Returns:
         The number of rows created.

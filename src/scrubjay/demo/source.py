@@ -27,10 +27,10 @@ class LoadCosts:
     """What loads have cost so far.
 
     Attributes:
-        loads: How many there were.
-        seconds: What they took together, waiting for a thread excluded.
-        by_key: The last load of each key, in seconds.
-        quiet_seconds: What a load takes on average while nothing else runs.
+        loads: how many there were.
+        seconds: what they took together, waiting for a thread excluded.
+        by_key: the last load of each key, in seconds.
+        quiet_seconds: what a load takes on average while nothing else runs.
     """
 
     loads: int = 0
@@ -49,10 +49,10 @@ class Write:
     """What a write changed.
 
     Attributes:
-        revisions: The new revision of each thing that it changed.
-        keys: Keys to be invalidated by name, dependents with them.
-        tags: Tags to be invalidated.
-        affected: Some of the keys whose answers it changed, for checks.
+        revisions: the new revision of each thing that it changed.
+        keys: keys to be invalidated by name, dependents with them.
+        tags: tags to be invalidated.
+        affected: some of the keys whose answers it changed, for checks.
     """
 
     revisions: dict[str, int]
@@ -65,9 +65,9 @@ class Source:
     """An SQLite database of users, orders and documents.
 
     Args:
-        directory: Where to create it.
-        users: How many users to create.
-        seed: Seed of everything random in it.
+        directory: where to create it.
+        users: how many users to create.
+        seed: seed of everything random in it.
     """
 
     def __init__(self, directory: Path, users: int, seed: int) -> None:
@@ -84,7 +84,7 @@ class Source:
         """Answer a key from the database, and count the cost.
 
         Args:
-            key: Such as ``user:7``.
+            key: such as ``user:7``.
 
         Returns:
             The answer, of the moment of the call or later.
@@ -111,7 +111,7 @@ class Source:
         """Measure what loads take while nothing else runs; they are not counted.
 
         Args:
-            keys: What to load, as often as it is typically asked for.
+            keys: what to load, as often as it is typically asked for.
         """
         start = perf_counter()
         loads = sum(1 for key in keys if self.look_up(key))
@@ -128,8 +128,8 @@ class Source:
         """Add an order of a user; one writer at a time.
 
         Args:
-            user: Who orders.
-            random: What and when.
+            user: who orders.
+            random: what and when.
 
         Returns:
             What this changed.
@@ -160,7 +160,7 @@ class Source:
         """Give a document of some topic a new text and score; one writer at a time.
 
         Args:
-            random: Which topic and what text.
+            random: which topic and what text.
 
         Returns:
             What this changed.
@@ -184,7 +184,7 @@ class Source:
         """Give all documents of some topic new titles; one writer at a time.
 
         Args:
-            random: Which topic and what word.
+            random: which topic and what word.
 
         Returns:
             What this changed: the topic, and what is found by title.

@@ -40,21 +40,21 @@ class Traffic:
     """The users of the demonstration, and what is noted of what they do.
 
     Args:
-        cache: The cache they use.
-        source: What it caches.
-        workload: What they do.
-        seed: Seed of what they write.
+        cache: the cache they use.
+        source: what it caches.
+        workload: what they do.
+        seed: seed of what they write.
 
     Attributes:
-        operations: How many operations are done.
-        writes: How many of them were writes.
-        phase: The phase that was entered last, from 0.
-        sessions: How many sessions were begun.
-        users: Who began them.
-        sync_reads: How many reads went through the synchronous door.
-        seconds_reading: Sum of the latencies of all reads.
-        recording: The traffic so far.
-        ledger: What was found by checking it.
+        operations: how many operations are done.
+        writes: how many of them were writes.
+        phase: the phase that was entered last, from 0.
+        sessions: how many sessions were begun.
+        users: who began them.
+        sync_reads: how many reads went through the synchronous door.
+        seconds_reading: sum of the latencies of all reads.
+        recording: the traffic so far.
+        ledger: what was found by checking it.
     """
 
     def __init__(

@@ -22,12 +22,12 @@ class Ledger:
     begins after that must see it; one that began before may or may not.
 
     Attributes:
-        checked_reads: How many reads were checked.
-        stale_reads: How many of them saw less than what was acknowledged.
-        overdue_reads: How many were served past their time to live.
-        compared: How many answers were compared with the database.
-        different: How many of them were not the same.
-        examples: The first few faults, for a person to read.
+        checked_reads: how many reads were checked.
+        stale_reads: how many of them saw less than what was acknowledged.
+        overdue_reads: how many were served past their time to live.
+        compared: how many answers were compared with the database.
+        different: how many of them were not the same.
+        examples: the first few faults, for a person to read.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Ledger:
         """Note that a write is done and its invalidation has returned.
 
         Args:
-            revisions: The new revision of each thing written.
+            revisions: the new revision of each thing written.
         """
         number = self._acknowledged + 1
         for thing, revision in revisions.items():
@@ -68,11 +68,11 @@ class Ledger:
         """Check what a read was given.
 
         Args:
-            key: What was read.
-            answer: What was given.
-            mark: What `begin` returned before the read.
-            began: When the read began, by `perf_counter`.
-            ttl_seconds: How long the answer may be served.
+            key: what was read.
+            answer: what was given.
+            mark: what `begin` returned before the read.
+            began: when the read began, by `perf_counter`.
+            ttl_seconds: how long the answer may be served.
         """
         self.checked_reads += 1
         for thing, revision in answer["revisions"].items():
@@ -89,9 +89,9 @@ class Ledger:
         """Compare an answer of the cache with the database's own.
 
         Args:
-            key: What was read; no write to it may be under way.
-            answer: What the cache gave.
-            truth: What the database says.
+            key: what was read; no write to it may be under way.
+            answer: what the cache gave.
+            truth: what the database says.
         """
         self.compared += 1
         if answer["rows"] != truth["rows"] or answer["revisions"] != truth["revisions"]:

@@ -52,8 +52,8 @@ class Operation:
     """One thing that a user does.
 
     Attributes:
-        action: What it is.
-        key: What a read asks for; empty for writes.
+        action: what it is.
+        key: what a read asks for; empty for writes.
     """
 
     action: Action
@@ -65,10 +65,10 @@ class Session:
     """One user's visit.
 
     Attributes:
-        name: Identity of the session.
-        user: Who visits.
-        phase: The phase that it falls in, from 0.
-        operations: What the user does, in order.
+        name: identity of the session.
+        user: who visits.
+        phase: the phase that it falls in, from 0.
+        operations: what the user does, in order.
     """
 
     name: str
@@ -94,12 +94,12 @@ class Workload:
     """All sessions of a run.
 
     Args:
-        catalogue: What there is to ask for.
-        operations: How many operations to make in all.
-        seed: Seed of everything random in it.
+        catalogue: what there is to ask for.
+        operations: how many operations to make in all.
+        seed: seed of everything random in it.
 
     Attributes:
-        operations: How many operations it makes in all.
+        operations: how many operations it makes in all.
     """
 
     def __init__(self, catalogue: Catalogue, operations: int, seed: int) -> None:
@@ -115,7 +115,7 @@ class Workload:
         """The sessions of one task.
 
         Args:
-            task: Number of the task, from 0 up to `TASKS`.
+            task: number of the task, from 0 up to `TASKS`.
 
         Yields:
             Its sessions in order; with those of the other tasks they make up

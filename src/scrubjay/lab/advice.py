@@ -40,17 +40,17 @@ class Traffic:
     """What the requests of a trace are in all, as far as its sample tells.
 
     Attributes:
-        name: Name of the trace.
-        requests: Requests in the trace.
-        sample: The share of the keys that it holds.
-        expected: That share of the requests for all keys, which a sample's own
+        name: name of the trace.
+        requests: requests in the trace.
+        sample: the share of the keys that it holds.
+        expected: that share of the requests for all keys, which a sample's own
             are near; those in the trace where they are not known.
-        unique_keys: How many different keys it asks for.
-        unique_bytes: The sum of their sizes; 0 where not known.
-        first_requests: The share of the requests that no cache can answer.
-        span_seconds: From its first to its last request; None without times.
-        rate: Requests a second for all keys; None where not known.
-        entry_bytes: Mean size of an entry; None where not known.
+        unique_keys: how many different keys it asks for.
+        unique_bytes: the sum of their sizes; 0 where not known.
+        first_requests: the share of the requests that no cache can answer.
+        span_seconds: from its first to its last request; None without times.
+        rate: requests a second for all keys; None where not known.
+        entry_bytes: mean size of an entry; None where not known.
     """
 
     name: str
@@ -76,10 +76,10 @@ class Traffic:
         """Measure a trace.
 
         Args:
-            trace: The trace.
-            sample: The share of the keys that it holds, where it does not know.
-            rate: Requests a second for all keys, in place of what its times say.
-            entry_bytes: Mean size of an entry, in place of what its sizes say.
+            trace: the trace.
+            sample: the share of the keys that it holds, where it does not know.
+            rate: requests a second for all keys, in place of what its times say.
+            entry_bytes: mean size of an entry, in place of what its sizes say.
         """
         share = sample or trace.sample
         span = max(trace.seconds) - min(trace.seconds) if trace.seconds else 0.0
@@ -112,13 +112,13 @@ class Option:
     """A capacity and a strategy, and what they would cost.
 
     Attributes:
-        strategy: The strategy.
-        amount: The capacity, for all keys, in entries or bytes.
-        in_bytes: Whether it is in bytes.
-        memory_bytes: The memory that takes; None where sizes are not known.
-        hit_ratio: The share of the requests that hit.
-        memory_cost: What the memory costs; 0 where it has no price.
-        load_cost: What the loads cost, in money or seconds.
+        strategy: the strategy.
+        amount: the capacity, for all keys, in entries or bytes.
+        in_bytes: whether it is in bytes.
+        memory_bytes: the memory that takes; None where sizes are not known.
+        hit_ratio: the share of the requests that hit.
+        memory_cost: what the memory costs; 0 where it has no price.
+        load_cost: what the loads cost, in money or seconds.
     """
 
     strategy: str
@@ -140,8 +140,8 @@ class Weighing:
     """How costs are counted for one trace.
 
     Attributes:
-        traffic: What the trace holds.
-        prices: What memory and loads cost.
+        traffic: what the trace holds.
+        prices: what memory and loads cost.
     """
 
     traffic: Traffic
@@ -162,7 +162,7 @@ class Weighing:
         """Check that sizes are known where memory has a price.
 
         Raises:
-            TraceError: They are not.
+            TraceError: they are not.
         """
         if self.weighed and self.traffic.entry_bytes is None:
             raise TraceError(
@@ -216,16 +216,16 @@ def plan_capacities(
     """Choose the capacities to replay: a geometric series, and the present one.
 
     Args:
-        traffic: What the trace holds.
-        steps: How many capacities in the series, the largest with room for all.
-        present: The capacity that is in use, for all keys.
-        in_bytes: Whether capacities are in bytes.
+        traffic: what the trace holds.
+        steps: how many capacities in the series, the largest with room for all.
+        present: the capacity that is in use, for all keys.
+        in_bytes: whether capacities are in bytes.
 
     Returns:
         The capacities for the keys of the sample, and each for all keys.
 
     Raises:
-        InvalidArgumentError: There are fewer than two steps.
+        InvalidArgumentError: there are fewer than two steps.
     """
     if steps < 2:
         raise InvalidArgumentError(f"steps must be at least 2, not {steps}")
@@ -249,9 +249,9 @@ def choose(options: Sequence[Option], without_cache: float, *, weighed: bool) ->
     """Choose what costs least.
 
     Args:
-        options: What there is to choose from, those preferred in a tie first.
-        without_cache: What the loads cost without a cache.
-        weighed: Whether memory has a price.
+        options: what there is to choose from, those preferred in a tie first.
+        without_cache: what the loads cost without a cache.
+        weighed: whether memory has a price.
 
     Returns:
         The option with the least total; of several the smallest.  Without a

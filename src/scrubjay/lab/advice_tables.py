@@ -37,8 +37,8 @@ def print_advice(advice: Advice, *, stretched: bool) -> None:
     """Print what to do, then what it rests on.
 
     Args:
-        advice: The advice about one trace.
-        stretched: Whether the rate of the requests is not the trace's own.
+        advice: the advice about one trace.
+        stretched: whether the rate of the requests is not the trace's own.
     """
     console = Console(highlight=False, emoji=False)
     if not console.is_terminal:
@@ -135,9 +135,9 @@ def to_json(advices: Sequence[Advice], errors: Sequence[str], *, stretched: bool
     """The advice as plain data.
 
     Args:
-        advices: The advice about each trace.
-        errors: What went wrong with others.
-        stretched: Whether the rate of the requests is not the traces' own.
+        advices: the advice about each trace.
+        errors: what went wrong with others.
+        stretched: whether the rate of the requests is not the traces' own.
 
     Returns:
         What `json.dumps` takes.
@@ -178,7 +178,7 @@ def to_csv(advices: Sequence[Advice]) -> str:
     """All that was tried as comma-separated text, one line a capacity and strategy.
 
     Args:
-        advices: The advice about each trace.
+        advices: the advice about each trace.
 
     Returns:
         The text, with a header; what is not known is empty.

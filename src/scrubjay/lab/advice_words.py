@@ -99,8 +99,8 @@ def warn(advice: Advice, *, stretched: bool = False) -> list[str]:
     """Say what the advice rests on, and what it cannot know.
 
     Args:
-        advice: The advice.
-        stretched: Whether the rate of the requests is not the trace's own.
+        advice: the advice.
+        stretched: whether the rate of the requests is not the trace's own.
     """
     weighing, best = advice.weighing, advice.best
     traffic = weighing.traffic

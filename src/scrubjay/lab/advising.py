@@ -24,15 +24,15 @@ class Question:
     """What is asked about each trace.
 
     Attributes:
-        prices: What memory and loads cost.
-        strategies: The strategies to choose from, those preferred in a tie first.
-        steps: How many capacities to choose from.
-        present: The capacity in use; None if it is not known.
-        present_strategy: The strategy in use.
-        entry_bytes: Mean size of an entry, in place of what the trace says.
-        rate: Requests a second, in place of what the trace says.
-        sample: The share of the keys that a trace holds, where it does not know.
-        lifetimes: Whether times to live are asked about.
+        prices: what memory and loads cost.
+        strategies: the strategies to choose from, those preferred in a tie first.
+        steps: how many capacities to choose from.
+        present: the capacity in use; None if it is not known.
+        present_strategy: the strategy in use.
+        entry_bytes: mean size of an entry, in place of what the trace says.
+        rate: requests a second, in place of what the trace says.
+        sample: the share of the keys that a trace holds, where it does not know.
+        lifetimes: whether times to live are asked about.
     """
 
     prices: Prices
@@ -57,10 +57,10 @@ class Plan:
     """What is to be replayed for one trace.
 
     Attributes:
-        path: Its file.
-        weighing: How its costs are counted.
-        capacities: The capacities for the keys of the sample, and each for all keys.
-        jobs: The replays.
+        path: its file.
+        weighing: how its costs are counted.
+        capacities: the capacities for the keys of the sample, and each for all keys.
+        jobs: the replays.
     """
 
     path: Path
@@ -74,14 +74,14 @@ class Advice:
     """What to do about one cache.
 
     Attributes:
-        weighing: How costs are counted; the traffic is in it.
-        options: All that was tried.
-        best: What costs least.
-        present: What is in use; None if it is not known.
-        without_cache: What loads would cost without a cache.
-        lifetimes: What is to be said of times to live; None where nothing is known.
-        replaced: How many values were stored anew while the old ones were kept.
-        replaced_seconds: Their median age at that; None if there were none.
+        weighing: how costs are counted; the traffic is in it.
+        options: all that was tried.
+        best: what costs least.
+        present: what is in use; None if it is not known.
+        without_cache: what loads would cost without a cache.
+        lifetimes: what is to be said of times to live; None where nothing is known.
+        replaced: how many values were stored anew while the old ones were kept.
+        replaced_seconds: their median age at that; None if there were none.
     """
 
     weighing: Weighing
@@ -98,15 +98,15 @@ def make_plan(path: Path, options: ReadOptions, question: Question) -> Plan:
     """Read a trace and list what is to be replayed.
 
     Args:
-        path: Its file.
-        options: How to read it.
-        question: What is asked.
+        path: its file.
+        options: how to read it.
+        question: what is asked.
 
     Returns:
         The plan.
 
     Raises:
-        TraceError: The trace cannot be read, or lacks what the costs need.
+        TraceError: the trace cannot be read, or lacks what the costs need.
     """
     trace = load_trace(path, options)
     traffic = Traffic.of(
@@ -134,9 +134,9 @@ def advise(plan: Plan, cells: Iterable[Cell], question: Question) -> Advice:
     """Choose from what was replayed.
 
     Args:
-        plan: The plan.
-        cells: The replays, in any order, also those of other traces.
-        question: What is asked.
+        plan: the plan.
+        cells: the replays, in any order, also those of other traces.
+        question: what is asked.
 
     Returns:
         The advice.

@@ -100,15 +100,15 @@ def choose_policies(strategies: list[str], beside: list[str], *, optimum: bool) 
     """List who takes part.
 
     Args:
-        strategies: Strategies of the cache, or ``all``.
-        beside: Policies of another library, or its name for all of them.
-        optimum: Whether Belady's optimum is wanted.
+        strategies: strategies of the cache, or ``all``.
+        beside: policies of another library, or its name for all of them.
+        optimum: whether Belady's optimum is wanted.
 
     Returns:
         The policies, each once, ours first.
 
     Raises:
-        CacheError: There is no such policy, or its library is not installed.
+        CacheError: there is no such policy, or its library is not installed.
     """
     names = [name.lower() for name in strategies]
     chosen = list(dict.fromkeys(_BUILT_IN if _ALL in names else names))
@@ -131,7 +131,7 @@ def check_measure(measure: str) -> None:
     """Check what ratios shall be a share of.
 
     Raises:
-        InvalidArgumentError: It is none of the measures.
+        InvalidArgumentError: it is none of the measures.
     """
     if measure not in MEASURES:
         raise InvalidArgumentError(f"measure must be one of {', '.join(MEASURES)}, not {measure!r}")

@@ -46,7 +46,7 @@ def import_libcachesim() -> Any:
     """The library.
 
     Raises:
-        CacheError: It is not installed.
+        CacheError: it is not installed.
     """
     try:
         return import_module("libcachesim")
@@ -60,7 +60,7 @@ def available_policies() -> list[str]:
     """The names of its policies, each with the prefix.
 
     Raises:
-        CacheError: The library is not installed.
+        CacheError: the library is not installed.
     """
     library = import_libcachesim()
     return [PREFIX + name for name in POLICIES if hasattr(library, name)]
@@ -72,17 +72,17 @@ def run_libcachesim(
     """Replay a trace through a policy of libCacheSim.
 
     Args:
-        trace: The requests.
-        capacity: Size of the cache in entries, or in bytes.
-        policy: Name of the policy, with or without the prefix.
-        in_bytes: Whether the capacity is in bytes.
+        trace: the requests.
+        capacity: size of the cache in entries, or in bytes.
+        policy: name of the policy, with or without the prefix.
+        in_bytes: whether the capacity is in bytes.
 
     Returns:
         What came of it; its evictions and what the misses cost are not known.
 
     Raises:
-        CacheError: The library is not installed or has no such policy.
-        TraceError: The capacity is in bytes, and the trace has no sizes.
+        CacheError: the library is not installed or has no such policy.
+        TraceError: the capacity is in bytes, and the trace has no sizes.
     """
     library = import_libcachesim()
     name = policy.removeprefix(PREFIX)

@@ -55,13 +55,13 @@ class _BlockFormat:
         """The blocks that a line asks for.
 
         Args:
-            line: The line.
+            line: the line.
 
         Returns:
             Their numbers; empty when the line asks for none.
 
         Raises:
-            ValueError: The line makes no sense; the message says why.
+            ValueError: the line makes no sense; the message says why.
         """
         raise AssertionError("each format has its own")
 

@@ -25,10 +25,10 @@ class Capacity:
     """The size of a cache, absolute or relative to what a trace asks for.
 
     Attributes:
-        text: The capacity as it was written, such as ``10%``, ``500`` or ``64MB``.
-        amount: The size in entries or in bytes, when absolute.
-        percent: The size in percent of what a trace asks for, when relative.
-        in_bytes: Whether it is in bytes.
+        text: the capacity as it was written, such as ``10%``, ``500`` or ``64MB``.
+        amount: the size in entries or in bytes, when absolute.
+        percent: the size in percent of what a trace asks for, when relative.
+        in_bytes: whether it is in bytes.
     """
 
     text: str
@@ -41,7 +41,7 @@ class Capacity:
         """Read a capacity.
 
         Args:
-            text: A whole number of entries; a number with a unit of bytes; or
+            text: a whole number of entries; a number with a unit of bytes; or
                 a percentage of the unique keys (``10%``) or of the sum of
                 their sizes (``10%B``).
 
@@ -49,7 +49,7 @@ class Capacity:
             The capacity.
 
         Raises:
-            InvalidArgumentError: It is none of these, or not above zero.
+            InvalidArgumentError: it is none of these, or not above zero.
         """
         text = text.strip()
         match = _PATTERN.fullmatch(text)
@@ -70,7 +70,7 @@ class Capacity:
         """The size for a trace.
 
         Args:
-            total: Its unique keys, or the sum of their sizes for a capacity
+            total: its unique keys, or the sum of their sizes for a capacity
                 in bytes.
 
         Returns:

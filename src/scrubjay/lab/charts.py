@@ -36,11 +36,11 @@ def check_output(path: Path) -> None:
     """Check that a picture can be drawn, before the work that leads to it.
 
     Args:
-        path: Where to.
+        path: where to.
 
     Raises:
-        InvalidArgumentError: The ending is neither ``.png`` nor ``.svg``.
-        CacheError: The extra is not installed.
+        InvalidArgumentError: the ending is neither ``.png`` nor ``.svg``.
+        CacheError: the extra is not installed.
     """
     if path.suffix.lower() not in _ENDINGS:
         raise InvalidArgumentError(f"{path}: a picture ends in {' or '.join(_ENDINGS)}")
@@ -51,13 +51,13 @@ def draw_curves(rows: Sequence[Row], policies: Sequence[str], path: Path) -> Non
     """Draw the miss ratio by the size of the cache, one picture a trace.
 
     Args:
-        rows: The replays, of which those of one trace become a picture.
-        policies: The lines to draw, in this order.
-        path: Where to; the ending tells the kind of file.
+        rows: the replays, of which those of one trace become a picture.
+        policies: the lines to draw, in this order.
+        path: where to; the ending tells the kind of file.
 
     Raises:
-        InvalidArgumentError: See `check_output`.
-        CacheError: See `check_output`, or the file cannot be written.
+        InvalidArgumentError: see `check_output`.
+        CacheError: see `check_output`, or the file cannot be written.
     """
     check_output(path)
     traces = list(dict.fromkeys(row.trace for row in rows))
@@ -123,12 +123,12 @@ def draw_comparison(summaries: Sequence[PolicySummary], path: Path) -> None:
     """Draw how far policies reduce the miss ratio of LRU, one bar each.
 
     Args:
-        summaries: What to compare, the best first.
-        path: Where to; the ending tells the kind of file.
+        summaries: what to compare, the best first.
+        path: where to; the ending tells the kind of file.
 
     Raises:
-        InvalidArgumentError: See `check_output`, or there is nothing to compare.
-        CacheError: See `check_output`, or the file cannot be written.
+        InvalidArgumentError: see `check_output`, or there is nothing to compare.
+        CacheError: see `check_output`, or the file cannot be written.
     """
     check_output(path)
     shown = [summary for summary in summaries if summary.policy != BASELINE]

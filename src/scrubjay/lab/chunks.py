@@ -19,8 +19,8 @@ def join_chunks(name: str, chunks: Iterable[Trace]) -> Trace:
     """Bring chunks to one trace.
 
     Args:
-        name: Name of the trace.
-        chunks: Its parts in order, all with the same columns.
+        name: name of the trace.
+        chunks: its parts in order, all with the same columns.
 
     Returns:
         The whole.
@@ -48,9 +48,9 @@ class KeyChunks:
     For formats that have keys and nothing else.
 
     Args:
-        name: Name of the trace.
-        limit: Stop at this many requests; None for no end.
-        numbers: Whether all keys are whole numbers below 2**64.
+        name: name of the trace.
+        limit: stop at this many requests; None for no end.
+        numbers: whether all keys are whole numbers below 2**64.
     """
 
     def __init__(self, name: str, limit: int | None, *, numbers: bool) -> None:
@@ -69,8 +69,8 @@ class KeyChunks:
         """Take keys.
 
         Args:
-            keys: The keys of the next requests; a slice of them will do.
-            count: How many they are.
+            keys: the keys of the next requests; a slice of them will do.
+            count: how many they are.
 
         Yields:
             Chunks that have become full.

@@ -25,17 +25,17 @@ def compete(
     """Let one policy answer the requests of a trace.
 
     Args:
-        trace: The requests.
-        capacity: Size of the cache in entries, or in bytes.
-        policy: A strategy of the cache, ``belady``, or ``libcachesim:NAME``.
-        in_bytes: Whether the capacity is in bytes.
-        sessions: Whether a strategy of the cache is told the clients as sessions.
+        trace: the requests.
+        capacity: size of the cache in entries, or in bytes.
+        policy: a strategy of the cache, ``belady``, or ``libcachesim:NAME``.
+        in_bytes: whether the capacity is in bytes.
+        sessions: whether a strategy of the cache is told the clients as sessions.
 
     Returns:
         What came of it.
 
     Raises:
-        CacheError: There is no such policy, or the trace lacks what it needs.
+        CacheError: there is no such policy, or the trace lacks what it needs.
     """
     if policy == OPTIMUM:
         return belady(trace, capacity, in_bytes=in_bytes)

@@ -40,9 +40,9 @@ def to_json(
     """The rows and their summary as plain data.
 
     Args:
-        rows: The rows.
-        strategies: The policies, in the order asked for.
-        failures: The replays that could not be done.
+        rows: the rows.
+        strategies: the policies, in the order asked for.
+        failures: the replays that could not be done.
 
     Returns:
         What `json.dumps` takes.
@@ -94,8 +94,8 @@ def to_csv(rows: Sequence[Row], strategies: Sequence[str]) -> str:
     """The rows as comma-separated text, one line a trace, capacity and policy.
 
     Args:
-        rows: The rows.
-        strategies: The policies, in the order asked for.
+        rows: the rows.
+        strategies: the policies, in the order asked for.
 
     Returns:
         The text, with a header; what is not known is empty.

@@ -25,9 +25,9 @@ class Field:
     """One column: its values so far in a compact array.
 
     Attributes:
-        name: The column of the trace that it becomes.
-        typecode: The kind of array that holds it.
-        parse: Turns a field's text into its value; a ValueError says why not.
+        name: the column of the trace that it becomes.
+        typecode: the kind of array that holds it.
+        parse: turns a field's text into its value; a ValueError says why not.
     """
 
     name: str
@@ -48,8 +48,8 @@ def make_fields(header: list[str], options: ReadOptions) -> list[tuple[str, Fiel
     """Choose the columns to read.
 
     Args:
-        header: The names of all columns.
-        options: The columns asked for.
+        header: the names of all columns.
+        options: the columns asked for.
 
     Returns:
         The name of each column to be read, which may be missing from the

@@ -23,12 +23,12 @@ class Job:
     """One replay to be done.
 
     Attributes:
-        path: File of the trace.
-        capacity: Size of the cache.
-        strategy: How the cache chooses what to evict.
-        options: How to read the trace.
-        stream: Whether to read it in chunks, so that it may be larger than memory.
-        sessions: Whether the cache is told the clients as the sessions that ask.
+        path: file of the trace.
+        capacity: size of the cache.
+        strategy: how the cache chooses what to evict.
+        options: how to read the trace.
+        stream: whether to read it in chunks, so that it may be larger than memory.
+        sessions: whether the cache is told the clients as the sessions that ask.
     """
 
     path: Path
@@ -44,13 +44,13 @@ class Cell:
     """One replay done.
 
     Attributes:
-        job: What was asked for.
-        trace: Name of the trace.
-        unique_keys: How many different keys it asks for.
-        amount: The capacity in entries, or in bytes.
-        objects: About how many objects find room, in entries the same.
-        result: What came of it.
-        bad_lines: What the trace's file held besides requests.
+        job: what was asked for.
+        trace: name of the trace.
+        unique_keys: how many different keys it asks for.
+        amount: the capacity in entries, or in bytes.
+        objects: about how many objects find room, in entries the same.
+        result: what came of it.
+        bad_lines: what the trace's file held besides requests.
     """
 
     job: Job
@@ -67,10 +67,10 @@ class Totals:
     """What a whole trace comes to.
 
     Attributes:
-        name: Name of the trace.
-        unique_keys: How many different keys it asks for.
-        unique_bytes: The sum of their sizes.
-        bad_lines: What its file held besides requests.
+        name: name of the trace.
+        unique_keys: how many different keys it asks for.
+        unique_bytes: the sum of their sizes.
+        bad_lines: what its file held besides requests.
     """
 
     name: str
@@ -84,8 +84,8 @@ class Failure:
     """One replay that could not be done.
 
     Attributes:
-        job: What was to be replayed.
-        reason: Why it could not be, for a person to read.
+        job: what was to be replayed.
+        reason: why it could not be, for a person to read.
     """
 
     job: Job
@@ -104,12 +104,12 @@ def plan_jobs(
     """List the replays of a grid, those of one trace together.
 
     Args:
-        paths: Files of the traces.
-        capacities: Sizes of the cache.
-        strategies: Eviction strategies.
-        options: How to read the traces.
-        stream: Whether to read them in chunks.
-        sessions: Whether the cache is told the clients as the sessions that ask.
+        paths: files of the traces.
+        capacities: sizes of the cache.
+        strategies: eviction strategies.
+        options: how to read the traces.
+        stream: whether to read them in chunks.
+        sessions: whether the cache is told the clients as the sessions that ask.
 
     Returns:
         One job for each trace, capacity and strategy.
@@ -128,10 +128,10 @@ def run_jobs(
     """Do the replays, several at a time.
 
     Args:
-        jobs: What to replay.
-        processes: How many processes to use; 1 stays in this one, unless a
+        jobs: what to replay.
+        processes: how many processes to use; 1 stays in this one, unless a
             policy is not ours and might crash.
-        timeout_seconds: How long a replay under a policy that is not ours may
+        timeout_seconds: how long a replay under a policy that is not ours may
             take; some of them hang on some traces.
 
     Yields:
@@ -196,14 +196,14 @@ def load_trace(path: Path, options: ReadOptions) -> Trace:
     """Read a trace, or return the one that was read last, which it mostly is.
 
     Args:
-        path: Its file.
-        options: How to read it.
+        path: its file.
+        options: how to read it.
 
     Returns:
         The trace.
 
     Raises:
-        TraceError: See `read_trace`.
+        TraceError: see `read_trace`.
     """
     return read_with(path, options)
 

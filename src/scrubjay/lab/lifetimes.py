@@ -39,11 +39,11 @@ class Lifetime:
     """What a time to live, or one to live unread, would lose.
 
     Attributes:
-        seconds: The time.
-        ttl_hit_ratio: The share of the requests that hit if entries live that long.
-        idle_hit_ratio: Likewise if they live that long unread.
-        ttl_load_cost: What loads would cost more in the first case.
-        idle_load_cost: Likewise in the second.
+        seconds: the time.
+        ttl_hit_ratio: the share of the requests that hit if entries live that long.
+        idle_hit_ratio: likewise if they live that long unread.
+        ttl_load_cost: what loads would cost more in the first case.
+        idle_load_cost: likewise in the second.
     """
 
     seconds: float
@@ -58,12 +58,12 @@ class Lifetimes:
     """What is to be said of times to live.
 
     Attributes:
-        hit_ratio: The share of the requests that hit if entries live for ever.
-        ttl_seconds: The shortest time to live that loses few hits; None where even one
+        hit_ratio: the share of the requests that hit if entries live for ever.
+        ttl_seconds: the shortest time to live that loses few hits; None where even one
             of half the trace loses more.
-        idle_seconds: The time unread after which an entry is not worth its memory; where
+        idle_seconds: the time unread after which an entry is not worth its memory; where
             memory has no price the shortest that loses few hits. None where no time is.
-        tried: What times to live would lose, the shortest first.
+        tried: what times to live would lose, the shortest first.
     """
 
     hit_ratio: float
@@ -78,11 +78,11 @@ def try_lifetimes(
     """Suggest times to live, and replay with these and the usual ones.
 
     Args:
-        trace: The requests, with times.
-        capacity: Size of the cache for the keys of the trace, in entries or bytes.
-        strategy: How the cache chooses what to evict.
-        weighing: How costs are counted.
-        in_bytes: Whether the capacity is in bytes.
+        trace: the requests, with times.
+        capacity: size of the cache for the keys of the trace, in entries or bytes.
+        strategy: how the cache chooses what to evict.
+        weighing: how costs are counted.
+        in_bytes: whether the capacity is in bytes.
 
     Returns:
         What came of it; None where the trace takes no time.
@@ -142,8 +142,8 @@ def shortest_idle(gaps: Sequence[float], longest: float) -> float | None:
     """The shortest time to live unread that loses few hits.
 
     Args:
-        gaps: For each hit the seconds since its key was asked for before.
-        longest: The longest time that the trace can tell of, in seconds.
+        gaps: for each hit the seconds since its key was asked for before.
+        longest: the longest time that the trace can tell of, in seconds.
 
     Returns:
         The time, rounded up to two digits; None where there are no hits, or
@@ -169,10 +169,10 @@ def worthwhile_idle(
     """How long an entry that is not asked for is worth its memory.
 
     Args:
-        trace: The requests; they need times.
-        load_costs: What a load at each request costs.
-        byte_second: What a byte costs for a second.
-        entry_bytes: Bytes of each entry; None for the trace's own sizes.
+        trace: the requests; they need times.
+        load_costs: what a load at each request costs.
+        byte_second: what a byte costs for a second.
+        entry_bytes: bytes of each entry; None for the trace's own sizes.
 
     Returns:
         The time in seconds after which keeping costs more than it saves; None

@@ -29,8 +29,8 @@ class BadLines:
     """The lines of a text trace that held no request.
 
     Attributes:
-        count: How many lines were left out.
-        examples: The first few of them, each as ``line N: what is wrong``;
+        count: how many lines were left out.
+        examples: the first few of them, each as ``line N: what is wrong``;
             ``record N`` in a binary trace.
     """
 
@@ -41,10 +41,10 @@ class BadLines:
         """Count one more problem.
 
         Args:
-            line: Number of the line, from 1.
-            problem: What is wrong with it, for a person to read.
-            lines: How many lines the problem cost.
-            unit: What is counted, where it is not lines.
+            line: number of the line, from 1.
+            problem: what is wrong with it, for a person to read.
+            lines: how many lines the problem cost.
+            unit: what is counted, where it is not lines.
 
         Returns:
             A new report with the problem added.
@@ -58,7 +58,7 @@ class BadLines:
         """Count the problems of a later part of the same file as well.
 
         Args:
-            later: What the later part held besides requests.
+            later: what the later part held besides requests.
 
         Returns:
             A new report on both.
@@ -72,18 +72,18 @@ class Trace:
     """A recorded sequence of requests.
 
     Attributes:
-        name: Short name, from the file's name.
-        keys: The key of each request, in the order of the requests.
-        sizes: Size of each requested object in bytes, where recorded.
-        seconds: Time of each request in seconds, where recorded.
-        clients: Number of the client or session behind each request, where
+        name: short name, from the file's name.
+        keys: the key of each request, in the order of the requests.
+        sizes: size of each requested object in bytes, where recorded.
+        seconds: time of each request in seconds, where recorded.
+        clients: number of the client or session behind each request, where
             recorded.
-        costs: What it costs to load each requested object, in any one unit
+        costs: what it costs to load each requested object, in any one unit
             such as milliseconds, where recorded.
-        bad_lines: What the file held besides requests.
-        sample: The share of all keys that the trace holds, each with all of its
+        bad_lines: what the file held besides requests.
+        sample: the share of all keys that the trace holds, each with all of its
             requests; a cache of that share of the size hits about as often.
-        total_requests: How many requests there were for all keys, where recorded.
+        total_requests: how many requests there were for all keys, where recorded.
     """
 
     name: str
@@ -122,13 +122,13 @@ class ReadOptions:
     named must be there.
 
     Attributes:
-        limit: Read at most this many requests; None reads all.
-        key_column: The column with the keys.
-        size_column: The column with sizes in bytes.
-        time_column: The column with times, in seconds or as ISO 8601.
-        client_column: The column with clients or sessions, of any spelling.
-        cost_column: The column with what a load costs.
-        format_name: Name of the format; by default the file's ending tells.
+        limit: read at most this many requests; None reads all.
+        key_column: the column with the keys.
+        size_column: the column with sizes in bytes.
+        time_column: the column with times, in seconds or as ISO 8601.
+        client_column: the column with clients or sessions, of any spelling.
+        cost_column: the column with what a load costs.
+        format_name: name of the format; by default the file's ending tells.
     """
 
     limit: int | None = None
@@ -158,8 +158,8 @@ class TraceFormat(Protocol):
         else may lie beside the traces.  A damaged trace is still a trace.
 
         Args:
-            path: The file.
-            options: How it would be read.
+            path: the file.
+            options: how it would be read.
 
         Returns:
             False when the file is something else altogether.
@@ -169,14 +169,14 @@ class TraceFormat(Protocol):
         """Read one file.
 
         Args:
-            path: The file.
-            options: How much of it to read, and what from it.
+            path: the file.
+            options: how much of it to read, and what from it.
 
         Returns:
             The trace; ``name`` may be left as the file's whole name.
 
         Raises:
-            TraceError: The file is not in this format.
+            TraceError: the file is not in this format.
         """
 
 
@@ -191,14 +191,14 @@ class ChunkedFormat(TraceFormat, Protocol):
         that they stand in.
 
         Args:
-            path: The file.
-            options: How much of it to read, and what from it.
+            path: the file.
+            options: how much of it to read, and what from it.
 
         Yields:
             The requests in order; what the file lacks is missing in each.
 
         Raises:
-            TraceError: The file is not in this format.
+            TraceError: the file is not in this format.
         """
 
 

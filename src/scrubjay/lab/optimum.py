@@ -33,9 +33,9 @@ def belady(trace: Trace, capacity: int, *, in_bytes: bool = False) -> ReplayResu
     """The most hits that a cache could have, knowing the future.
 
     Args:
-        trace: The requests.
-        capacity: Size of the cache in entries, or in bytes.
-        in_bytes: Whether the capacity is in bytes; needs sizes.
+        trace: the requests.
+        capacity: size of the cache in entries, or in bytes.
+        in_bytes: whether the capacity is in bytes; needs sizes.
 
     Returns:
         In entries the optimum, with the bytes and costs that it happens to
@@ -43,8 +43,8 @@ def belady(trace: Trace, capacity: int, *, in_bytes: bool = False) -> ReplayResu
         schedule of its own, on the bytes hit; evictions are not known there.
 
     Raises:
-        InvalidArgumentError: The capacity is not above zero.
-        TraceError: The capacity is in bytes, and the trace has no sizes.
+        InvalidArgumentError: the capacity is not above zero.
+        TraceError: the capacity is in bytes, and the trace has no sizes.
     """
     if capacity < 1:
         raise InvalidArgumentError(f"capacity must be above zero, not {capacity!r}")
@@ -73,7 +73,7 @@ def next_uses(keys: Sequence[Hashable]) -> array[int]:
     """When each request's key is asked for again.
 
     Args:
-        keys: The key of each request, in order.
+        keys: the key of each request, in order.
 
     Returns:
         For each request the position of the next one for its key; the number

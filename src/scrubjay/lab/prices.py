@@ -33,9 +33,9 @@ class MemoryPrice:
     """What a GB of memory costs.
 
     Attributes:
-        amount: The price of a GB for a period.
-        period: Which one, of `PERIODS`.
-        currency: Its name; empty if none was given.
+        amount: the price of a GB for a period.
+        period: which one, of `PERIODS`.
+        currency: its name; empty if none was given.
     """
 
     amount: float
@@ -47,7 +47,7 @@ class MemoryPrice:
         """Read a price such as ``4/month`` or ``0.005USD/hour``.
 
         Raises:
-            InvalidArgumentError: It is none.
+            InvalidArgumentError: it is none.
         """
         price, _, period = text.strip().partition("/")
         number, currency = _read(price.strip())
@@ -69,10 +69,10 @@ class LoadCost:
     """What a load costs: a fixed amount, or what the trace says of each.
 
     Attributes:
-        amount: The cost of each load, or None for the trace's column.
-        in_seconds: Whether it is time and not money.
-        scale: Seconds, or money, in a unit of the trace's column.
-        currency: Of money; empty if none was given.
+        amount: the cost of each load, or None for the trace's column.
+        in_seconds: whether it is time and not money.
+        scale: seconds, or money, in a unit of the trace's column.
+        currency: of money; empty if none was given.
     """
 
     amount: float | None = None
@@ -85,7 +85,7 @@ class LoadCost:
         """Read a cost: ``0.0001``, ``50ms``, ``recorded``, ``recorded:ms`` or ``recorded:USD``.
 
         Raises:
-            InvalidArgumentError: It is none.
+            InvalidArgumentError: it is none.
         """
         written = text.strip()
         if written.partition(":")[0] == RECORDED:
@@ -108,9 +108,9 @@ class Prices:
     """What is weighed against what.
 
     Attributes:
-        load: What a load costs.
-        memory: What memory costs; None where only the time of loads counts.
-        second: What a second of loading costs in money, where loads are told in time.
+        load: what a load costs.
+        memory: what memory costs; None where only the time of loads counts.
+        second: what a second of loading costs in money, where loads are told in time.
     """
 
     load: LoadCost
@@ -155,7 +155,7 @@ class Prices:
         """Check that a trace has what the costs are taken from.
 
         Raises:
-            TraceError: It has no costs.
+            TraceError: it has no costs.
         """
         if self.load.amount is None and trace.costs is None:
             raise TraceError(
@@ -170,15 +170,15 @@ def read_prices(memory: str | None, load: str, second: str | None) -> Prices:
     """Read the prices, and check that they can be weighed against each other.
 
     Args:
-        memory: See `MemoryPrice.parse`; None where only the time of loads counts.
-        load: See `LoadCost.parse`.
-        second: Money for a second of loading.
+        memory: see `MemoryPrice.parse`; None where only the time of loads counts.
+        load: see `LoadCost.parse`.
+        second: money for a second of loading.
 
     Returns:
         The prices.
 
     Raises:
-        InvalidArgumentError: One of them makes no sense, or they do not fit together.
+        InvalidArgumentError: one of them makes no sense, or they do not fit together.
     """
     cost = LoadCost.parse(load)
     price = None if memory is None else MemoryPrice.parse(memory)

@@ -37,8 +37,8 @@ class Recorded:
     """One cache of the program, and the recording of it.
 
     Attributes:
-        cache: The name of the cache, or its number among those without one.
-        recording: The recording.
+        cache: the name of the cache, or its number among those without one.
+        recording: the recording.
     """
 
     cache: str
@@ -49,11 +49,11 @@ class Recordings:
     """Records each cache that is made from now on, in this process.
 
     Args:
-        path: The file of the first cache without a name.  The file of any
+        path: the file of the first cache without a name.  The file of any
             other has the cache's name or number before the ending:
             ``traffic.users.rec``, ``traffic.2.rec``.
-        sample: The share of the keys that is recorded; see `Cache.record`.
-        secret: The key of the hashes; see `Cache.record`.
+        sample: the share of the keys that is recorded; see `Cache.record`.
+        secret: the key of the hashes; see `Cache.record`.
     """
 
     def __init__(self, path: Path, sample: float, secret: bytes | None) -> None:
@@ -123,16 +123,16 @@ def run_recorded(
     """Run a program, and record its caches until it ends in whatever way.
 
     Args:
-        program: A file, or a directory or archive with a ``__main__.py``.
-        arguments: What it shall find in `sys.argv` after its own name.
-        recordings: Where to record.
-        done: Called once the program, its threads and what it has registered
+        program: a file, or a directory or archive with a ``__main__.py``.
+        arguments: what it shall find in `sys.argv` after its own name.
+        recordings: where to record.
+        done: called once the program, its threads and what it has registered
             with `atexit` are done, and the recordings have ended.
-        as_module: Whether the program is the name of a module.
+        as_module: whether the program is the name of a module.
 
     Raises:
-        CacheError: There is no such program.
-        SystemExit: Always otherwise, with the status of the program.
+        CacheError: there is no such program.
+        SystemExit: always otherwise, with the status of the program.
     """
     if not as_module and not Path(program).exists():
         raise CacheError(f"{program}: no such file or directory")

@@ -69,9 +69,9 @@ class Counts:
     """How much is in a recording.
 
     Attributes:
-        hits: Requests that the cache answered.
-        misses: Those that it could not.
-        stores: Values stored.
+        hits: requests that the cache answered.
+        misses: those that it could not.
+        stores: values stored.
     """
 
     hits: int = 0
@@ -88,14 +88,14 @@ def count_rows(path: Path) -> Counts:
     """Count what is in a recording, without taking it apart.
 
     Args:
-        path: The file.
+        path: the file.
 
     Returns:
         The counts; up to the damage, where the file is damaged.
 
     Raises:
-        TraceError: The file is no recording.
-        OSError: It cannot be read.
+        TraceError: the file is no recording.
+        OSError: it cannot be read.
     """
     counts = [0, 0, 0]
     with path.open("rb") as stream:
@@ -115,14 +115,14 @@ def replaced_ages(path: Path) -> array[float]:
     while the old one may still be there, tells that the source has changed.
 
     Args:
-        path: The file of the recording.
+        path: the file of the recording.
 
     Returns:
         For each such store the seconds since the one before.
 
     Raises:
-        TraceError: The file is no recording.
-        OSError: It cannot be read.
+        TraceError: the file is no recording.
+        OSError: it cannot be read.
     """
     ages = array("d")
     stored: dict[int, int] = {}

@@ -23,14 +23,14 @@ class ReplayResult:
     """What a replay came to.
 
     Attributes:
-        requests: Number of requests replayed.
-        hits: How many of them the cache answered.
-        evictions: How many entries were evicted to make room; None if not known.
-        seconds: Wall time of the replay.
-        bytes_requested: Sum of the sizes of all requests; 0 without sizes.
-        bytes_missed: Likewise of those that missed.
-        cost_requested: Sum of the costs of all requests; 0 without costs.
-        cost_missed: Likewise of those that missed, which is what loading cost.
+        requests: number of requests replayed.
+        hits: how many of them the cache answered.
+        evictions: how many entries were evicted to make room; None if not known.
+        seconds: wall time of the replay.
+        bytes_requested: sum of the sizes of all requests; 0 without sizes.
+        bytes_missed: likewise of those that missed.
+        cost_requested: sum of the costs of all requests; 0 without costs.
+        cost_missed: likewise of those that missed, which is what loading cost.
     """
 
     requests: int
@@ -77,16 +77,16 @@ class Replayer:
     """A cache that starts empty, and the count of what it hits.
 
     Args:
-        capacity: Size of the cache in entries, or in bytes.
-        strategy: How the cache chooses what to evict; an objective of ADAPTIVE may
+        capacity: size of the cache in entries, or in bytes.
+        strategy: how the cache chooses what to evict; an objective of ADAPTIVE may
             follow its name, as in ``adaptive:bytes``.
-        in_bytes: Whether the capacity is in bytes; each request then needs a
+        in_bytes: whether the capacity is in bytes; each request then needs a
             size, and an object may take up to the whole cache.
-        sessions: Whether the cache is told the client of each request, where the
+        sessions: whether the cache is told the client of each request, where the
             trace has them, as the session.
 
     Raises:
-        InvalidArgumentError: The capacity is not above zero, or there is no
+        InvalidArgumentError: the capacity is not above zero, or there is no
             such strategy.
     """
 
@@ -119,10 +119,10 @@ class Replayer:
         """Replay a trace, or the next chunk of one.
 
         Args:
-            trace: The requests.
+            trace: the requests.
 
         Raises:
-            TraceError: The capacity is in bytes, and the trace has no sizes.
+            TraceError: the capacity is in bytes, and the trace has no sizes.
         """
         if self._in_bytes and trace.sizes is None:
             raise TraceError(f"{trace.name}: a capacity in bytes needs a trace with sizes")
@@ -188,7 +188,7 @@ def split_objective(
     """Tell a strategy from the objective that follows it after a colon.
 
     Args:
-        strategy: A strategy, or its name with or without an objective.
+        strategy: a strategy, or its name with or without an objective.
 
     Returns:
         The strategy, and the objective or None.
@@ -212,21 +212,21 @@ def replay(
     """Replay requests through a cache that starts empty.
 
     Args:
-        keys: The key of each request, in order.
-        capacity: Size of the cache in entries, or in bytes.
-        strategy: How the cache chooses what to evict.
-        sizes: The size of each requested object in bytes.
-        costs: What loading each requested object costs.
-        in_bytes: Whether the capacity is in bytes; needs `sizes`.
-        clients: The number of the client or session behind each request.
+        keys: the key of each request, in order.
+        capacity: size of the cache in entries, or in bytes.
+        strategy: how the cache chooses what to evict.
+        sizes: the size of each requested object in bytes.
+        costs: what loading each requested object costs.
+        in_bytes: whether the capacity is in bytes; needs `sizes`.
+        clients: the number of the client or session behind each request.
 
     Returns:
         The hits and misses.
 
     Raises:
-        InvalidArgumentError: The capacity is not above zero, or there is no
+        InvalidArgumentError: the capacity is not above zero, or there is no
             such strategy.
-        TraceError: The capacity is in bytes, and there are no sizes.
+        TraceError: the capacity is in bytes, and there are no sizes.
     """
     return replay_chunks(
         [Trace("the requests", keys, sizes=sizes, clients=clients, costs=costs)],
@@ -247,18 +247,18 @@ def replay_chunks(
     """Replay a trace that is read in chunks, as by `stream_trace`.
 
     Args:
-        chunks: The trace, in order.
-        capacity: Size of the cache in entries, or in bytes.
-        strategy: How the cache chooses what to evict.
-        in_bytes: Whether the capacity is in bytes; needs sizes.
-        sessions: Whether the cache is told the client of each request as the session.
+        chunks: the trace, in order.
+        capacity: size of the cache in entries, or in bytes.
+        strategy: how the cache chooses what to evict.
+        in_bytes: whether the capacity is in bytes; needs sizes.
+        sessions: whether the cache is told the client of each request as the session.
 
     Returns:
         The hits and misses.
 
     Raises:
-        InvalidArgumentError: As for `replay`.
-        TraceError: As for `replay`, or the trace cannot be read.
+        InvalidArgumentError: as for `replay`.
+        TraceError: as for `replay`, or the trace cannot be read.
     """
     replayer = Replayer(capacity, strategy, in_bytes=in_bytes, sessions=sessions)
     for chunk in chunks:

@@ -49,22 +49,22 @@ def run_grid(
     """Replay all traces at all capacities under all policies.
 
     Args:
-        traces: Files, and directories of them.
-        capacities: Sizes of the cache.
-        policies: Who takes part.
-        options: How to read the traces.
-        messages: Where to report.
-        processes: How many at a time; None for one a CPU.
-        timeout: Seconds that a replay under a policy of others may take.
-        quiet: Whether to show no progress.
-        stream: Whether to read the traces in chunks.
-        sessions: Whether the cache is told the clients as the sessions that ask.
+        traces: files, and directories of them.
+        capacities: sizes of the cache.
+        policies: who takes part.
+        options: how to read the traces.
+        messages: where to report.
+        processes: how many at a time; None for one a CPU.
+        timeout: seconds that a replay under a policy of others may take.
+        quiet: whether to show no progress.
+        stream: whether to read the traces in chunks.
+        sessions: whether the cache is told the clients as the sessions that ask.
 
     Returns:
         What could be replayed and what could not.
 
     Raises:
-        TraceError: A trace is not there.
+        TraceError: a trace is not there.
     """
     files = list_traces(traces, options, messages)
     jobs = plan_jobs(files, capacities, policies, options, stream=stream, sessions=sessions)
@@ -77,15 +77,15 @@ def list_traces(
     """Expand directories to the traces in them, and tell what else lies there.
 
     Args:
-        traces: Files, and directories of them.
-        options: How to read the traces.
-        messages: Where to report.
+        traces: files, and directories of them.
+        options: how to read the traces.
+        messages: where to report.
 
     Returns:
         The files.
 
     Raises:
-        TraceError: A trace is not there.
+        TraceError: a trace is not there.
     """
     found = find_traces(traces, key_column=options.key_column, format_name=options.format_name)
     for path in found.left_out:
@@ -99,11 +99,11 @@ def run_all(
     """Do replays and show how far they are.
 
     Args:
-        jobs: What to replay.
-        messages: Where to report.
-        processes: How many at a time; None for one a CPU.
-        timeout: Seconds that a replay under a policy of others may take.
-        quiet: Whether to show no progress.
+        jobs: what to replay.
+        messages: where to report.
+        processes: how many at a time; None for one a CPU.
+        timeout: seconds that a replay under a policy of others may take.
+        quiet: whether to show no progress.
 
     Returns:
         What could be replayed and what could not.
@@ -135,14 +135,14 @@ def finish(
     """Print the replays as asked for, and then what went wrong.
 
     Args:
-        rows: What could be replayed.
-        policies: Who took part.
-        failures: What could not be replayed.
-        messages: Where to report.
-        as_json: Whether to print JSON.
-        as_csv: Whether to print CSV.
-        summaries: What tables are followed by.
-        misses: Whether tables show what missed, not what hit.
+        rows: what could be replayed.
+        policies: who took part.
+        failures: what could not be replayed.
+        messages: where to report.
+        as_json: whether to print JSON.
+        as_csv: whether to print CSV.
+        summaries: what tables are followed by.
+        misses: whether tables show what missed, not what hit.
 
     Raises:
         typer.Exit: One of our own replays failed.
@@ -168,10 +168,10 @@ def report_problems(
     """Tell what was left out of the traces, and what could not be replayed.
 
     Args:
-        rows: What could be replayed.
-        failures: What could not.
-        messages: Where to report.
-        others: What else went wrong.
+        rows: what could be replayed.
+        failures: what could not.
+        messages: where to report.
+        others: what else went wrong.
     """
     bad_lines = {row.trace: row.bad_lines for row in rows if row.bad_lines.count}
     for trace, bad in sorted(bad_lines.items()):

@@ -36,16 +36,16 @@ class Row:
     """The replays of one trace at one capacity.
 
     Attributes:
-        trace: Name of the trace.
-        capacity: The capacity as it was asked for.
-        amount: The capacity in entries, or in bytes.
-        in_bytes: Whether the capacity is in bytes.
-        objects: About how many objects find room.
-        requests: Number of requests replayed.
-        unique_keys: How many different keys they ask for.
-        bad_lines: What the trace's file held besides requests.
-        results: What came of each policy.
-        measure: What the miss ratio is a share of.
+        trace: name of the trace.
+        capacity: the capacity as it was asked for.
+        amount: the capacity in entries, or in bytes.
+        in_bytes: whether the capacity is in bytes.
+        objects: about how many objects find room.
+        requests: number of requests replayed.
+        unique_keys: how many different keys they ask for.
+        bad_lines: what the trace's file held besides requests.
+        results: what came of each policy.
+        measure: what the miss ratio is a share of.
     """
 
     trace: str
@@ -91,7 +91,7 @@ class Row:
         """By how much a policy reduces the miss ratio of LRU.
 
         Args:
-            policy: The policy.
+            policy: the policy.
 
         Returns:
             (LRU - policy) / LRU of the miss ratios, so 0.1 for ten percent
@@ -106,7 +106,7 @@ class Row:
         """What share of the way from LRU to the optimum a policy goes.
 
         Args:
-            policy: The policy.
+            policy: the policy.
 
         Returns:
             1 at the optimum, negative when worse than LRU; None when not
@@ -136,14 +136,14 @@ class PolicySummary:
     """How a policy does over all rows that count.
 
     Attributes:
-        policy: The policy.
-        cells: How many rows it was compared in.
-        mean: Mean reduction of the miss ratio against LRU.
-        median: Median of the same.
-        worst: The least of the same.
-        worst_at: Where that was, as ``trace@capacity``.
-        mean_rank: Mean place among the policies; None for what is none.
-        gap_closed: Mean share of the way to the optimum, where that is known.
+        policy: the policy.
+        cells: how many rows it was compared in.
+        mean: mean reduction of the miss ratio against LRU.
+        median: median of the same.
+        worst: the least of the same.
+        worst_at: where that was, as ``trace@capacity``.
+        mean_rank: mean place among the policies; None for what is none.
+        gap_closed: mean share of the way to the optimum, where that is known.
     """
 
     policy: str
@@ -160,8 +160,8 @@ def collect_rows(cells: Iterable[Cell], measure: str = MEASURES[0]) -> list[Row]
     """Bring the cells of a grid, in any order, to rows.
 
     Args:
-        cells: The replays.
-        measure: What miss ratios are a share of.
+        cells: the replays.
+        measure: what miss ratios are a share of.
 
     Returns:
         One row for each trace and capacity, by name and size.
@@ -190,8 +190,8 @@ def summarize(rows: Sequence[Row], policies: Iterable[str]) -> list[PolicySummar
     """Sum up how policies do against LRU.
 
     Args:
-        rows: The rows; those with room for fewer than eight objects are left out.
-        policies: The policies.
+        rows: the rows; those with room for fewer than eight objects are left out.
+        policies: the policies.
 
     Returns:
         One summary a policy, the best mean first, then what the best choice

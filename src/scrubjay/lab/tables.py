@@ -27,10 +27,10 @@ def print_tables(
     """Print the ratios of all rows, then what they come to.
 
     Args:
-        rows: The rows.
-        policies: The policies, in the order asked for.
-        summaries: The summary of each, if there is one.
-        misses: Whether to show what missed, not what hit.
+        rows: the rows.
+        policies: the policies, in the order asked for.
+        summaries: the summary of each, if there is one.
+        misses: whether to show what missed, not what hit.
     """
     console = Console(highlight=False, emoji=False)
     if not console.is_terminal:

@@ -21,8 +21,8 @@ class Timed:
     """A replay by the trace's clock.
 
     Attributes:
-        result: What it came to.
-        gaps: For each hit the seconds since the key was asked for before.
+        result: what it came to.
+        gaps: for each hit the seconds since the key was asked for before.
     """
 
     result: ReplayResult
@@ -46,9 +46,9 @@ def with_times(trace: Trace, requests: float, rate: float | None) -> Trace:
     """Give a trace the times of another rate.
 
     Args:
-        trace: The trace.
-        requests: How many requests for all keys it stands for.
-        rate: Requests a second for all keys; None leaves the times as they are.
+        trace: the trace.
+        requests: how many requests for all keys it stands for.
+        rate: requests a second for all keys; None leaves the times as they are.
 
     Returns:
         The trace with its times stretched, or with evenly spaced ones if it has none.
@@ -75,12 +75,12 @@ def replay_timed(
     """Replay a trace by its own clock.
 
     Args:
-        trace: The requests; they need times.
-        capacity: Size of the cache in entries, or in bytes.
-        strategy: How the cache chooses what to evict.
-        in_bytes: Whether the capacity is in bytes; needs sizes.
-        ttl_seconds: How long entries live.
-        idle_seconds: How long they live unread.
+        trace: the requests; they need times.
+        capacity: size of the cache in entries, or in bytes.
+        strategy: how the cache chooses what to evict.
+        in_bytes: whether the capacity is in bytes; needs sizes.
+        ttl_seconds: how long entries live.
+        idle_seconds: how long they live unread.
 
     Returns:
         What it came to, and how long the keys that hit were not asked for.

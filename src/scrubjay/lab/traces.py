@@ -31,7 +31,7 @@ def register_format(form: TraceFormat) -> None:
     """Make a format known under its name, in place of any of that name.
 
     Args:
-        form: The format.
+        form: the format.
     """
     _formats[form.name] = form
 
@@ -55,21 +55,21 @@ def read_trace(
     """Read a trace from a file.
 
     Args:
-        path: The file, or a workload made to order: ``gen:zipf:keys=1000``.
-        format_name: Name of its format; by default the file's ending tells.
-        limit: Read at most this many requests.
-        key_column: The column with the keys, for formats with named columns.
-        size_column: Likewise the column with sizes in bytes; by default the
+        path: the file, or a workload made to order: ``gen:zipf:keys=1000``.
+        format_name: name of its format; by default the file's ending tells.
+        limit: read at most this many requests.
+        key_column: the column with the keys, for formats with named columns.
+        size_column: likewise the column with sizes in bytes; by default the
             one with a usual name, if there is one.
-        time_column: Likewise the column with times.
-        client_column: Likewise the column with clients or sessions.
-        cost_column: Likewise the column with what a load costs.
+        time_column: likewise the column with times.
+        client_column: likewise the column with clients or sessions.
+        cost_column: likewise the column with what a load costs.
 
     Returns:
         The trace, named after the file without its ending.
 
     Raises:
-        TraceError: The file cannot be read, is in no known format or in
+        TraceError: the file cannot be read, is in no known format or in
             another than it says, or holds no request.
     """
     options = ReadOptions(
@@ -82,14 +82,14 @@ def read_with(path: Path, options: ReadOptions) -> Trace:
     """Read a trace, as `read_trace` does.
 
     Args:
-        path: The file.
-        options: How to read it.
+        path: the file.
+        options: how to read it.
 
     Returns:
         The trace.
 
     Raises:
-        TraceError: See `read_trace`.
+        TraceError: see `read_trace`.
     """
     form = _choose_format(path, options)
     try:
@@ -105,15 +105,15 @@ def stream_trace(path: str | Path, options: ReadOptions | None = None) -> Iterat
     """Read a trace in chunks, so that it may be larger than memory.
 
     Args:
-        path: The file.
-        options: How to read it.
+        path: the file.
+        options: how to read it.
 
     Yields:
         The requests in order, some ten thousand at a time; a format that
         cannot be read in parts yields the whole at once.
 
     Raises:
-        TraceError: See `read_trace`; a file without any request yields none.
+        TraceError: see `read_trace`; a file without any request yields none.
     """
     path, options = Path(path), options or ReadOptions()
     form = _choose_format(path, options)
@@ -143,8 +143,8 @@ class FoundTraces:
     """What a list of files and directories comes to.
 
     Attributes:
-        files: The traces, each once.
-        left_out: Files in the directories that are something else.
+        files: the traces, each once.
+        left_out: files in the directories that are something else.
     """
 
     files: tuple[Path, ...]
@@ -157,16 +157,16 @@ def find_traces(
     """Expand directories to the traces in them.
 
     Args:
-        paths: Files, taken as they are, and directories, of which every file
+        paths: files, taken as they are, and directories, of which every file
             in a known format is taken, in order of name.
-        key_column: The column with the keys, for formats with named columns.
-        format_name: Name of the format of all; by default the endings tell.
+        key_column: the column with the keys, for formats with named columns.
+        format_name: name of the format of all; by default the endings tell.
 
     Returns:
         The traces, and what lies beside them.
 
     Raises:
-        TraceError: A path does not exist, or a directory holds no trace.
+        TraceError: a path does not exist, or a directory holds no trace.
     """
     found: dict[Path, None] = {}
     left_out: list[Path] = []

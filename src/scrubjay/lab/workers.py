@@ -27,8 +27,8 @@ class Died:
     """What there is instead of a result when a worker died.
 
     Attributes:
-        exit_code: The status of the process; negative for a signal.
-        overdue: Whether it was stopped because it took too long.
+        exit_code: the status of the process; negative for a signal.
+        overdue: whether it was stopped because it took too long.
     """
 
     exit_code: int | None
@@ -89,10 +89,10 @@ def run_tasks(
     """Do tasks in worker processes.
 
     Args:
-        function: What to do; must be importable by name, and raise nothing.
-        tasks: What to do it to.
-        processes: How many processes to use.
-        seconds: How long a task may take.
+        function: what to do; must be importable by name, and raise nothing.
+        tasks: what to do it to.
+        processes: how many processes to use.
+        seconds: how long a task may take.
 
     Yields:
         Each task and its result, as soon as it is there.

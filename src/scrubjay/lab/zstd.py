@@ -19,13 +19,13 @@ def open_zstd(path: Path) -> Iterator[BinaryIO]:
     """Open a compressed file for reading.
 
     Args:
-        path: The file.
+        path: the file.
 
     Yields:
         What it holds, as a stream.
 
     Raises:
-        TraceError: The file is damaged, or zstd is not installed.
+        TraceError: the file is damaged, or zstd is not installed.
     """
     zstd = _import_zstd(path)
     try:

@@ -65,4 +65,6 @@ def explain(cache: Any) -> Explanation:
         )
     if policy["sessions"]:
         reason += "; it is told which sessions ask"
+    if policy["tags"]:
+        reason += "; it is told tags"
     return Explanation(name, way, reason, best_first, policy["sampled"], policy["changes"])

@@ -9,28 +9,12 @@ from itertools import count
 from typing import Any, TypedDict
 
 from scrubjay._core.section import undisturbed
-from scrubjay.events import Event, EventKind
+from scrubjay.events import PROBLEMS, Event, EventKind
 
 _SLOWEST = 10
 _RECENT = 30
 _LENGTH = 120  # characters of a key
-_NOTABLE = frozenset(
-    {
-        EventKind.LOAD_ERROR,
-        EventKind.TIER_ERROR,
-        EventKind.BREAKER,
-        EventKind.DEGRADED,
-        EventKind.RECOVERED,
-        EventKind.UNDECODABLE,
-        EventKind.OVERFLOW,
-        EventKind.CORRUPTION,
-        EventKind.QUARANTINE,
-        EventKind.DISCARD,
-        EventKind.FULL,
-        EventKind.STALE_SERVED,
-        EventKind.CONFLICT,
-    }
-)
+_NOTABLE = PROBLEMS | {EventKind.STALE_SERVED, EventKind.CONFLICT}
 
 
 class SlowLoad(TypedDict):

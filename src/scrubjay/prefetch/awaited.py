@@ -17,8 +17,8 @@ class Awaited:
     """The last guess of each key.
 
     Args:
-        keys: The keys.
-        calibration: What is told whether guesses came true.
+        keys: the keys.
+        calibration: what is told whether guesses came true.
     """
 
     def __init__(self, keys: Keys, calibration: Calibration) -> None:

@@ -24,7 +24,7 @@ class Calibration:
     """Counts by class.
 
     Args:
-        kinds: How many classes there are.
+        kinds: how many classes there are.
     """
 
     def __init__(self, kinds: int) -> None:
@@ -41,7 +41,7 @@ class Calibration:
         """Note what became of a guess.
 
         Args:
-            kind: Its class.
+            kind: its class.
             part: 1 if it was right, 0 if not, between if it came true too soon.
         """
         if self.tries[kind] >= MEMORY:
@@ -70,8 +70,8 @@ class Calibration:
         """Return the worth from which on guesses can be afforded.
 
         Args:
-            loads: How many loads may be made, in the time over which `begun` counts.
-            waste: How many of them may come to nothing.
+            loads: how many loads may be made, in the time over which `begun` counts.
+            waste: how many of them may come to nothing.
         """
         for step in range(STEPS + 1):
             self.amounts[step] = 0.0

@@ -18,9 +18,9 @@ class Candidates:
     """Keys that were guessed and are worth to be fetched.
 
     Args:
-        keys: The keys.
-        awaited: The last guess of each.
-        calibration: What guesses are worth.
+        keys: the keys.
+        awaited: the last guess of each.
+        calibration: what guesses are worth.
     """
 
     def __init__(self, keys: Keys, awaited: Awaited, calibration: Calibration) -> None:

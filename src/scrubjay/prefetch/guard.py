@@ -23,7 +23,7 @@ class Guard:
     """Opens and closes the area of prefetched entries.
 
     Args:
-        capacity: Entries that the cache holds.
+        capacity: entries that the cache holds.
     """
 
     def __init__(self, capacity: int) -> None:

@@ -10,10 +10,10 @@ class Guess(NamedTuple):
     """A key worth fetching ahead.
 
     Attributes:
-        key: What will be asked.
-        probability: How often guesses like this one were right, from 0 to 1.
-        source: The predictor that made it.
-        band: How strong its evidence was, from 0.
+        key: what will be asked.
+        probability: how often guesses like this one were right, from 0 to 1.
+        source: the predictor that made it.
+        band: how strong its evidence was, from 0.
     """
 
     key: Hashable

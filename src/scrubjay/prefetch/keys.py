@@ -25,7 +25,7 @@ class Keys:
     """A table of keys with what is known of each.
 
     Args:
-        most: Keys at most.
+        most: keys at most.
     """
 
     def __init__(self, most: int) -> None:

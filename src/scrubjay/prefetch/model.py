@@ -47,11 +47,11 @@ class Model:
     """The compiled part of the planner.
 
     Args:
-        capacity: Entries that the cache holds.
-        cost_ratio: Loads allowed for each there would be without prefetch.
-        most_keys: Keys followed at most.
-        budget: Keys fetched ahead at most for each miss without prefetch.
-        predictors: Who guesses.
+        capacity: entries that the cache holds.
+        cost_ratio: loads allowed for each there would be without prefetch.
+        most_keys: keys followed at most.
+        budget: keys fetched ahead at most for each miss without prefetch.
+        predictors: who guesses.
     """
 
     def __init__(
@@ -101,10 +101,10 @@ class Model:
         """Learn from an access.
 
         Args:
-            key: What was asked.
-            stream: A number for the session, user or thread that asked; 0 if unknown.
-            moment: When, in seconds of the wall clock.
-            outcome: One of `scrubjay.prefetch.constants`.
+            key: what was asked.
+            stream: a number for the session, user or thread that asked; 0 if unknown.
+            moment: when, in seconds of the wall clock.
+            outcome: one of `scrubjay.prefetch.constants`.
         """
         self.keys.now += 1
         slot = self.seat(key)
@@ -353,7 +353,7 @@ class Model:
         """Note that an entry that was fetched ahead has left without having been used.
 
         Args:
-            key: Its key.
+            key: its key.
         """
         keys = self.keys
         slot = keys.find(keys.spread(key))
@@ -375,7 +375,7 @@ class Model:
         Without this the planner cannot know of the misses that prefetch causes.
 
         Args:
-            key: Its key.
+            key: its key.
         """
         keys = self.keys
         slot = keys.find(keys.spread(key))

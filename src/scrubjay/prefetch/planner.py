@@ -32,14 +32,14 @@ class Planner(Model):
     Not safe for several threads at once: its owner calls it under one lock.
 
     Args:
-        capacity: Entries that the cache holds.
-        cost_ratio: Loads allowed for each load there would be without prefetch.
-        most_keys: Keys of which something is remembered, at most; by default sixteen for
+        capacity: entries that the cache holds.
+        cost_ratio: loads allowed for each load there would be without prefetch.
+        most_keys: keys of which something is remembered, at most; by default sixteen for
             each entry, and 65,536 at least. About 250 bytes each, and 350 more where
             sessions or users are told apart.
-        budget: Keys fetched ahead at most for each miss there would be without prefetch;
+        budget: keys fetched ahead at most for each miss there would be without prefetch;
             None for no such bound.
-        predictors: Who guesses, by name; by default all that are registered.
+        predictors: who guesses, by name; by default all that are registered.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Planner(Model):
         costs nothing: for those, call `fetched` with `stored` false.
 
         Args:
-            most: How many keys at most.
+            most: how many keys at most.
         """
         planned: list[Guess] = []
         while len(planned) < most:
@@ -96,9 +96,9 @@ class Planner(Model):
         A class of guesses that was hardly ever tried is taken for half as good as all are.
 
         Args:
-            key: What was asked for last.
-            stream: A number for who asked; 0 if unknown.
-            most: How many keys at most.
+            key: what was asked for last.
+            stream: a number for who asked; 0 if unknown.
+            most: how many keys at most.
         """
         slot = self.keys.find(self.keys.spread(key))
         if slot == NONE:
@@ -136,9 +136,9 @@ class Planner(Model):
         """Note that a planned key has been loaded.
 
         Args:
-            guess: As `plan` returned it.
-            seconds: How long the load took.
-            stored: Whether it is an entry now; else it was there already, or overtaken.
+            guess: as `plan` returned it.
+            seconds: how long the load took.
+            stored: whether it is an entry now; else it was there already, or overtaken.
         """
         if stored and seconds > 0.0:
             self.time(seconds)
@@ -148,7 +148,7 @@ class Planner(Model):
         """Note that a planned key could not be loaded.
 
         Args:
-            guess: As `plan` returned it.
+            guess: as `plan` returned it.
         """
         self.landed(guess.key, False, True)
 
@@ -167,7 +167,7 @@ class Planner(Model):
         """Go on with another capacity.
 
         Args:
-            capacity: Entries that the cache holds.
+            capacity: entries that the cache holds.
         """
         self.capacity = capacity
         self.guard.resize(capacity)
@@ -212,7 +212,7 @@ class Planner(Model):
         """Tell why a key was planned; None if it was not, or that is forgotten.
 
         Args:
-            key: The key.
+            key: the key.
         """
         state, kind = self.standing(key)
         if state < 0 or not state & (UNUSED | FLYING | OVERTAKEN):
@@ -254,10 +254,10 @@ class Planner(Model):
         What the cache holds is not part of it: load before the first access.
 
         Args:
-            data: What `save` returned.
+            data: what `save` returned.
 
         Raises:
-            InvalidArgumentError: It is something else, damaged, of another version, or of
+            InvalidArgumentError: it is something else, damaged, of another version, or of
                 other predictors, or holds more keys than this planner may; nothing has
                 changed.
         """

@@ -1,4 +1,4 @@
-"""The interface of predictors, and their registry: one predictor, one file, one line."""
+"""The interface of predictors; see `scrubjay.prefetch.registry` for which there are."""
 
 from __future__ import annotations
 
@@ -11,14 +11,20 @@ class Predictor:
     """Learns from accesses and guesses what comes next.
 
     A guess belongs to a class, which tells how strong its evidence was. What guesses of a
-    class are worth is found out elsewhere, from what becomes of them.
+    class are worth is found out elsewhere, from what becomes of them. The numbers that
+    methods return mean nothing: compiled, they tell that nothing was raised.
+
+    Attributes:
+        name: for people, and for what is saved.
+        bands: how many classes of guesses it has.
+        base: the first of them among those of all predictors; set by who asks it.
     """
 
     name = "none"
     bands = 1
 
     def __init__(self) -> None:
-        self.base = 0  # the first of its classes
+        self.base = 0
 
     def grow(self, slots: int) -> int:
         """Make room for `slots` keys."""

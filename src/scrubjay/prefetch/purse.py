@@ -27,9 +27,9 @@ class Purse:
     """The budget, and the bar that follows from it.
 
     Args:
-        capacity: Entries that the cache holds.
-        cost_ratio: Loads allowed for each there would be without prefetch.
-        budget: Keys fetched ahead at most for each miss without prefetch.
+        capacity: entries that the cache holds.
+        cost_ratio: loads allowed for each there would be without prefetch.
+        budget: keys fetched ahead at most for each miss without prefetch.
     """
 
     def __init__(self, capacity: int, cost_ratio: float, budget: float) -> None:

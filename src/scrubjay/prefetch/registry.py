@@ -26,11 +26,11 @@ def register_predictor(name: Any, factory: Callable[[], Predictor]) -> None:
     """Let every planner that is made from now on ask a predictor too.
 
     Args:
-        name: Of the predictor; one of the same name is replaced.
-        factory: Called once for each planner.
+        name: of the predictor; one of the same name is replaced.
+        factory: called once for each planner.
 
     Raises:
-        InvalidArgumentError: The name is empty, or the factory cannot be called.
+        InvalidArgumentError: the name is empty, or the factory cannot be called.
     """
     if not name:
         raise InvalidArgumentError(f"name: {name!r} is not the name of a predictor")

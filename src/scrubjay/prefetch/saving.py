@@ -27,8 +27,8 @@ def pack(header: dict[str, Any], tables: dict[str, Any]) -> bytes:
     """Return a header and tables as bytes.
 
     Args:
-        header: Fit for JSON.
-        tables: Buffers by name.
+        header: fit for JSON.
+        tables: buffers by name.
     """
     shapes = [[name, memoryview(table).nbytes] for name, table in tables.items()]
     head = json.dumps({**header, "byteorder": sys.byteorder, "tables": shapes}).encode()
@@ -43,10 +43,10 @@ def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Return the header and the tables.
 
     Args:
-        data: What `pack` returned.
+        data: what `pack` returned.
 
     Raises:
-        InvalidArgumentError: It is something else, damaged, or of another version or machine.
+        InvalidArgumentError: it is something else, damaged, or of another version or machine.
     """
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise InvalidArgumentError("data: a saved model is bytes")

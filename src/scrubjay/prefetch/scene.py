@@ -14,7 +14,7 @@ class Scene:
     """The present access and all that led to it.
 
     Args:
-        keys: The keys that are followed.
+        keys: the keys that are followed.
     """
 
     def __init__(self, keys: Keys) -> None:

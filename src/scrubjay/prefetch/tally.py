@@ -11,7 +11,7 @@ class Tally:
     """Counts by class.
 
     Args:
-        kinds: How many classes there are.
+        kinds: how many classes there are.
     """
 
     def __init__(self, kinds: int) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+from scrubjay.closing import Closing
 from scrubjay.errors import TierClosedError
 from scrubjay.tiers import AsyncTier, SharedTier, TierRecord
 from scrubjay.versions import (
@@ -21,15 +21,12 @@ from scrubjay.versions import (
     Watch,
 )
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
 __all__ = ["Awaited", "AwaitedShared"]
 
 _T = TypeVar("_T")
 
 
-class Awaited:
+class Awaited(Closing):
     """Run every operation of a tier by its awaitable method, on an event loop of its own.
 
     With it the suites prove the other face of an `AsyncTier`.
@@ -82,17 +79,6 @@ class Awaited:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _await(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
         with self._lock:

@@ -8,15 +8,12 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from scrubjay.closing import Closing
 from scrubjay.testing.redis import RedisServer
 from scrubjay.tiers._redis import wire
 from scrubjay.tiers._redis.slots import SLOTS
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 __all__ = ["RedisCluster"]
 
@@ -26,7 +23,7 @@ _AGREEMENT = 0.5  # seconds that members usually take to agree on a slot
 _MOST_KEYS = 100_000  # of a slot that moves
 
 
-class RedisCluster:
+class RedisCluster(Closing):
     """Primaries that share the slots evenly, and replicas of the first of them.
 
     Args:
@@ -263,14 +260,3 @@ class RedisCluster:
         for server in self.servers:
             server.resume()
         self._stack.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -6,18 +6,15 @@ import contextlib
 import socket
 import threading
 import time
-from types import TracebackType
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
+from scrubjay.closing import Closing
 
 __all__ = ["FaultProxy"]
 
 _CHUNK = 65536
 
 
-class FaultProxy:
+class FaultProxy(Closing):
     """Forward TCP connections to a server, with faults that can be switched on and off.
 
     Args:
@@ -91,17 +88,6 @@ class FaultProxy:
         self.refuse()
         for thread in self._threads:
             thread.join()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _run(self, target: object, *arguments: object) -> None:
         thread = threading.Thread(target=target, args=arguments, daemon=True)  # type: ignore[arg-type]

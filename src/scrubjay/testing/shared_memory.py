@@ -11,10 +11,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import TYPE_CHECKING
 
 from scrubjay.clock import Clock, SystemClock
+from scrubjay.closing import Closing
 from scrubjay.errors import InvalidArgumentError, TierClosedError, TierUnavailableError
 from scrubjay.testing.immediate import Immediate
 from scrubjay.tiers import MemoryTier, TierRecord
@@ -31,9 +30,6 @@ from scrubjay.versions import (
     Versioned,
     Watch,
 )
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 __all__ = ["SharedMemory", "SharedMemoryTier"]
 
@@ -104,7 +100,7 @@ class SharedMemory:
         return max(int(self.clock.time() * 1e6), last + 1)
 
 
-class SharedMemoryTier(Immediate):
+class SharedMemoryTier(Immediate, Closing):
     """A connection to a `SharedMemory`.
 
     Args:
@@ -380,17 +376,6 @@ class SharedMemoryTier(Immediate):
         with self._memory.lock:
             self._closed = True
             self.lose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     async def auntil_changed(self, watch: Watch, seconds: float) -> bool:
         """See `SharedTier`."""

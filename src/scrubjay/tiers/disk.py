@@ -18,11 +18,11 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from scrubjay import arguments
 from scrubjay.clock import Clock, SystemClock
+from scrubjay.closing import Closing
 from scrubjay.errors import (
     InvalidArgumentError,
     InvalidArgumentTypeError,
@@ -42,9 +42,6 @@ from scrubjay.tiers.checks import checked_keys, checked_limit, checked_records
 from scrubjay.tiers.events import Announcer, OnEvent, TierEventKind
 from scrubjay.tiers.protocol import TierRecord, TierSize
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
 _T = TypeVar("_T")
 _LEAST_BYTES = 2 << 20
 _BYTES_AN_ENTRY = 512  # what an entry takes at least, on average, for the table to suffice
@@ -57,7 +54,7 @@ _crc32 = zlib.crc32
 _monotonic = time.monotonic
 
 
-class DiskTier:
+class DiskTier(Closing):
     """Keep records in a directory of the local disk, for all processes of a machine.
 
     It is opened at its first use, and again after a fork. After a kill of any process
@@ -257,17 +254,6 @@ class DiskTier:
         if store is not None:
             with contextlib.suppress(OSError):  # then it counts as not closed
                 store.files.end(self._wanted.boot)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def after_fork(self) -> None:
         """Let go of the parent's files, in a child; the next call opens them again."""

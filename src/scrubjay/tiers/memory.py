@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING
 
 from scrubjay import arguments
 from scrubjay.clock import Clock, SystemClock
+from scrubjay.closing import Closing
 from scrubjay.errors import TierClosedError
 from scrubjay.tiers import forks
 from scrubjay.tiers.checks import checked_keys, checked_limit, checked_records
 from scrubjay.tiers.one_use import OneUse
 from scrubjay.tiers.protocol import TierRecord, TierSize
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
-
-class MemoryTier:
+class MemoryTier(Closing):
     """Keep records in a dict of this process, the least recently used given up first.
 
     A fork continues with a copy. A record takes the bytes of its key and its value.
@@ -112,17 +108,6 @@ class MemoryTier:
         """Forget everything."""
         with self._lock:
             self._records = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _held(self) -> dict[bytes, TierRecord]:
         if self._records is None:

@@ -63,10 +63,20 @@ class Tier(Protocol):
     blocking: bool
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Return the values of keys, in their order; None for a key that is not there."""
+        """Return the values of keys, in their order; None for a key that is not there.
+
+        Args:
+            keys: each of 1 to 65,535 bytes, as are those of the other methods.
+
+        Raises:
+            InvalidArgumentError: one is no such key; nothing has been read.
+        """
 
     def put_many(self, records: Iterable[TierRecord]) -> list[bool]:
         """Store records, in their order, in place of what their keys had.
+
+        Args:
+            records: the records; of several with one key, the last stays.
 
         Returns:
             Whether each was kept. One that is not, as it is too large or has expired, has
@@ -78,10 +88,18 @@ class Tier(Protocol):
         """
 
     def delete_many(self, keys: Sequence[bytes]) -> int:
-        """Remove keys; return how many were there."""
+        """Remove keys; return how many were there.
+
+        Args:
+            keys: the keys; those that are not there do no harm.
+        """
 
     def counters(self, names: Sequence[bytes]) -> list[int]:
-        """Return the generations of names, in their order, for names never bumped too."""
+        """Return the generations of names, in their order, for names never bumped too.
+
+        Args:
+            names: as long as keys may be, and apart from them.
+        """
 
     def bump(self, names: Sequence[bytes]) -> list[int]:
         """Begin new generations of names; return them.
@@ -89,6 +107,9 @@ class Tier(Protocol):
         A generation is a number that no generation of the name has been before, and
         larger than these. Beginning one of one name may begin others of other names. What
         remembers an older generation is void.
+
+        Args:
+            names: the names.
         """
 
     def clear(self) -> None:
@@ -165,13 +186,25 @@ class SharedTier(AsyncTier, Protocol):
     """
 
     def fetch(self, keys: Sequence[bytes], names: Sequence[bytes] = ()) -> Fetched:
-        """Read records and generations at once, and watch them."""
+        """Read records and generations at once, and watch them.
+
+        Args:
+            keys: of records.
+            names: of generations.
+        """
 
     def read_many(self, keys: Sequence[bytes]) -> list[Versioned | None]:
-        """Read records and watch them. None for a key of which nothing is known."""
+        """Read records and watch them. None for a key of which nothing is known.
+
+        Args:
+            keys: of records.
+        """
 
     def write(self, record: TierRecord) -> Versioned:
         """Store a record in place of whatever there is; it voids the key's lease.
+
+        Args:
+            record: the record.
 
         Returns:
             The record with its version. It has no value if it was not kept, as it is too large
@@ -182,10 +215,21 @@ class SharedTier(AsyncTier, Protocol):
         """
 
     def delete(self, keys: Sequence[bytes]) -> list[Versioned]:
-        """Remove records, and void leases, also of keys that have none; return what is left."""
+        """Remove records, and void leases, also of keys that have none.
+
+        Args:
+            keys: of records.
+
+        Returns:
+            What is left of each: its version, and no value.
+        """
 
     def advance(self, names: Sequence[bytes]) -> list[Count]:
-        """Begin new generations of names, as `bump` does; return them, watched."""
+        """Begin new generations of names, as `bump` does; return them, watched.
+
+        Args:
+            names: the names.
+        """
 
     def lease(
         self,
@@ -209,12 +253,21 @@ class SharedTier(AsyncTier, Protocol):
     def fill(self, record: TierRecord, token: Token) -> Versioned | None:
         """Store what was loaded, if nothing has been written since the lease was granted.
 
+        Args:
+            record: the record.
+            token: of the lease.
+
         Returns:
             The record with its version; None if the lease was void, or the record not kept.
         """
 
     def release(self, key: bytes, token: Token) -> bool:
-        """Give a lease back unused, so that others need not wait; return whether it held."""
+        """Give a lease back unused, so that others need not wait; return whether it held.
+
+        Args:
+            key: of the record.
+            token: of the lease.
+        """
 
     def barrier(self, feeds: Sequence[Feed] = ()) -> Feed:
         """Return when everything that was acknowledged before the call has been told.
@@ -234,7 +287,12 @@ class SharedTier(AsyncTier, Protocol):
         """Return what tells the caller of changes."""
 
     def until_changed(self, watch: Watch, seconds: float) -> bool:
-        """Wait until a watch ends, some seconds at most; return whether it has."""
+        """Wait until a watch ends; return whether it has.
+
+        Args:
+            watch: from a reply.
+            seconds: for how long at most.
+        """
 
     def on_invalidated(self, callback: OnChanges) -> Callable[[], None]:
         """Have a function called with all changes to what was read, None for everything.
@@ -242,6 +300,9 @@ class SharedTier(AsyncTier, Protocol):
         It is called in order with the replies, in whatever thread reads them. It must not wait
         and must not use the tier. In a child after a fork it is not called: all watches have
         ended there.
+
+        Args:
+            callback: the function.
 
         Returns:
             A function that ends it. Called in the midst of a change that is being told, it

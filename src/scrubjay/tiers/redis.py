@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
 from scrubjay import arguments
 from scrubjay.clock import Clock, SystemClock
+from scrubjay.closing import Closing
 from scrubjay.errors import InvalidArgumentError
 from scrubjay.tiers import forks
 from scrubjay.tiers._redis import address, wire
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _of_parent: list[object] = []
 
 
-class RedisTier(BlockingMethods, AwaitedMethods):
+class RedisTier(BlockingMethods, AwaitedMethods, Closing):
     """Keep records on a Redis or Valkey server or cluster, for everyone who uses its namespace.
 
     It connects at the first use, and again after a loss: at once the first time, then after
@@ -156,17 +156,6 @@ class RedisTier(BlockingMethods, AwaitedMethods):
         for link in links:
             link.close_soon()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
     async def aclose(self) -> None:
         """Close the connections; that of the running loop is closed when this returns."""
         own = self._loops.pop(asyncio.get_running_loop(), None)
@@ -178,12 +167,7 @@ class RedisTier(BlockingMethods, AwaitedMethods):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self.aclose()
 
     def _link(self) -> LoopDriver:

@@ -14,10 +14,10 @@ from scrubjay.codecs import KeyEncoder
 from scrubjay.consistency import Session
 from scrubjay.layers import Disk, Layer, Memory
 from scrubjay.types import CacheConsistencyLevel
-from scrubjay.verify.history import DEPENDS, NO_TAG, Kind, Recorder, pack
+from scrubjay.verify.history import DEPENDS, LEVELS, NO_TAG, Kind, Recorder, pack
 from scrubjay.verify.node import Burst, Call, Flow, Outcome, Written
 from scrubjay.verify.traced import Known, TracedTier, key_name, tag_name, visits
-from scrubjay.verify.workload import LEVELS, LOAD_SECONDS, TIMEOUT, Plan, Worker, on_clock
+from scrubjay.verify.workload import LOAD_SECONDS, Plan, Worker, on_clock
 
 __all__ = ["CacheWorker"]
 
@@ -38,16 +38,7 @@ class CacheWorker(Worker):
 
     def __init__(self, plan: Plan, recorder: Recorder) -> None:
         super().__init__(plan, recorder)
-        self._tier = TracedTier(
-            plan.url,
-            cluster=plan.cluster,
-            namespace=plan.namespace,
-            timeout_seconds=TIMEOUT,
-            connect_timeout_seconds=TIMEOUT,
-            heartbeat_seconds=TIMEOUT / 2,
-            strong="until-failover",
-            client_name="scrubjay-verify",
-        )
+        self._tier = plan.open_tier(TracedTier)
         self._tier.on_fill = self._note_fill
         place = plan.name.partition("-")[0]
         self._cache: AdaptiveCache[str, Any] = AdaptiveCache(

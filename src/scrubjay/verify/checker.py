@@ -9,120 +9,38 @@ tier and larger than the one before. So it is enough to compare numbers, in the 
 - what was read after it was overtaken is that old, and at EVENTUAL not older than the bound;
 - a value that was loaded must not supersede a write that began after the loading had;
 - a value must not be read after it has expired.
-
-Sorting apart, each operation costs a search in a list (Gibbons and Korach 1997 have shown the
-problem to be easy where it is known which write a read has seen).
 """
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left, bisect_right
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterable
 from itertools import accumulate
 from math import inf
 from pathlib import Path
 
-from scrubjay.types import CacheConsistencyLevel
-from scrubjay.verify.history import BUCKETS, DEPENDS, NO_TAG, TAG_BUCKET, Event, Kind, events
+from scrubjay.verify.findings import Findings
+from scrubjay.verify.history import (
+    BUCKETS,
+    DEPENDS,
+    LEVELS,
+    MONOTONIC,
+    NO_TAG,
+    SESSION,
+    STRONG,
+    TAG_BUCKET,
+    Event,
+    Kind,
+    events,
+)
+from scrubjay.verify.register import SLACK, Observations, Pauses, check_register
 
-__all__ = ["Findings", "Pauses", "check", "check_register"]
+__all__ = ["check"]
 
-_LEVELS = tuple(CacheConsistencyLevel)
-_EVENTUAL = _LEVELS.index(CacheConsistencyLevel.EVENTUAL)
-_SESSION = _LEVELS.index(CacheConsistencyLevel.SESSION)
-_MONOTONIC = _LEVELS.index(CacheConsistencyLevel.MONOTONIC)
-_STRONG = _LEVELS.index(CacheConsistencyLevel.STRONG)
-_EXAMPLES = 10
-_SLACK = 0.05  # seconds between clocks: the wall's and the monotonic one, the server's and ours
 # Beyond the time that its storing took: memory's time runs with that of the record, but whoever has
 # to wait for a processor between the look at the clock and the note of it is late by as much.
 _LATE = 0.05
-_BINS = (0.0, 0.001, 0.01, 0.1, 1.0)
-
-
-@dataclass
-class Findings:
-    """What a check has found.
-
-    Attributes:
-        operations: how many have ended.
-        by_kind: the same, by the name of what was done.
-        reads: by level.
-        copies: reads that a copy has served, by level.
-        violations: by level, and under "writes" what no level excuses.
-        stale: reads of something overtaken, by level.
-        staleness: of these the seconds, as counts up to each of the bounds.
-        stalest: seconds, by level.
-        unexplained_misses: strong reads of nothing, where something should have been.
-        indeterminate: writes whose outcome is unknown.
-        examples: the first violations, for a person to read.
-    """
-
-    operations: int = 0
-    by_kind: Counter[str] = field(default_factory=Counter)
-    reads: Counter[str] = field(default_factory=Counter)
-    copies: Counter[str] = field(default_factory=Counter)
-    violations: Counter[str] = field(default_factory=Counter)
-    stale: Counter[str] = field(default_factory=Counter)
-    staleness: Counter[str] = field(default_factory=Counter)
-    stalest: dict[str, float] = field(default_factory=dict)
-    unexplained_misses: int = 0
-    indeterminate: int = 0
-    examples: list[str] = field(default_factory=list)
-
-    def violation(self, level: str, what: str) -> None:
-        """Count a violation."""
-        self.violations[level] += 1
-        if len(self.examples) < _EXAMPLES:
-            self.examples.append(f"{level}: {what}")
-
-    def note_stale(self, level: str, seconds: float) -> None:
-        """Count a read of something that had been overtaken for some time."""
-        self.stale[level] += 1
-        self.stalest[level] = max(seconds, self.stalest.get(level, 0.0))
-        bound = next((one for one in _BINS[1:] if seconds <= one), None)
-        self.staleness["over 1000 ms" if bound is None else f"up to {bound * 1000:g} ms"] += 1
-
-
-class Observations:
-    """Reads of one register, packed: there are millions."""
-
-    def __init__(self) -> None:
-        self.levels = array("B")
-        self.sessions = array("i")
-        self.starts = array("d")
-        self.ends = array("d")
-        self.versions = array("Q")
-        self.processes = array("H")
-
-    def add(self, event: Event, version: int) -> None:
-        """Add what a read has seen of the register."""
-        self.levels.append(event.level)
-        self.sessions.append(event.session)
-        self.starts.append(event.start)
-        self.ends.append(event.end)
-        self.versions.append(version)
-        self.processes.append(event.process)
-
-
-class Pauses:
-    """When processes stood still, for whom no time has passed.
-
-    Args:
-        pauses: from when to when, by the number of the process. For those that look at the
-            time with each read there is no need to make allowances: leave it out.
-    """
-
-    def __init__(self, pauses: Mapping[int, Sequence[tuple[float, float]]] | None = None) -> None:
-        self._of = {} if pauses is None else pauses
-
-    def within(self, process: int, start: float, end: float) -> float:
-        """Return how many seconds of a time a process stood still."""
-        pauses = self._of.get(process, ())
-        return sum(max(0.0, min(end, until) - max(start, since)) for since, until in pauses)
 
 
 def check(directory: Path, bound_seconds: float, pauses: Pauses = Pauses()) -> Findings:  # noqa: B008 - it does not change
@@ -202,7 +120,7 @@ class _Key:
 
     def take(self, event: Event, of_tags: dict[int, Observations]) -> None:
         """Take a read."""
-        findings, level = self._findings, _LEVELS[event.level].value
+        findings, level = self._findings, LEVELS[event.level].value
         findings.by_kind["read" if event.kind == Kind.READ else "miss"] += 1
         findings.reads[level] += 1
         findings.copies[level] += event.copied
@@ -211,7 +129,7 @@ class _Key:
         if event.tag != NO_TAG and (event.value or event.generation):
             of_tags[event.tag].add(event, event.generation)
         if event.kind == Kind.MISS:
-            if event.level == _STRONG:
+            if event.level == STRONG:
                 self._misses.append(event)
             return
         known = event.value
@@ -224,7 +142,7 @@ class _Key:
         written = self._begun.get(event.value)
         if written is None or written.start > event.end:
             findings.violation("writes", f"{self._name}: value {event.value} was never written")
-        if event.start > event.expires + _SLACK:
+        if event.start > event.expires + SLACK:
             late = event.start - event.expires
             # Its time begins somewhere between the beginning and the end of its storing.
             if late > self._took.get(event.value, 0.0) + _LATE:
@@ -241,92 +159,6 @@ class _Key:
         findings.unexplained_misses += _unexplained(
             self._misses, self._changes, self._writes, bumps
         )
-
-
-def check_register(
-    name: str,
-    writes: list[Event],
-    reads: Observations,
-    bound: float,
-    pauses: Pauses,
-    findings: Findings,
-) -> None:
-    """Check what was read of one register.
-
-    Args:
-        name: of the register, for people.
-        writes: those that have ended.
-        reads: what was read.
-        bound: the seconds by which a read at EVENTUAL may be behind.
-        pauses: when processes stood still.
-        findings: where it is counted.
-    """
-    by_version = sorted(writes, key=lambda write: write.version)
-    versions = [write.version for write in by_version]
-    # For each version: when the first of all later writes had ended.
-    overtaken = list(accumulate((write.end for write in reversed(by_version)), min))[::-1]
-    acknowledged = [(write.end, write.version) for write in writes]
-    ends, floors = _floors(acknowledged)
-    for write in writes:
-        at = bisect_left(ends, write.start)
-        if at and floors[at - 1] >= write.version:
-            findings.violation(
-                "writes", f"{name}: a write has version {write.version}, after {floors[at - 1]}"
-            )
-    strong = [
-        (reads.ends[at], reads.versions[at])
-        for at, level in enumerate(reads.levels)
-        if level == _STRONG
-    ]
-    strong_ends, strong_floors = _floors(acknowledged + strong)
-    own: dict[int, list[tuple[float, int, bool]]] = defaultdict(list)
-    for at, level in enumerate(reads.levels):
-        start, version = reads.starts[at], reads.versions[at]
-        place = bisect_left(ends, start)
-        if place and floors[place - 1] > version:
-            seconds = start - overtaken[bisect_right(versions, version)]
-            findings.note_stale(_LEVELS[level].value, seconds)
-            allowed = bound + _SLACK
-            if seconds > allowed:
-                allowed += pauses.within(reads.processes[at], start - seconds, start)
-            if seconds > allowed:
-                what = f"{name}: {seconds:.3f} s behind, where {bound:g} s are the bound"
-                findings.violation(_LEVELS[level].value, what)
-        if level == _STRONG:
-            place = bisect_left(strong_ends, start)
-            if place and strong_floors[place - 1] > version:
-                floor = strong_floors[place - 1]
-                findings.violation("strong", f"{name}: version {version} was read after {floor}")
-        elif level != _EVENTUAL:
-            own[reads.sessions[at]].append((start, version, True))
-    if own:
-        for write in writes:
-            if write.session in own:
-                own[write.session].append((write.start, write.version, False))
-        for session, steps in own.items():
-            _check_session(name, session, steps, findings)
-
-
-def _check_session(
-    name: str, session: int, steps: list[tuple[float, int, bool]], findings: Findings
-) -> None:
-    """Check one session, whose operations do not overlap."""
-    level = session % len(_LEVELS)
-    floor = 0
-    for _, version, read in sorted(steps):
-        if read and version < floor:
-            findings.violation(
-                _LEVELS[level].value,
-                f"{name}: version {version} was read by session {session} after {floor}",
-            )
-        if not read or level == _MONOTONIC:
-            floor = max(floor, version)
-
-
-def _floors(acknowledged: list[tuple[float, int]]) -> tuple[list[float], list[int]]:
-    """Return times, and the highest version that was known up to each."""
-    ordered = sorted(acknowledged)
-    return [end for end, _ in ordered], list(accumulate((one for _, one in ordered), max))
 
 
 def _check_fills(name: str, writes: list[Event], findings: Findings) -> None:
@@ -353,12 +185,12 @@ def _check_unversioned(
     ends = [end for end, _ in changes]
     latest = list(accumulate((start for _, start in changes), max))
     for read in reads:
-        level = _LEVELS[read.level].value
-        allowed = 0.0 if read.level == _STRONG else bound + _SLACK
+        level = LEVELS[read.level].value
+        allowed = 0.0 if read.level == STRONG else bound + SLACK
         at = bisect_left(ends, read.start - allowed)
         if at and latest[at - 1] > read.made:
             findings.violation(level, f"{name}: {read.start - read.made:.3f} s after it was made")
-        elif read.level in {_SESSION, _MONOTONIC} and any(
+        elif read.level in {SESSION, MONOTONIC} and any(
             write.session == read.session and read.made < write.start and write.end < read.start
             for write in writes
         ):
@@ -424,7 +256,7 @@ def _later(one: Event, two: Event) -> Event:
 
 
 def _may_be_gone(write: Event, miss: Event, bumps: dict[int, list[Event]]) -> bool:
-    if write.kind == Kind.DELETE or write.expires < miss.end + _SLACK:
+    if write.kind == Kind.DELETE or write.expires < miss.end + SLACK:
         return True
     if DEPENDS <= write.tag < NO_TAG:
         return True  # it has the tags of what it depends on as well

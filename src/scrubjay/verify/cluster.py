@@ -10,9 +10,8 @@ import random
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING
 
+from scrubjay.closing import Closing
 from scrubjay.errors import InvalidArgumentError
 from scrubjay.testing.cluster import RedisCluster
 from scrubjay.testing.faults import FaultProxy
@@ -20,15 +19,12 @@ from scrubjay.tiers._redis import topology
 from scrubjay.tiers._redis.slots import BUCKETS, bucket_slot
 from scrubjay.verify.server import Server
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
 __all__ = ["ClusterServers"]
 
 _MOST_MOVED = 64  # slots at a time
 
 
-class ClusterServers:
+class ClusterServers(Closing):
     """The members of a cluster, as faults know a `Server`.
 
     Args:
@@ -110,14 +106,3 @@ class ClusterServers:
     def close(self) -> None:
         """End them, if they are ours."""
         self._stack.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

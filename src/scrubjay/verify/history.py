@@ -14,14 +14,22 @@ from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
 
+from scrubjay.types import CacheConsistencyLevel
+
 _LINE = struct.Struct("<BBHiHHIdddQQdQ")
 #: packs the fields of an `Event`
 pack = _LINE.pack
 _COLLECTED = 64 << 10  # bytes of reads before they are written
-BUCKETS = 16
+#: the levels in the order by which histories number them
+LEVELS = tuple(CacheConsistencyLevel)
+EVENTUAL = LEVELS.index(CacheConsistencyLevel.EVENTUAL)
+SESSION = LEVELS.index(CacheConsistencyLevel.SESSION)
+MONOTONIC = LEVELS.index(CacheConsistencyLevel.MONOTONIC)
+STRONG = LEVELS.index(CacheConsistencyLevel.STRONG)
+BUCKETS = 16  # files of a process, each with its part of the keys
 NO_TAG = 0xFFFF
 DEPENDS = 0x8000  # a tag from here on is a key on which a value depends: every change of it counts
-TAG_BUCKET = BUCKETS
+TAG_BUCKET = BUCKETS  # one more file, with the tags
 
 
 class Kind(IntEnum):
@@ -97,13 +105,7 @@ class Recorder:
 
     def read(self, *event: float) -> None:
         """Note a read, to be written with others."""
-        self.count += 1
-        bucket = _bucket(event)
-        reads = self._reads[bucket]
-        reads += _LINE.pack(*event)
-        if len(reads) >= _COLLECTED:
-            self._reads[bucket] = bytearray()
-            os.write(self._files[bucket], reads)
+        self.read_packed(int(event[4]), _LINE.pack(*event))
 
     def read_packed(self, key: int, line: bytes) -> None:
         """Note a read of a key that `pack` has packed."""

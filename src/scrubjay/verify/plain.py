@@ -11,7 +11,7 @@ from scrubjay.tiers import RedisTier
 from scrubjay.types import CacheConsistencyLevel
 from scrubjay.verify.history import NO_TAG, Kind, Recorder
 from scrubjay.verify.node import Flow, Node, Written, arun, run
-from scrubjay.verify.workload import LOAD_SECONDS, TIMEOUT, Plan, Worker
+from scrubjay.verify.workload import LOAD_SECONDS, Plan, Worker
 
 __all__ = ["NodeWorker"]
 
@@ -26,16 +26,7 @@ class NodeWorker(Worker):
 
     def __init__(self, plan: Plan, recorder: Recorder) -> None:
         super().__init__(plan, recorder)
-        tier = RedisTier(
-            plan.url,
-            cluster=plan.cluster,
-            namespace=plan.namespace,
-            timeout_seconds=TIMEOUT,
-            connect_timeout_seconds=TIMEOUT,
-            heartbeat_seconds=TIMEOUT / 2,
-            strong="until-failover",
-            client_name="scrubjay-verify",
-        )
+        tier = plan.open_tier(RedisTier)
         self._node = Node(tier, plan.max_silence, plan.process)
         self._keys = [b"key:%d" % number for number in range(plan.keys)]
 

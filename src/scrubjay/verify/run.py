@@ -16,11 +16,13 @@ from typing import Any
 from scrubjay import arguments
 from scrubjay.testing.faults import FaultProxy
 from scrubjay.verify import bugs
-from scrubjay.verify.checker import Findings, Pauses, check
+from scrubjay.verify.checker import check
 from scrubjay.verify.cluster import ClusterServers
 from scrubjay.verify.faults import Faults
+from scrubjay.verify.findings import Findings
 from scrubjay.verify.passing import Pass, Passes
 from scrubjay.verify.process import work
+from scrubjay.verify.register import Pauses
 from scrubjay.verify.server import Server
 from scrubjay.verify.workload import Plan
 

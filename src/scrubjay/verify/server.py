@@ -6,24 +6,21 @@ import asyncio
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from scrubjay.closing import Closing
 from scrubjay.errors import InvalidArgumentError, TierError
 from scrubjay.testing.redis import RedisServer
 from scrubjay.tiers._redis import address, wire
 from scrubjay.tiers._redis.address import Address
 from scrubjay.tiers._redis.wire import Command
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
 __all__ = ["Server"]
 
 _PATIENCE = 5.0
 
 
-class Server:
+class Server(Closing):
     """A server, and what is asked of it besides.
 
     Args:
@@ -121,14 +118,3 @@ class Server:
             self._own.kill()
         if self._directory is not None:
             self._directory.cleanup()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

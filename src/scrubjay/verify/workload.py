@@ -6,19 +6,21 @@ import asyncio
 import random
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from math import inf
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from scrubjay.consistency import Session
 from scrubjay.errors import ConsistencyError, TierError
+from scrubjay.tiers import RedisTier
 from scrubjay.types import CacheConsistencyLevel
-from scrubjay.verify.history import NO_TAG, Kind, Recorder
+from scrubjay.verify.history import LEVELS, NO_TAG, Kind, Recorder
 from scrubjay.verify.node import Flow, Outcome, Written
 from scrubjay.verify.passing import Pass, Passes
 
-LEVELS = tuple(CacheConsistencyLevel)
+_Tier = TypeVar("_Tier", bound=RedisTier)
+
 _TURNS = 16  # operations of a session before it lets others go on
 _VISIT = 400  # operations before a session moves on, to whatever process
 TIMEOUT = 0.5  # seconds that an operation on the tier may take
@@ -64,6 +66,23 @@ class Plan(NamedTuple):
     bug: str
     seed: int
     cluster: bool = False
+
+    def open_tier(self, kind: Callable[..., _Tier]) -> _Tier:
+        """Return the tier that is worked on, which soon says so when it cannot be asked.
+
+        Args:
+            kind: `RedisTier`, or one that is made like it.
+        """
+        return kind(
+            self.url,
+            cluster=self.cluster,
+            namespace=self.namespace,
+            timeout_seconds=TIMEOUT,
+            connect_timeout_seconds=TIMEOUT,
+            heartbeat_seconds=TIMEOUT / 2,
+            strong="until-failover",
+            client_name="scrubjay-verify",
+        )
 
 
 class Worker:

@@ -6,9 +6,9 @@ import operator
 import os
 import threading
 import weakref
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from scrubjay.closing import Closing
 from scrubjay.errors import InvalidArgumentError, InvalidArgumentTypeError
 from scrubjay.observe.roster import store_of
 from scrubjay.web.access import Access, checked
@@ -17,15 +17,12 @@ from scrubjay.web.local import process
 from scrubjay.web.nodes import Nodes
 from scrubjay.web.server import PageServer
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
 PORT = 8710
 LOOPBACK = "127.0.0.1"
 _open: dict[tuple[str, int], Dashboard] = {}  # by host and port
 
 
-class Dashboard:
+class Dashboard(Closing):
     """The live page, served until it is closed; also a context manager.
 
     Args:
@@ -98,17 +95,6 @@ class Dashboard:
     def closed(self) -> bool:
         """Whether it is served no more."""
         return self._gatherer.closed
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<Dashboard {self.url}{' (closed)' if self.closed else ''}>"

@@ -1,15 +1,19 @@
 cimport cython
 from scrubjay._core.arrangement cimport Arrangement
+from scrubjay._core.chains cimport Chains
 from scrubjay._core.curve cimport Curve
+from scrubjay._core.graph cimport Graph
 from scrubjay._core.policy cimport Policy
 from scrubjay._core.sessions cimport Sessions
 from scrubjay._core.sketch cimport Sketch
+from scrubjay._core.tag_returns cimport TagReturns
 from scrubjay._core.trials cimport Trials
 
 cdef int WINDOW
 cdef int PROBATION
 cdef int PROTECTED
 cdef int FIRST
+cdef unsigned char COLD
 cdef unsigned int COUNT
 cdef unsigned int HEARD
 cdef long long MOST
@@ -20,6 +24,7 @@ cdef class Adaptive(Policy):
     cdef readonly Arrangement live
     cdef readonly Trials trials
     cdef Sessions sessions
+    cdef Chains chains
     cdef int way
     cdef readonly int entries
     cdef readonly long long entry_limit
@@ -45,6 +50,8 @@ cdef class Adaptive(Policy):
     cdef void ask(self, unsigned int h, double worth, long long size, int missed) noexcept
     @cython.locals(before=int)
     cdef void asked(self, int slot, unsigned int session) noexcept
+    @cython.locals(returns=TagReturns, row=int, mark=cython.uchar)
+    cdef int tagged(self, int slot, frozenset tags) except -1
     cdef void expect(self, unsigned int h) noexcept
     cdef bint has_evidence(self) noexcept
     @cython.final

@@ -13,12 +13,15 @@ From when it is asked for, there are simulations of other sizes, too (`scrubjay.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from scrubjay._core.arrangement import Arrangement
+from scrubjay._core.chains import Chains
 from scrubjay._core.columns import Columns
-from scrubjay._core.constants import COUNT, HEARD, MOST, NONE
+from scrubjay._core.constants import COLD, COUNT, HEARD, MOST, NONE
 from scrubjay._core.curve import Curve
+from scrubjay._core.graph import Graph
 from scrubjay._core.outlook import Outlook
 from scrubjay._core.policy import Policy
 from scrubjay._core.sessions import Sessions
@@ -43,6 +46,7 @@ class Adaptive(Policy):
             self.sketch, True, FIRST, Outlook(self.trials.prospects), by_cost, by_size
         )
         self.sessions = Sessions()
+        self.chains = Chains(self.live)
         self.way = FIRST
         self.entry_limit = MOST
         self.byte_limit = MOST
@@ -158,7 +162,7 @@ class Adaptive(Policy):
 
     def heed_sessions(self) -> int:
         """Make room for what sessions tell."""
-        self.trials.trust_prospects()
+        self.trials.heed_sessions()
         return self.sessions.begin()
 
     def asked(self, slot: int, session: int) -> None:
@@ -169,6 +173,21 @@ class Adaptive(Policy):
         if before != NONE and self.columns.hits[before] > COUNT:
             self.columns.note(~(2 * before + 1))
 
+    def heed_tags(self) -> int:
+        """Make room for what tags tell."""
+        self.trials.histories.heed_tags()
+        return self.columns.want_tagged()
+
+    def tagged(self, slot: int, tags: Iterable[str]) -> int:
+        """Mark an entry with a cold tag, and let what comes of its key be counted."""
+        returns: Any = self.trials.histories.tags
+        row = returns.row_of(tags)
+        mark = COLD if returns.is_cold(row) else 0
+        self.columns.tagged[slot] = mark
+        if self.trials.samples(self.hashes[slot]):
+            self.trials.histories.tag(self.hashes[slot], row, mark)
+        return 0
+
     def expect(self, h: int) -> None:
         """Prepare for a newcomer."""
         self.sketch.expect(h)
@@ -178,6 +197,8 @@ class Adaptive(Policy):
         self.listen()
         if self.columns.has_session:
             self.columns.session[slot] = 0
+        if self.columns.has_tagged:
+            self.columns.tagged[slot] = 0
         self.live.insert(slot)
         if self.live.count > self.entries:
             self.entries = self.live.count
@@ -206,6 +227,13 @@ class Adaptive(Policy):
         """Return the victim among all entries but `keep`, which stays in its segment."""
         self.fit(self.live.count)
         return self.live.victim_but(keep)
+
+    def end_of_chain(self, slot: int, keep: int, graph: Graph) -> int:
+        """Let the end of a chain go first: the rest of it is of use without that."""
+        end = self.chains.end(slot, keep, graph)
+        if end != slot:
+            self.live.ghosts.mark(self.hashes[end])
+        return end
 
     def fit(self, entries: int) -> None:
         """Let the simulations have the cache's size: room is made, so it is full."""
@@ -272,6 +300,7 @@ class Adaptive(Policy):
         report.update(
             evidence=self.has_evidence(),
             sessions=bool(self.columns.has_session),
+            tags=bool(self.columns.has_tagged),
             window=self.live.segments.length[WINDOW],
             probation=self.live.segments.length[PROBATION],
             protected=self.live.segments.length[PROTECTED],

@@ -16,10 +16,10 @@ class Association(Baseline):
     """Counts of what came within a window, within a stream.
 
     Args:
-        capacity: Size of the cache in entries.
-        budget: Keys loaded ahead at most for each miss there would be without prefetch.
-        window: Accesses that count as soon.
-        threshold: The least chance that a guess must have.
+        capacity: size of the cache in entries.
+        budget: keys loaded ahead at most for each miss there would be without prefetch.
+        window: accesses that count as soon.
+        threshold: the least chance that a guess must have.
     """
 
     def __init__(self, capacity: int, budget: float, window: int, threshold: float) -> None:

@@ -15,8 +15,8 @@ class Baseline:
     """A prefetcher that guesses after each access and loads what its budget allows.
 
     Args:
-        capacity: Size of the cache in entries.
-        budget: Keys loaded ahead at most for each miss there would be without prefetch.
+        capacity: size of the cache in entries.
+        budget: keys loaded ahead at most for each miss there would be without prefetch.
     """
 
     def __init__(self, capacity: int, budget: float) -> None:

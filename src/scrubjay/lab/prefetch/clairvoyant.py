@@ -18,10 +18,10 @@ class Clairvoyant(Baseline):
     """Knows when each key will be asked for again.
 
     Args:
-        capacity: Size of the cache in entries.
-        budget: Keys loaded ahead at most for each miss there would be without prefetch.
-        keys: The keys of all requests, in order.
-        window: Accesses within which a key counts as having followed.
+        capacity: size of the cache in entries.
+        budget: keys loaded ahead at most for each miss there would be without prefetch.
+        keys: the keys of all requests, in order.
+        window: accesses within which a key counts as having followed.
     """
 
     def __init__(

@@ -57,8 +57,8 @@ def register_contestant(name: str, factory: Factory) -> None:
     """Let a prefetcher take part under a name.
 
     Args:
-        name: Its name; one of the same name is replaced.
-        factory: Called with the trace, the capacity in entries, the budget in loads for each
+        name: its name; one of the same name is replaced.
+        factory: called with the trace, the capacity in entries, the budget in loads for each
             miss without prefetch (or None), and the ratio of loads allowed.
     """
     _contestants[name] = factory
@@ -80,15 +80,15 @@ def make_prefetcher(
     """Return a new prefetcher.
 
     Args:
-        name: Its name.
-        trace: What will be replayed.
-        capacity: Size of the cache in entries.
-        budget: Keys loaded ahead at most for each miss without prefetch; by default one for
+        name: its name.
+        trace: what will be replayed.
+        capacity: size of the cache in entries.
+        budget: keys loaded ahead at most for each miss without prefetch; by default one for
             baselines, and no such bound for ours.
-        cost_ratio: Loads allowed for each without prefetch; baselines take no notice.
+        cost_ratio: loads allowed for each without prefetch; baselines take no notice.
 
     Raises:
-        InvalidArgumentError: There is no such prefetcher.
+        InvalidArgumentError: there is no such prefetcher.
     """
     factory = _contestants.get(name)
     if factory is None:

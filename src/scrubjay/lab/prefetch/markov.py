@@ -17,10 +17,10 @@ class Markov(Baseline):
     """Counts of what came next, by the accesses before, within a stream.
 
     Args:
-        capacity: Size of the cache in entries.
-        budget: Keys loaded ahead at most for each miss there would be without prefetch.
-        orders: How many accesses back contexts reach, each taken where longer ones fail.
-        threshold: The least share of a context's followers that a guess must have.
+        capacity: size of the cache in entries.
+        budget: keys loaded ahead at most for each miss there would be without prefetch.
+        orders: how many accesses back contexts reach, each taken where longer ones fail.
+        threshold: the least share of a context's followers that a guess must have.
     """
 
     def __init__(

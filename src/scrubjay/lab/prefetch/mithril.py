@@ -23,8 +23,8 @@ class Mithril(Baseline):
     """Associations mined from the times of requests.
 
     Args:
-        capacity: Size of the cache in entries.
-        budget: Keys loaded ahead at most for each miss there would be without prefetch.
+        capacity: size of the cache in entries.
+        budget: keys loaded ahead at most for each miss there would be without prefetch.
     """
 
     def __init__(self, capacity: int, budget: float) -> None:

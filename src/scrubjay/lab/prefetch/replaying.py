@@ -34,12 +34,12 @@ class PrefetchReplay:
     """A cache that starts empty, a prefetcher, and the count of what both do.
 
     Args:
-        capacity: Size of the cache in entries.
-        prefetcher: What learns and guesses.
-        strategy: How the cache chooses what to evict.
-        lag: How many requests pass until a key that is loaded ahead is there.
-        load_seconds: How long a load takes by the times of the trace, in place of `lag`.
-        budget: Keys loaded ahead at most for each miss without prefetch, counted by a cache
+        capacity: size of the cache in entries.
+        prefetcher: what learns and guesses.
+        strategy: how the cache chooses what to evict.
+        lag: how many requests pass until a key that is loaded ahead is there.
+        load_seconds: how long a load takes by the times of the trace, in place of `lag`.
+        budget: keys loaded ahead at most for each miss without prefetch, counted by a cache
             beside it that has none; None to leave it to the prefetcher.
     """
 
@@ -78,10 +78,10 @@ class PrefetchReplay:
         """Replay a trace, or the next chunk of one.
 
         Args:
-            trace: The requests. Clients count as sessions.
+            trace: the requests. Clients count as sessions.
 
         Raises:
-            TraceError: Loads take seconds, and the trace has no times.
+            TraceError: loads take seconds, and the trace has no times.
         """
         if self._timed and trace.seconds is None:
             raise TraceError(f"{trace.name}: loads that take seconds need a trace with times")
@@ -123,7 +123,7 @@ class PrefetchReplay:
         """Return what the replay has come to so far.
 
         Args:
-            plain_hits: How many requests hit without prefetch.
+            plain_hits: how many requests hit without prefetch.
         """
         return PrefetchResult(
             self._now,
@@ -214,21 +214,21 @@ def replay_prefetch(
     """Replay a trace with prefetch through a cache that starts empty.
 
     Args:
-        trace: The requests. Clients count as sessions.
-        capacity: Size of the cache in entries.
-        prefetcher: What learns and guesses.
-        strategy: How the cache chooses what to evict.
-        lag: How many requests pass until a key that is loaded ahead is there.
-        load_seconds: How long a load takes by the times of the trace, in place of `lag`.
-        budget: Keys loaded ahead at most for each miss without prefetch; None to leave it to
+        trace: the requests. Clients count as sessions.
+        capacity: size of the cache in entries.
+        prefetcher: what learns and guesses.
+        strategy: how the cache chooses what to evict.
+        lag: how many requests pass until a key that is loaded ahead is there.
+        load_seconds: how long a load takes by the times of the trace, in place of `lag`.
+        budget: keys loaded ahead at most for each miss without prefetch; None to leave it to
             the prefetcher.
-        plain_hits: How many requests hit without prefetch, where that is known already.
+        plain_hits: how many requests hit without prefetch, where that is known already.
 
     Returns:
         What came of it.
 
     Raises:
-        TraceError: Loads take seconds, and the trace has no times.
+        TraceError: loads take seconds, and the trace has no times.
     """
     if plain_hits is None:
         plain_hits = replay(trace.keys, capacity, strategy, clients=trace.clients).hits

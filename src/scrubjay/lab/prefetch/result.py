@@ -10,14 +10,14 @@ class PrefetchResult:
     """Counts of a replay with prefetch.
 
     Attributes:
-        requests: Number of requests replayed.
-        hits: How many of them the cache answered.
-        plain_hits: How many it answers without prefetch.
-        issued: How many keys were loaded ahead.
-        used: How many of those were asked for while they were there.
-        late: How many were asked for while they were being loaded.
-        waited: The part of their loads that had to be waited for, summed.
-        seconds: Wall time of the replay.
+        requests: number of requests replayed.
+        hits: how many of them the cache answered.
+        plain_hits: how many it answers without prefetch.
+        issued: how many keys were loaded ahead.
+        used: how many of those were asked for while they were there.
+        late: how many were asked for while they were being loaded.
+        waited: the part of their loads that had to be waited for, summed.
+        seconds: wall time of the replay.
     """
 
     requests: int

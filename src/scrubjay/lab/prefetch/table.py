@@ -29,11 +29,11 @@ class PrefetchRow:
     """One replay with prefetch.
 
     Attributes:
-        trace: Name of the trace.
-        capacity: Size of the cache in entries.
-        strategy: How the cache chose what to evict.
-        prefetcher: Who guessed.
-        result: What came of it.
+        trace: name of the trace.
+        capacity: size of the cache in entries.
+        strategy: how the cache chose what to evict.
+        prefetcher: who guessed.
+        result: what came of it.
     """
 
     trace: str
@@ -78,23 +78,23 @@ def replay_all(
     """Replay all traces with all prefetchers.
 
     Args:
-        files: The traces.
-        capacities: Sizes of the cache, in entries or in percent.
-        strategies: How the cache chooses what to evict.
-        prefetchers: Who guesses.
-        options: How to read the traces.
-        lag: Requests that pass until a key that is loaded ahead is there.
-        load_seconds: How long a load takes by the times of a trace, in place of `lag`; traces
+        files: the traces.
+        capacities: sizes of the cache, in entries or in percent.
+        strategies: how the cache chooses what to evict.
+        prefetchers: who guesses.
+        options: how to read the traces.
+        lag: requests that pass until a key that is loaded ahead is there.
+        load_seconds: how long a load takes by the times of a trace, in place of `lag`; traces
             without times are left out.
-        budget: Keys loaded ahead at most for each miss without prefetch; None for no bound.
-        cost_ratio: Loads allowed for each without prefetch.
-        tell: Called with what is left out.
+        budget: keys loaded ahead at most for each miss without prefetch; None for no bound.
+        cost_ratio: loads allowed for each without prefetch.
+        tell: called with what is left out.
 
     Yields:
         A row for each replay.
 
     Raises:
-        TraceError: A trace cannot be read, or a capacity is in bytes.
+        TraceError: a trace cannot be read, or a capacity is in bytes.
     """
     for file in files:
         trace = load_trace(file, options)
@@ -131,9 +131,9 @@ def print_rows(rows: Sequence[PrefetchRow], *, as_json: bool, as_csv: bool) -> N
     """Print replays, and the means of each prefetcher.
 
     Args:
-        rows: The replays.
-        as_json: Whether to print JSON.
-        as_csv: Whether to print CSV.
+        rows: the replays.
+        as_json: whether to print JSON.
+        as_csv: whether to print CSV.
     """
     if as_json:
         sys.stdout.write(json.dumps([row.figures() for row in rows], indent=2) + "\n")

@@ -13,9 +13,9 @@ def train(chunks: Iterable[Trace], capacity: int, *, cost_ratio: float = 1.3) ->
     """Replay a trace with prefetch, and return what learned from it.
 
     Args:
-        chunks: The trace, in order. Keys must be those that the cache will use.
-        capacity: Size of the cache in entries.
-        cost_ratio: Loads allowed for each without prefetch.
+        chunks: the trace, in order. Keys must be those that the cache will use.
+        capacity: size of the cache in entries.
+        cost_ratio: loads allowed for each without prefetch.
 
     Returns:
         The planner; `Planner.save` makes bytes of what it knows.

@@ -16,10 +16,10 @@ class WeightedSum(Baseline):
     """Followers count 0.7, neighbours 0.5 and the keys of the next hour 0.3.
 
     Args:
-        capacity: Size of the cache in entries.
-        budget: Keys loaded ahead at most for each miss there would be without prefetch.
-        threshold: The least sum that a guess must have.
-        horizon: Guesses at most after an access.
+        capacity: size of the cache in entries.
+        budget: keys loaded ahead at most for each miss there would be without prefetch.
+        threshold: the least sum that a guess must have.
+        horizon: guesses at most after an access.
     """
 
     def __init__(

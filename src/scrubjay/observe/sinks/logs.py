@@ -13,34 +13,18 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from scrubjay import arguments
-from scrubjay.events import Event, EventKind
+from scrubjay.events import PROBLEMS, Event, EventKind
 from scrubjay.observe.hottest import namespace
-from scrubjay.observe.roster import Roster
+from scrubjay.observe.sinks.sink import Sink
 
 __all__ = ["PROBLEMS", "LoggingSink"]
 
-#: the kinds that are logged unless others are asked for
-PROBLEMS = frozenset(
-    {
-        EventKind.LOAD_ERROR,
-        EventKind.TIER_ERROR,
-        EventKind.BREAKER,
-        EventKind.DEGRADED,
-        EventKind.RECOVERED,
-        EventKind.UNDECODABLE,
-        EventKind.OVERFLOW,
-        EventKind.CORRUPTION,
-        EventKind.QUARANTINE,
-        EventKind.DISCARD,
-        EventKind.FULL,
-    }
-)
 _WARNED_OF = PROBLEMS - {EventKind.RECOVERED}
 _QUOTED = frozenset(" \n\r\t\"'=")
 _LENGTH = 200  # characters of a key, or of what an error says
 
 
-class LoggingSink:
+class LoggingSink(Sink):
     """Logs events of caches.
 
     A record's message has names and values, ``load_error cache=users namespace=user
@@ -74,23 +58,9 @@ class LoggingSink:
         self._keys = keys
         self._interval = arguments.not_negative("interval", interval)
         self._clock = clock
-        self._roster = Roster()
+        super().__init__()
         self._lock = threading.Lock()
         self._last: dict[tuple[str, EventKind, str], tuple[float, int]] = {}
-
-    def watch(self, *caches: Any) -> LoggingSink:
-        """Log events of these caches, too, until they are gone; return itself.
-
-        Raises:
-            InvalidArgumentTypeError: one is no cache.
-        """
-        for cache in caches:
-            self._roster.add(cache, self._begin)
-        return self
-
-    def close(self) -> None:
-        """Log nothing any more."""
-        self._roster.clear()
 
     def _begin(self, store: Any, label: str) -> Callable[[], None]:
         end: Callable[[], None] = store.on_event(lambda event: self._log(label, event), self._kinds)

@@ -20,6 +20,7 @@ from scrubjay.errors import MissingExtraError
 from scrubjay.events import Event, EventKind
 from scrubjay.observe.hottest import namespace
 from scrubjay.observe.roster import Roster
+from scrubjay.observe.sinks.sink import Sink
 
 try:
     from opentelemetry import context, metrics, trace
@@ -53,7 +54,7 @@ _MARKS = frozenset(  # events of whatever span they happen in
 _TRACED = frozenset({EventKind.LOAD_START, EventKind.WAIT, EventKind.TIER_CALL, *_ENDS, *_MARKS})
 
 
-class OpenTelemetrySink:
+class OpenTelemetrySink(Sink):
     """Feeds OpenTelemetry with what caches do.
 
     Args:
@@ -72,7 +73,7 @@ class OpenTelemetrySink:
         spans: bool = True,
         key_attribute: Callable[[Any], str] | None = None,
     ) -> None:
-        self._roster = Roster()
+        super().__init__()
         self._tracer = trace.get_tracer(_SCOPE, tracer_provider=tracer_provider)
         self._spans = spans
         self._key_attribute = key_attribute
@@ -80,20 +81,6 @@ class OpenTelemetrySink:
         self._open: dict[int, tuple[Span, Token[context.Context]]] = {}
         self._known: OrderedDict[int, SpanContext] = OrderedDict()
         _instruments(metrics.get_meter(_SCOPE, meter_provider=meter_provider), self._roster)
-
-    def watch(self, *caches: Any) -> OpenTelemetrySink:
-        """Feed it with these caches, too, until they are gone; return itself.
-
-        Raises:
-            InvalidArgumentTypeError: one is no cache.
-        """
-        for cache in caches:
-            self._roster.add(cache, self._begin)
-        return self
-
-    def close(self) -> None:
-        """Feed it no more."""
-        self._roster.clear()
 
     def _begin(self, store: Any, label: str) -> Callable[[], None]:
         if not self._spans:

@@ -16,7 +16,7 @@ from typing import Any
 from scrubjay.errors import MissingExtraError
 from scrubjay.events import Event, EventKind
 from scrubjay.observe.histogram import Histogram
-from scrubjay.observe.roster import Roster
+from scrubjay.observe.sinks.sink import Sink
 from scrubjay.observe.statistics import TierGroup
 
 try:
@@ -56,7 +56,7 @@ _COUNTED = frozenset(  # what no statistics tell, and what does not happen all t
 )
 
 
-class PrometheusSink(Collector):
+class PrometheusSink(Sink, Collector):
     """Collects the figures of caches, in the registry of prometheus-client.
 
     Args:
@@ -64,25 +64,15 @@ class PrometheusSink(Collector):
     """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        self._roster = Roster()
+        super().__init__()
         self._events: Counter[tuple[str, str, str]] = Counter()
         self._lock = threading.Lock()
         self._registry = REGISTRY if registry is None else registry
         self._registry.register(self)
 
-    def watch(self, *caches: Any) -> PrometheusSink:
-        """Collect the figures of these caches, too, until they are gone; return itself.
-
-        Raises:
-            InvalidArgumentTypeError: one is no cache.
-        """
-        for cache in caches:
-            self._roster.add(cache, self._begin)
-        return self
-
     def close(self) -> None:
         """Collect nothing any more, and leave the registry."""
-        self._roster.clear()
+        super().close()
         self._registry.unregister(self)
 
     def _begin(self, store: Any, label: str) -> Callable[[], None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from types import TracebackType
 
 from scrubjay.errors import TierUnavailableError
 
@@ -94,12 +93,7 @@ class Exclusive:
             self._threads.release()
             raise
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         finally:

@@ -98,7 +98,7 @@ class AwaitedMethods:
             request.deadline = deadline
             replies = await session.carrier.submit(request)
             if type(replies) is list:
-                fetched = versioned.fetched(session, keys, names, replies, watches)
+                fetched = versioned.fetched(session, keys, replies, watches)
                 if fetched is not None:
                     return fetched
             elif not isinstance(replies, (UnsentError, CutOffError)):

@@ -10,10 +10,10 @@ from scrubjay.tiers._redis.buckets import Buckets, joined, parted
 from scrubjay.tiers._redis.coherence import Coherence
 from scrubjay.tiers._redis.errands import ACQUAINT, Errand, Split
 from scrubjay.tiers._redis.exchange import Shared
-from scrubjay.tiers._redis.failures import CutOffError, UnsentError, error_of, word
+from scrubjay.tiers._redis.failures import error_of, word
 from scrubjay.tiers._redis.generation import as_request
 from scrubjay.tiers._redis.nodes import JointFeed, NodeFeed, NodeSession
-from scrubjay.tiers._redis.operations import CONNECT, Operation
+from scrubjay.tiers._redis.operations import CONNECT, Operation, repeated
 from scrubjay.tiers._redis.roster import Roster
 from scrubjay.tiers._redis.slots import bucket_of
 from scrubjay.tiers._redis.topology import Where
@@ -158,24 +158,17 @@ class ClusterCoherence:
 
         A PING would do where it surely is a primary still; this tells if it is not.
         """
-        repeated = False
-        while True:
-            session: NodeSession = yield CONNECT
+
+        def attempt(session: NodeSession) -> Operation[Feed | None]:
             known = self._roster.topology
             slot = None if known is None else known.slot_at(where)
             if slot is None:
                 return None
-            try:
-                yield from session.watching(until_failover=self._until_failover)
-                session.feed.check_strong()
-                shared = Shared(self._question(slot), 1)
-                shared.stays = True
-                (reply,) = yield shared
-            except (UnsentError, CutOffError):
-                if repeated:
-                    raise
-                repeated = True
-                continue
+            yield from session.watching(until_failover=self._until_failover)
+            session.feed.check_strong()
+            shared = Shared(self._question(slot), 1)
+            shared.stays = True
+            (reply,) = yield shared
             if isinstance(reply, Exception):
                 self._roster.suspect(surely=True)
                 if word(reply) in {"MOVED", "ASK"}:
@@ -183,6 +176,8 @@ class ClusterCoherence:
                 raise error_of(reply)
             session.feed.check_strong()
             return session.feed
+
+        return (yield from repeated(attempt))
 
     def _question(self, slot: int) -> bytes:
         """Return the command that only the primary of a slot answers; it reads next to nothing."""

@@ -25,9 +25,9 @@ from scrubjay.errors import (
 )
 from scrubjay.tiers._redis import scripts, wire
 from scrubjay.tiers._redis.exchange import Request, Shared
-from scrubjay.tiers._redis.failures import CutOffError, UnsentError, error_of, word
+from scrubjay.tiers._redis.failures import error_of, word
 from scrubjay.tiers._redis.generation import TRACK
-from scrubjay.tiers._redis.operations import CONNECT, Names, Operation
+from scrubjay.tiers._redis.operations import CONNECT, Names, Operation, repeated
 from scrubjay.tiers._redis.redirects import TRY_AGAIN
 from scrubjay.tiers._redis.session import Session
 from scrubjay.tiers._redis.versioned_reading import (
@@ -298,22 +298,17 @@ class Coherence(VersionedReading):
         Raises:
             ConsistencyUnavailableError: the server is a replica, or another may take over.
         """
-        repeated = False
-        while True:
-            session: Session = yield CONNECT
-            try:
-                yield from session.watching(until_failover=self._until_failover)
-                session.feed.check_strong()
-                (reply,) = yield Shared(PING, 1)
-            except (UnsentError, CutOffError):
-                if repeated:
-                    raise
-                repeated = True
-                continue
+
+        def attempt(session: Session) -> Operation[Feed]:
+            yield from session.watching(until_failover=self._until_failover)
+            session.feed.check_strong()
+            (reply,) = yield Shared(PING, 1)
             if isinstance(reply, Exception):
                 raise error_of(reply)
             session.feed.check_strong()
             return session.feed
+
+        return (yield from repeated(attempt))
 
     def feed(self) -> Operation[Feed]:
         """Return the feed of the connection, which is opened if need be."""
@@ -329,10 +324,10 @@ class Coherence(VersionedReading):
         repeatable: bool = False,
     ) -> Operation[tuple[Session, Request, list[Any]]]:
         """Send commands, of which some are scripts that the server may not know yet."""
-        repeated = loaded = False
-        while True:
-            session: Session = yield CONNECT
-            try:
+
+        def attempt(session: Session) -> Operation[tuple[Session, Request, list[Any]]]:
+            loaded = False
+            while True:
                 yield from session.watching(until_failover=self._until_failover)
                 generation = session.generation
                 if generation is None:
@@ -341,9 +336,7 @@ class Coherence(VersionedReading):
                 request = Request(wire.encode(commands), len(commands))
                 request.generation = generation
                 if on_replies is not None:
-                    request.on_replies = lambda replies, session=session: on_replies(
-                        session, replies
-                    )
+                    request.on_replies = lambda replies: on_replies(session, replies)
                 replies = yield request
                 words = {word(reply) for reply in replies}
                 if "NOSCRIPT" in words and not loaded:
@@ -355,13 +348,8 @@ class Coherence(VersionedReading):
                     session.demoted()
                     raise TierUnavailableError("the server is a replica and takes no writes")
                 return session, request, replies
-            except UnsentError:
-                if repeated:
-                    raise
-            except CutOffError:
-                if repeated or not repeatable:
-                    raise
-            repeated = True
+
+        return (yield from repeated(attempt, repeatable=repeatable))
 
     def _versioned(self, key: bytes) -> bytes:
         return b"%b%b}" % (self._names.versioned, key)

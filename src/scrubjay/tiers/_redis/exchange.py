@@ -140,11 +140,6 @@ class Exchange:
         """Whether no reply is awaited."""
         return not self._sent and not self.unsent
 
-    @property
-    def unanswered(self) -> bool:
-        """Whether a request has been written whose reply has not come."""
-        return bool(self._sent)
-
     def submit(self, request: Request, waiter: Waiter) -> None:
         """Put a request in line; its waiter is told at once if the connection is lost."""
         if self._failure is not None:

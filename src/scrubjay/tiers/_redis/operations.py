@@ -46,6 +46,28 @@ _unpack = _HEADER.unpack_from
 _crc32 = zlib.crc32
 
 
+def repeated(attempt: Callable[[Any], Operation[_T]], *, repeatable: bool = True) -> Operation[_T]:
+    """Attempt something on a connection, and once more on another if the first is lost.
+
+    Args:
+        attempt: called with the session.
+        repeatable: whether that may be done twice; if not, what may have been done is not
+            attempted again.
+    """
+    again = False
+    while True:
+        session = yield CONNECT
+        try:
+            return (yield from attempt(session))
+        except UnsentError:
+            if again:
+                raise
+        except CutOffError:
+            if again or not repeatable:
+                raise
+        again = True
+
+
 class Names:
     """The keys of a namespace on the server: `sj:NAMESPACE:` and one of five letters.
 
@@ -100,20 +122,15 @@ class Operations:
         if not keys:
             return []
         payload, count = self.reading(keys)
-        repeated = False
-        while True:
-            session: Session = yield CONNECT
-            try:
-                replies = yield Request(payload, count)
-                generation = session.generation
-                if generation is None:
-                    generation = yield from session.learn()
-            except (UnsentError, CutOffError):
-                if repeated:
-                    raise
-                repeated = True
-                continue
+
+        def attempt(session: Session) -> Operation[list[bytes | None]]:
+            replies = yield Request(payload, count)
+            generation = session.generation
+            if generation is None:
+                generation = yield from session.learn()
             return self.values(keys, replies, generation)
+
+        return (yield from repeated(attempt))
 
     def put(self, records: Sequence[TierRecord]) -> Operation[list[bool]]:
         """Store records; return whether each was kept."""
@@ -303,27 +320,20 @@ def _send(
     generational: bool = False,
 ) -> Operation[tuple[Session, Request, list[Any]]]:
     """Send commands that may depend on the session, and on its generation if it is asked for."""
-    repeated = False
-    while True:
-        session: Session = yield CONNECT
-        try:
-            generation = session.generation
-            if generation is None and generational:
-                generation = yield from session.learn()
-            commands = make(session, generation or 0)
-            request = Request(wire.encode(commands), len(commands))
-            request.generation = generation
-            replies = yield request
-            if any(word(reply) == "READONLY" for reply in replies):
-                session.demoted()
-            return session, request, replies
-        except UnsentError:
-            if repeated:
-                raise
-        except CutOffError:
-            if repeated or not repeatable:
-                raise
-        repeated = True
+
+    def attempt(session: Session) -> Operation[tuple[Session, Request, list[Any]]]:
+        generation = session.generation
+        if generation is None and generational:
+            generation = yield from session.learn()
+        commands = make(session, generation or 0)
+        request = Request(wire.encode(commands), len(commands))
+        request.generation = generation
+        replies = yield request
+        if any(word(reply) == "READONLY" for reply in replies):
+            session.demoted()
+        return session, request, replies
+
+    return (yield from repeated(attempt, repeatable=repeatable))
 
 
 def _together(names: list[bytes]) -> list[Command]:

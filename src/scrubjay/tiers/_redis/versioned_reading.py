@@ -17,8 +17,8 @@ from scrubjay.clock import Clock
 from scrubjay.errors import TierError
 from scrubjay.tiers._redis import scripts, wire
 from scrubjay.tiers._redis.exchange import Request
-from scrubjay.tiers._redis.failures import CutOffError, UnsentError, error_of, word
-from scrubjay.tiers._redis.operations import CONNECT, Names, Operation
+from scrubjay.tiers._redis.failures import error_of, word
+from scrubjay.tiers._redis.operations import CONNECT, Names, Operation, repeated
 from scrubjay.tiers._redis.session import Session
 from scrubjay.versions import Changes, Count, Feed, Fetched, Versioned, Watch
 
@@ -92,20 +92,16 @@ class VersionedReading:
     def _read(
         self, keys: Sequence[bytes], names: Sequence[bytes]
     ) -> Operation[tuple[Session, list[Any], Sequence[Watch | None]]]:
-        repeated = False
-        while True:
-            session: Session = yield CONNECT
+        def attempt(
+            session: Session,
+        ) -> Operation[tuple[Session, list[Any], Sequence[Watch | None]]]:
             request, watches = self.reading(session, keys, names)
-            try:
-                yield from session.watching(until_failover=self._until_failover)
-                replies = (yield request) if request.count else []
-            except (UnsentError, CutOffError):
-                if repeated:
-                    raise
-                repeated = True
-                continue
+            yield from session.watching(until_failover=self._until_failover)
+            replies = (yield request) if request.count else []
             no_error(replies[::2])
             return session, replies[1::2], told(request, watches)
+
+        return (yield from repeated(attempt))
 
     def reading(
         self, session: Session, keys: Sequence[bytes], names: Sequence[bytes]
@@ -126,11 +122,10 @@ class VersionedReading:
         self,
         session: Session,
         keys: Sequence[bytes],
-        names: Sequence[bytes],
         replies: list[Any],
         watches: list[Watch],
     ) -> Fetched | None:
-        """Return what the replies say; None if that takes more questions."""
+        """Return what the replies say of keys, then of names; None if that takes more questions."""
         generation = session.generation
         values = replies[1::2]
         if generation is None or None in values[len(keys) :]:
