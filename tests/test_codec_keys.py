@@ -243,15 +243,16 @@ def test_keys_of_function_calls():
     assert encode(again.key_for(1)) == encode(shared.key_for(1))  # as in another process
 
 
+class Service:
+    @cached(max_entries=10)
+    def method(self):
+        return 1
+
+
 def test_keys_of_calls_that_no_other_process_knows_are_refused():
     cache = Cache(max_entries=10)
     with pytest.raises(InvalidKeyError, match="<lambda>"):
         encode(cache.cached(lambda x: x).key_for(1))
-
-    class Service:
-        @cached(max_entries=10)
-        def method(self):
-            return 1
 
     with pytest.raises(InvalidKeyError, match="belong to an instance"):
         encode(Service().method.key_for())
