@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, settings
 
 import scrubjay
 from scrubjay.testing import RedisCluster, RedisServer
+from tests.environments import measuring
 from tests.models import EFFORT, scaled
 from tests.redis_servers import CLUSTER_URL, URL, need_server
 
@@ -31,6 +33,23 @@ settings.load_profile("scrubjay")
 
 def pytest_report_header():
     return f"scrubjay {scrubjay.__version__}, {'' if scrubjay.compiled else 'un'}compiled"
+
+
+@pytest.fixture(autouse=True)
+def looking_away(request):
+    """Have coverage look away from a test that is marked `untraced`, and from its children."""
+    if request.node.get_closest_marker("untraced") is None:
+        yield
+        return
+    monkeypatch = request.getfixturevalue("monkeypatch")
+    for name in filter(measuring, os.environ):
+        monkeypatch.delenv(name)
+    tracer, of_threads = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)
+    yield
+    threading.settrace(of_threads)
+    sys.settrace(tracer)
 
 
 @pytest.fixture

@@ -72,6 +72,7 @@ MAKING_KNOWN: dict[str, Callable[[Cache[Any, Any], int, Source], object]] = {
 }
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("how", MAKING_KNOWN)
 def test_what_is_read_is_never_older_than_what_was_made_known(how: str) -> None:
     cache: AdaptiveCache[Any, Any] = AdaptiveCache(max_entries=20)

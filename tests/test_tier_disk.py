@@ -77,6 +77,7 @@ def test_keeps_what_is_read(tier):
     assert tier.get_many([one.key for one in hot]) == [one.value for one in hot]
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("size", [100, 1000, 30_000, 150_000])
 @pytest.mark.parametrize("together", [1, 50])
 def test_overwriting_evicts_nothing_while_there_is_room(tier, events, size, together):
@@ -150,6 +151,7 @@ def test_what_has_expired_goes_first(path):
         assert None not in kept
 
 
+@pytest.mark.untraced
 def test_room_is_found_even_if_nothing_was_emptied_in_time(tier, monkeypatch, events):
     monkeypatch.setattr(log, "_PACE", 0)
     for number in range(20_000):

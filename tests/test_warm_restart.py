@@ -595,6 +595,7 @@ def test_a_missing_file_is_nothing(make, path):
     assert not events
 
 
+@pytest.mark.untraced
 def test_each_byte_counts(path):
     """Whatever is changed or cut off: what is whole comes back as it was, and nothing else."""
     serializer = Serializer(sign=HmacSha256({1: SECRET}))
@@ -921,6 +922,7 @@ def test_closing_tells_that_nothing_could_be_saved(tmp_path):
     assert len(events) == 1
 
 
+@pytest.mark.untraced
 def test_two_doors_and_many_threads_while_it_is_restored(path):
     cache = Cache(max_entries=3000)
     cache.update(dict.fromkeys(range(3000), 0))
