@@ -45,11 +45,12 @@ def looking_away(request):
     for name in filter(measuring, os.environ):
         monkeypatch.delenv(name)
     tracer, of_threads = sys.gettrace(), threading.gettrace()
-    sys.settrace(None)
-    threading.settrace(None)
+    if type(tracer).__module__ == "coverage":  # not a debugger's
+        sys.settrace(None)
+        threading.settrace(None)
     yield
-    threading.settrace(of_threads)
     sys.settrace(tracer)
+    threading.settrace(of_threads)
 
 
 @pytest.fixture
