@@ -196,7 +196,6 @@ def test_clients_are_sessions():
     assert apart.gain > mixed.gain
 
 
-@pytest.mark.untraced
 @pytest.mark.parametrize("name", contestant_names())
 def test_every_contestant_keeps_to_its_budget(name):
     trace = Trace("walks", walks(scaled(6000, 2000)))

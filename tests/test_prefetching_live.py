@@ -107,7 +107,6 @@ def test_half_of_the_wait_goes_and_the_source_is_hardly_asked_more(
     assert statistics.prefetch_accuracy > 0.6
 
 
-@pytest.mark.untraced
 def test_a_batch_loader_takes_the_load_off_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
     source = Source()
     waits, calls, _ = run_virtually(

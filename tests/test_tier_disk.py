@@ -151,7 +151,6 @@ def test_what_has_expired_goes_first(path):
         assert None not in kept
 
 
-@pytest.mark.untraced
 def test_room_is_found_even_if_nothing_was_emptied_in_time(tier, monkeypatch, events):
     monkeypatch.setattr(log, "_PACE", 0)
     for number in range(20_000):

@@ -595,7 +595,6 @@ def test_a_missing_file_is_nothing(make, path):
     assert not events
 
 
-@pytest.mark.untraced
 def test_each_byte_counts(path):
     """Whatever is changed or cut off: what is whole comes back as it was, and nothing else."""
     serializer = Serializer(sign=HmacSha256({1: SECRET}))
