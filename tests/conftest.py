@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, settings
 
 import scrubjay
 from scrubjay.testing import RedisCluster, RedisServer
+from tests.environments import measuring
 from tests.models import EFFORT, scaled
 from tests.redis_servers import CLUSTER_URL, URL, need_server
 
@@ -31,6 +33,28 @@ settings.load_profile("scrubjay")
 
 def pytest_report_header():
     return f"scrubjay {scrubjay.__version__}, {'' if scrubjay.compiled else 'un'}compiled"
+
+
+@pytest.fixture(autouse=True)
+def looking_away(request):
+    """Have coverage look away from a test that is marked `untraced`, and from its children.
+
+    And from tests of the core where it is compiled: there is nothing to see.
+    """
+    unseen = scrubjay.compiled and request.path.name.startswith("test_core_")
+    if not unseen and request.node.get_closest_marker("untraced") is None:
+        yield
+        return
+    monkeypatch = request.getfixturevalue("monkeypatch")
+    for name in filter(measuring, os.environ):
+        monkeypatch.delenv(name)
+    tracer, of_threads = sys.gettrace(), threading.gettrace()
+    if type(tracer).__module__ == "coverage":  # not a debugger's
+        sys.settrace(None)
+        threading.settrace(None)
+    yield
+    sys.settrace(tracer)
+    threading.settrace(of_threads)
 
 
 @pytest.fixture

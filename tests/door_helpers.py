@@ -10,7 +10,7 @@ from typing import Any
 
 from scrubjay import AdaptiveCache, Cache
 
-PATIENCE = 10.0  # seconds after which something that waits is taken to wait for ever
+PATIENCE = 60.0  # seconds after which something that waits is taken to wait for ever
 
 #: the methods of AdaptiveCache that are coroutine functions
 ASYNCHRONOUS = frozenset(

@@ -387,6 +387,7 @@ def test_whatever_happens_the_figures_make_sense(actions, entries):
     assert len(cache) <= (cache.max_entries or 0)
 
 
+@pytest.mark.untraced
 def test_threads_ask_while_others_use_the_cache():
     cache = Cache(max_entries=100)
 

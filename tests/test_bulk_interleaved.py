@@ -55,6 +55,7 @@ def some(chance):
     return chance.sample(KEYS, chance.randint(1, len(KEYS)))
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("tiers", [1, 2])
 @pytest.mark.parametrize("clears", [False, True])
 def test_each_key_is_a_register(tiers, clears):
@@ -164,6 +165,7 @@ class FreshnessOfMany(Freshness):
         self.scheduler.begin(flow, lambda outcome: check(key, value_of(outcome)))
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("share", [0.0, 0.3])
 @pytest.mark.parametrize("way", ["key", "tag", "dependency"])
 def test_nothing_is_older_than_the_last_invalidation(way, share):

@@ -237,6 +237,7 @@ def test_no_copy_is_watched_where_nobody_would_tell(open_tier, moving, those):
     assert [one for one in watches if one is not None and one.live] == []
 
 
+@pytest.mark.untraced
 def test_histories_while_slots_move_are_linearizable(redis_cluster):
     keys = [b"k%d" % number for number in range(4)]
     plain = [tier_on(redis_cluster) for _ in range(3)]
@@ -329,6 +330,7 @@ def carry_out(tier, steps):
             answer = tier.fetch(step.keys, step.names)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("level", [CacheConsistencyLevel.STRONG, CacheConsistencyLevel.MONOTONIC])
 def test_levels_are_kept_while_slots_move(open_tier, redis_cluster, level):
     """Versions of acknowledged writes, or of what was read, are never fallen behind."""

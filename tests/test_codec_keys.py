@@ -110,6 +110,7 @@ KEYS = st.recursive(
 )
 
 
+@pytest.mark.untraced
 @settings(max_examples=1500)
 @given(KEYS, KEYS)
 def test_names_are_equal_exactly_if_keys_are(one, other):

@@ -91,6 +91,7 @@ PLAIN_VALUES = st.recursive(
 msgpack = Serializer()
 
 
+@pytest.mark.untraced
 @settings(max_examples=800)
 @given(VALUES)
 def test_every_value_comes_back_without_a_type(value):

@@ -265,6 +265,8 @@ def test_a_server_that_was_demoted_is_left(open_tier, server):
 def test_a_server_with_replicas_refuses_unless_it_is_accepted(open_tier, server):
     tier = open_tier(server.url, heartbeat_seconds=0.02)
     willing = open_tier(server.url, strong="until-failover")
+    with Client(server.socket) as client:  # not to wait five seconds for more replicas to come
+        client("CONFIG", "SET", "repl-diskless-sync-delay", "0")
     with (
         tempfile.TemporaryDirectory(prefix="sj") as at,
         RedisServer(Path(at), ["--replicaof", "127.0.0.1", str(server.port)]),

@@ -15,7 +15,7 @@ from scrubjay.tiers import MemoryTier
 from tests.flow_scheduler import Scheduler
 from tests.models import scaled
 
-pytestmark = pytest.mark.any_build
+pytestmark = [pytest.mark.any_build, pytest.mark.untraced]
 
 KEYS = ("a", "b", "c")
 

@@ -37,6 +37,7 @@ def recent(random, requests, offset):
     return [offset + at // 4 + random.randrange(60) for at in range(requests)]
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("capacity", [8, 50, 200])
 def test_a_loop_larger_than_the_cache(capacity):
     keys = [*range(capacity * 3 // 2)] * scaled(60, 30)
@@ -44,6 +45,7 @@ def test_a_loop_larger_than_the_cache(capacity):
     assert sum(hits(keys, capacity)) > len(keys) * 0.25
 
 
+@pytest.mark.untraced
 def test_a_scan_passes_through():
     random = Random(1)
     keys = []
@@ -53,12 +55,14 @@ def test_a_scan_passes_through():
     assert sum(hits(keys, 100)) > 1.15 * sum(hits(keys, 100, "lru"))
 
 
+@pytest.mark.untraced
 def test_what_only_recency_predicts():
     random = Random(2)
     keys = recent(random, scaled(20_000, 6000), 0)
     assert sum(hits(keys, 100)) > 0.98 * sum(hits(keys, 100, "lru"))
 
 
+@pytest.mark.untraced
 def test_phases_are_followed():
     random = Random(3)
     phase = scaled(6000, 3000)
@@ -122,6 +126,7 @@ def test_counters_of_watched_entries_read_as_usual():
     assert entry.access_count == 301
 
 
+@pytest.mark.untraced
 def test_the_bound_may_shrink_and_grow():
     cache = Cache(max_entries=2000, eviction_strategy="adaptive")
     for bound in (2000, 100, 3000, 5):

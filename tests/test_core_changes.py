@@ -37,7 +37,7 @@ def recent(random, capacity, requests, spread, power, step):
     return [newest + at // step + int(window * random.random() ** power) for at in range(requests)]
 
 
-@pytest.mark.parametrize("capacity", [100, 400])
+@pytest.mark.parametrize("capacity", [100, pytest.param(400, marks=pytest.mark.untraced)])
 @pytest.mark.parametrize(("spread", "power", "step"), [(4, 2, 3), (8, 3, 2)])
 def test_a_lasting_change_is_followed_within_six_fillings(capacity, spread, power, step):
     # What recency saves here is less than the fifth that a short sum of misses must show, and
@@ -61,6 +61,7 @@ def test_a_lasting_change_is_followed_within_six_fillings(capacity, spread, powe
     assert sum(ours[before]) < 0.95 * sum(lru[before])
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(("length", "capacity"), [(2000, 200), (3001, 150), (3001, 300)])
 def test_turns_that_do_not_last_are_not_followed_for_ever(length, capacity):
     # To and fro: LRU is best after each turn, and worst before it.
@@ -76,6 +77,7 @@ def test_what_was_missed_before_the_cache_was_full_counts_for_no_way():
     assert sum(misses(keys, 1000)) < 0.6 * sum(misses(keys, 1000, "lru"))
 
 
+@pytest.mark.untraced
 def test_what_each_way_would_yield_is_told_of_the_same_requests():
     there = [*range(2000)]
     cache = Cache(max_entries=200, eviction_strategy="adaptive", enable_prefetching=False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
+
 from scrubjay import Cache
 from scrubjay.clock import ManualClock
 
@@ -42,6 +44,7 @@ def learned(**terms):
     return cache
 
 
+@pytest.mark.untraced
 def test_entries_worth_less_than_nothing_are_kept_as_well_as_others():
     # Misses of them would otherwise count as gains, and the worst way as the best.
     cache = learned(priority=-1.0)

@@ -271,9 +271,9 @@ PLACES = [
 ]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def frozen():
-    """Let the collector look at what a test makes, not at all of pytest each time."""
+    """Let the collector look at what the tests make, not at all of pytest each time."""
     gc.collect()
     gc.freeze()
     yield
@@ -292,6 +292,7 @@ def unbroken(monkeypatch, caplog):
     assert not caplog.records
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_one_place_uses_the_cache(strategy, place):
@@ -318,6 +319,7 @@ def test_every_place_uses_the_cache(strategy):
         world.settle()
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_the_collector_runs_in_the_middle_of_operations(strategy, eager_collecting):
     for seed in range(scaled(6, 3)):
@@ -342,6 +344,7 @@ class Bomb:
         self.deed()
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("deed", ["fill", "empty", "shrink"])
 @pytest.mark.parametrize(
     "operation", ["clear", "put", "put with all", "grow", "depend", "load", "tags", "resize"]

@@ -45,6 +45,7 @@ def conversations(seed, number, active=8):
     return keys, clients
 
 
+@pytest.mark.untraced
 def test_what_a_session_ends_with_goes_first():
     keys, clients = conversations(1, scaled(6000, 2000))
     told = replay(keys, 100, clients=clients)
@@ -52,6 +53,7 @@ def test_what_a_session_ends_with_goes_first():
     assert told.misses < 0.97 * replay(keys, 100, "lru").misses
 
 
+@pytest.mark.untraced
 @pytest.mark.any_build  # it shows late; that both builds keep the same, test_core_builds sees
 @pytest.mark.parametrize("seed", [3, 4])
 def test_more_is_kept_of_what_sessions_share(seed):
@@ -62,6 +64,7 @@ def test_more_is_kept_of_what_sessions_share(seed):
     assert told.misses < 0.93 * replay_chunks([trace], 2000, "lru").misses
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("capacity", [100, 400] if scrubjay.compiled else [100])
 def test_generated_sessions(capacity):
     trace = sessions(keys=2000 // SCALE, requests=60_000 // SCALE, seed=3)
@@ -73,6 +76,7 @@ def test_generated_sessions(capacity):
     assert lru.misses - told.misses > 0.25 * (lru.misses - best.misses)
 
 
+@pytest.mark.untraced
 def test_sessions_that_mean_nothing_do_no_harm():
     random = Random(5)
     keys = [int(3000 * random.random() ** 3) for _ in range(scaled(20_000, 5000))]
@@ -149,6 +153,7 @@ def test_the_cache_survives_whatever_sessions_do():
             assert held == len(cache)
 
 
+@pytest.mark.untraced
 def test_the_same_sessions_lead_to_the_same_hits():
     keys, clients = conversations(2, scaled(2000, 500))
     assert replay(keys, 80, clients=clients).hits == replay(keys, 80, clients=clients).hits

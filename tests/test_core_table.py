@@ -84,6 +84,7 @@ def test_claims_agree_with_a_dictionary(hashes):
     assert set(claims.values()) == set(model.values())
 
 
+@pytest.mark.untraced
 def test_keys_whose_runs_wrap_around_the_end_of_the_index():
     """Neighbouring homes at every position: a shift back must never pass a home."""
     for start in range(64):
@@ -118,6 +119,7 @@ def test_growth_keeps_everything():
     check(cache)
 
 
+@pytest.mark.untraced
 def test_as_many_entries_as_are_wanted():
     count = scaled(1_000_000, 20_000)
     cache = Cache(max_entries=count)
@@ -459,6 +461,7 @@ class Undecided(Key):
         return truth if meddle is None else Answer(truth, meddle)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("kind", [Meddling, Undecided])
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("change", CHANGES)

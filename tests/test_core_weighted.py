@@ -37,6 +37,7 @@ def sized(strategy, seed=1):
     return replay(asked, int(100 * sum(weights)) // 20, strategy, sizes=sizes, in_bytes=True)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("seed", SEEDS)
 def test_small_entries_are_kept_for_hits_and_large_ones_for_bytes(seed):
     lru, hits, bytes_ = (sized(each, seed) for each in ("lru", "adaptive:hits", "adaptive:bytes"))
@@ -46,6 +47,7 @@ def test_small_entries_are_kept_for_hits_and_large_ones_for_bytes(seed):
     assert bytes_.byte_miss_ratio < hits.byte_miss_ratio
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_less_is_paid_than_under_any_fixed_strategy(objective):
     asked, weights = requests(4)
@@ -59,6 +61,7 @@ def test_less_is_paid_than_under_any_fixed_strategy(objective):
     assert ours < 0.9 * paid("adaptive:hits")
 
 
+@pytest.mark.untraced
 def test_equal_sizes_are_no_reason_to_do_worse():
     asked, _ = requests(5)
     same = [100] * len(asked)

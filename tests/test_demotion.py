@@ -414,6 +414,7 @@ class Demoting(Freshness):
         return sum(tiers[name]["demoted"] for name in ("near", "far"))
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("share", [0.0, 0.2])
 @pytest.mark.parametrize("way", ["key", "tag", "dependency"])
 def test_nothing_is_older_than_the_last_invalidation(share, way):
@@ -421,6 +422,7 @@ def test_nothing_is_older_than_the_last_invalidation(share, way):
     assert count > 0
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("way", ["key", "tag", "dependency"])
 def test_a_stale_memory_brings_nothing_back_for_others(way):
     """What another process has invalidated may be in memory here, and must not go down."""

@@ -202,6 +202,7 @@ def test_versions_never_go_back() -> None:
     assert manager.session_floor("a", "ann") == 7
 
 
+@pytest.mark.untraced
 def test_memory_is_bounded() -> None:
     manager = ConsistencyManager("monotonic")
     for number in range(100_500):

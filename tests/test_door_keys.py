@@ -69,6 +69,7 @@ CALLS = st.tuples(
 )
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("own", [True, False])
 @pytest.mark.parametrize("name", FUNCTIONS)
 @settings(max_examples=scaled(40, 15))

@@ -143,6 +143,7 @@ def test_instances_that_the_collector_finds(monkeypatch: pytest.MonkeyPatch) -> 
     assert Holder.ask.cache_info().currsize == 0
 
 
+@pytest.mark.untraced
 def test_many_instances_go_quickly() -> None:
     class Holder:
         @cached(max_entries=100_000)

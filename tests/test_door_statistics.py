@@ -182,6 +182,7 @@ def test_a_refused_value_that_replaced_nothing_is_no_removal(make: Callable[...,
     assert numbers.removals_by_cause["rejected"] == 1
 
 
+@pytest.mark.untraced
 def test_threads_lose_no_count() -> None:
     cache: Cache[int, int] = Cache(max_entries=100)
     start = threading.Event()
@@ -385,6 +386,7 @@ def test_the_hottest_labels_come_first_and_carry_their_uses(make: Callable[..., 
     assert door.statistics.total_requests == 7  # looking is no use
 
 
+@pytest.mark.untraced
 def test_labels_are_sampled_however_many_entries_there_are() -> None:
     cache: Cache[int, int] = Cache(max_entries=100_000)
     cache.put_many({number: number for number in range(20_000)})

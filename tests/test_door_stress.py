@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from scrubjay import AdaptiveCache, Cache, cached
-from tests.door_helpers import Patient, arun
+from tests.door_helpers import PATIENCE, Patient, arun
 from tests.models import scaled
 
 KEYS = 3
@@ -33,7 +33,7 @@ def together(*work: Callable[[], Any]) -> list[Patient]:
     ready = threading.Barrier(len(work))
 
     def begin(one: Callable[[], Any]) -> Any:
-        ready.wait(10)
+        ready.wait(PATIENCE)
         return one()
 
     return [Patient(begin, one) for one in work]
@@ -72,6 +72,7 @@ MAKING_KNOWN: dict[str, Callable[[Cache[Any, Any], int, Source], object]] = {
 }
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("how", MAKING_KNOWN)
 def test_what_is_read_is_never_older_than_what_was_made_known(how: str) -> None:
     cache: AdaptiveCache[Any, Any] = AdaptiveCache(max_entries=20)

@@ -466,4 +466,4 @@ def test_a_queued_subscriber_that_ends_its_thread_is_told_of_the_next_all_the_sa
     hub.subscribe(end, queued=True)
     hub.publish(Event(EventKind.MISS))
     hub.publish(Event(EventKind.MISS))
-    assert twice.wait(10.0)
+    assert twice.wait(30)

@@ -32,6 +32,7 @@ def test_without_evidence_nothing_is_claimed():
     assert "yet" in explanation.reason
 
 
+@pytest.mark.untraced
 def test_the_present_way_and_its_rivals_are_told_with_figures():
     cache = Cache(max_entries=100)
     loop(cache, 150, scaled(15_000, 6000))
@@ -48,6 +49,7 @@ def test_the_present_way_and_its_rivals_are_told_with_figures():
     assert len(text.splitlines()) == 1 + len(ratios)
 
 
+@pytest.mark.untraced
 def test_the_history_says_what_was_measured_and_what_changed():
     cache = Cache(max_entries=100)
     cache.optimize()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from array import array
@@ -84,6 +85,17 @@ def test_the_same_requests_are_replayed(keys, capfd):
         assert theirs.requests == 200
     sys.stdout.write("heard\n")
     assert capfd.readouterr().out == "heard\n"
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_the_requests_are_not_kept_longer_than_their_trace():
+    trace = Trace("t", array("Q", KEYS))
+    beside.run_libcachesim(trace, 3, "LRU")
+    ((_, _, file),) = beside._written
+    assert not file.closed
+    del trace
+    gc.collect()
+    assert file.closed
 
 
 @pytest.mark.usefixtures("stand_in")

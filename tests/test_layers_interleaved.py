@@ -13,6 +13,7 @@ from tests.flow_scheduler import Scheduler
 from tests.models import scaled
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("tiers", [1, 2])
 @pytest.mark.parametrize("clears", [False, True])
 def test_each_key_is_a_register(tiers, clears):
@@ -41,6 +42,7 @@ def test_each_key_is_a_register(tiers, clears):
         caller.check(seed)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("share", [0.0, 0.3])
 @pytest.mark.parametrize("way", ["key", "tag", "dependency"])
 def test_nothing_is_older_than_the_last_invalidation(way, share):

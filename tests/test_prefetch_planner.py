@@ -76,6 +76,7 @@ def test_the_likeliest_comes_first_and_no_key_twice():
     )
 
 
+@pytest.mark.untraced
 def test_plans_depend_on_no_hash():
     def plans(spell):
         planner = Planner(100)

@@ -44,6 +44,7 @@ def ours(trace, capacity, strategy="lru", **more):
     return replay_prefetch(trace, capacity, Planner(capacity), strategy, **more)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("strategy", ["lru", "adaptive"])
 def test_walks_are_fetched_ahead_within_the_budget(strategy):
     result = ours(Trace("walks", walks(scaled(12_000, 4000))), 100, strategy)
@@ -52,6 +53,7 @@ def test_walks_are_fetched_ahead_within_the_budget(strategy):
     assert result.coverage > 0.2
 
 
+@pytest.mark.untraced
 def test_the_account_of_harm_is_nearly_exact():
     trace = Trace("walks", walks(scaled(8000, 4000), seed=3))
     planner = Planner(100)

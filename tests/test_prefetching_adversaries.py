@@ -22,7 +22,7 @@ from scrubjay.lab.prefetch import PrefetchReplay
 from scrubjay.prefetch.planner import Planner
 from tests.virtual_time import run_virtually
 
-pytestmark = pytest.mark.any_build
+pytestmark = [pytest.mark.any_build, pytest.mark.untraced]
 
 ROOM = 100
 START = 5000  # accesses in which it may learn

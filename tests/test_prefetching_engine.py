@@ -60,6 +60,7 @@ def test_without_a_loader_nothing_is_recorded_and_one_word_is_said(
         assert "no loader" in cache.explain_prefetch("a")
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(
     "options", [{"enable_prefetching": False}, {"max_entries": 63}, {"max_size_mb": 0.0001}]
 )

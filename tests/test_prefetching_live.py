@@ -89,6 +89,7 @@ async def visit(source: Source, clock: Any, enabled: bool, named: bool, **option
     return quantiles(waits, n=100), source.calls, statistics
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("named", [True, False], ids=["sessions", "tasks"])
 def test_half_of_the_wait_goes_and_the_source_is_hardly_asked_more(
     named: bool, monkeypatch: pytest.MonkeyPatch

@@ -102,6 +102,7 @@ def compare_strong(cache, tier, key, session):
     return mine is not MISSING
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("local", [False, True])
 def test_the_core_decides_as_the_flow_does(jobs, local):
     answered = {SESSION: 0, MONOTONIC: 0, STRONG: 0}

@@ -77,6 +77,7 @@ def test_keeps_what_is_read(tier):
     assert tier.get_many([one.key for one in hot]) == [one.value for one in hot]
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("size", [100, 1000, 30_000, 150_000])
 @pytest.mark.parametrize("together", [1, 50])
 def test_overwriting_evicts_nothing_while_there_is_room(tier, events, size, together):

@@ -14,13 +14,13 @@ from scrubjay.verify.run import verify
 pytestmark = pytest.mark.any_build
 
 
-SECONDS = (4, 8, 16, 32)  # of runs, until one has done enough: a busy machine does little
+SECONDS = (2, 6, 12, 24, 48)  # of runs, until one has done enough: a busy machine does little
 
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("caches", [False, True])
 def test_a_short_run_on_a_cluster_finds_nothing_wrong(redis_server, caches):
-    for seconds in SECONDS:
+    for seconds in SECONDS[1:]:  # none has faults in its last 3.5 seconds
         result = verify(seconds=seconds, processes=3, seed=2, caches=caches, cluster=True)
         found = result.findings
         assert found.examples == []

@@ -9,7 +9,7 @@ from scrubjay._flow import warm_reading
 from tests.flow_orders import KEYS, Freshness, value_of
 from tests.models import scaled
 
-pytestmark = pytest.mark.any_build
+pytestmark = [pytest.mark.any_build, pytest.mark.untraced]
 
 
 class Restarting(Freshness):

@@ -921,6 +921,7 @@ def test_closing_tells_that_nothing_could_be_saved(tmp_path):
     assert len(events) == 1
 
 
+@pytest.mark.untraced
 def test_two_doors_and_many_threads_while_it_is_restored(path):
     cache = Cache(max_entries=3000)
     cache.update(dict.fromkeys(range(3000), 0))

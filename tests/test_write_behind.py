@@ -536,6 +536,7 @@ def begin_writing(scheduler, cache):
             scheduler.begin(level.write())
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("clears", [False, True])
 @pytest.mark.parametrize("through", [False, True])
 def test_each_key_is_a_register(clears, through):
@@ -599,6 +600,7 @@ class Behind(Freshness):
         return cache.lower_hits()
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("share", [0.0, 0.3])
 @pytest.mark.parametrize("way", ["key", "tag", "dependency", "put"])
 def test_nothing_is_older_than_the_last_change(share, way):

@@ -21,7 +21,7 @@ from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 from typing import IO, Any
-from weakref import ReferenceType, ref
+from weakref import ReferenceType, finalize, ref
 
 from scrubjay.errors import CacheError
 from scrubjay.lab.model import Trace, TraceError
@@ -115,7 +115,7 @@ def run_libcachesim(
 
 
 def _requests_file(trace: Trace, with_sizes: bool) -> str:
-    """A file with the requests, kept until another trace is replayed."""
+    """A file with the requests, kept while the trace is there and no other is replayed."""
     for known, sized, file in _written:
         if known() is trace and sized == with_sizes:
             return f"/dev/fd/{file.fileno()}"
@@ -123,6 +123,7 @@ def _requests_file(trace: Trace, with_sizes: bool) -> str:
         _written.pop()[2].close()
     # Without a name it is gone when the process is, however that ends.
     file = tempfile.TemporaryFile()  # noqa: SIM115 - stays open
+    finalize(trace, file.close)
     file.write(_encode(trace, with_sizes))
     file.flush()
     _written.append((ref(trace), with_sizes, file))
