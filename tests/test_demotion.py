@@ -81,7 +81,7 @@ def test_only_what_is_evicted_is_written_and_it_is_found_again(make):
     cache.put("d", 4)
     spin(lambda: len(tier.written) == 1)  # b was never read
     settle(cache)
-    assert ("demote", "a", "t") in [(event.kind.value, event.key, event.tier) for event in events]
+    spin(lambda: ("demote", "a", "t") in [(one.kind.value, one.key, one.tier) for one in events])
     assert "a" not in cache
     assert cache.get("a") == 1
     entry = cache.entry("a")

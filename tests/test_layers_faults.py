@@ -335,7 +335,7 @@ def test_a_device_that_is_full_while_nobody_waits(door, tmp_path, writes):
     cache = door(max_entries=8, eviction_strategy="lru", tiers=[Memory(), disk])
     store = getattr(cache, "sync", cache)
     troubles = []
-    cache.on_event(troubles.append, [EventKind.FULL, EventKind.TIER_ERROR])
+    cache.on_event(troubles.append, [EventKind.FULL, EventKind.TIER_ERROR], queued=False)
     try:
         truth = {}
         served = 0

@@ -75,7 +75,7 @@ def test_one_hit_in_a_thousand_is_checked(jobs, level, options):
     cache, tier = shared()
     cache.put("a", 1)
     told = []
-    cache.on_event(told.append, EventKind.CONFLICT)
+    cache.on_event(told.append, EventKind.CONFLICT, queued=False)
     read(cache, 3 * 1024, **options)
     assert len(jobs) == 3
     jobs.run()

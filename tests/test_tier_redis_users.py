@@ -142,7 +142,7 @@ def test_a_cache_goes_on_and_tells_why(redis_server, client):
     url = redis_server.url.replace("unix://", "unix://app:wrong@")
     told = []
     with Cache(namespace="users", tiers=[Memory(max_entries=9), Redis(url)]) as cache:
-        cache.on_event(told.append)
+        cache.on_event(told.append, queued=False)
         cache.put("a", 1)
         assert cache.get("a") == 1
         assert cache.get_or_load("b", lambda key: 2) == 2

@@ -206,7 +206,7 @@ def test_a_full_queue_writes_through(make):
     tier = Counting(name="t")
     cache = over(tier, make, entries=100, behind_entries=3)
     events = []
-    cache.on_event(events.append, EventKind.FULL)
+    cache.on_event(events.append, EventKind.FULL, queued=False)
     for number in range(6):
         cache.put(number, number)
     assert len(tier.written) == 3
@@ -236,7 +236,7 @@ def test_a_dead_tier_is_told_to_forget_when_it_is_back(make):
     tier, clock = Dying(name="t"), ManualClock()
     cache = over(tier, make, clock=clock)
     events = []
-    cache.on_event(events.append, EventKind.OVERFLOW)
+    cache.on_event(events.append, EventKind.OVERFLOW, queued=False)
     cache.put("a", "old")
     cache.flush()
     tier.dead = True
