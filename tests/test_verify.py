@@ -227,6 +227,20 @@ def test_expired_values(history):
     assert history.violations() == {"eventual": 1}
 
 
+def test_a_value_may_be_had_from_its_loading_while_that_has_no_end(history):
+    history.begin(1.0, 77, kind=Kind.FILL)
+    history.read("eventual", 1.0, 3.0, 0, 77, expires=1.5)  # who loads it; it was stored in vain
+    history.read("eventual", 2.5, 3.0, 0, 77, expires=1.5)  # who waits for that
+    assert not history.violations()
+
+
+def test_but_not_after_somebody_has_had_it(history):
+    history.begin(1.0, 77, kind=Kind.FILL)
+    history.read("eventual", 3.1, 3.2, 0, 77, expires=1.5)
+    history.read("eventual", 1.0, 3.0, 0, 77, expires=1.5)
+    assert history.violations() == {"eventual": 1}
+
+
 def test_a_write_whose_outcome_is_unknown_may_have_happened_or_not(history):
     history.put(1.0, 2.0, 10)
     history.begin(3.0, 77)

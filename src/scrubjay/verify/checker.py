@@ -114,6 +114,9 @@ class _Key:
         self._begun = {event.value: event for event in changes if event.kind == Kind.BEGUN}
         self._value_of = {event.version: event.value for event in self._writes}
         self._took = {event.value: event.end - event.start for event in self._writes}
+        # Of values whose storing has no known end: when each process had first waited for one.
+        self._had: dict[tuple[int, int], float] = {}
+        self._late: list[tuple[Event, float]] = []
         self._reads = Observations()
         self._misses: list[Event] = []
         self._unversioned: list[Event] = []
@@ -142,17 +145,23 @@ class _Key:
         written = self._begun.get(event.value)
         if written is None or written.start > event.end:
             findings.violation("writes", f"{self._name}: value {event.value} was never written")
-        if event.start > event.expires + SLACK:
-            late = event.start - event.expires
-            # Its time begins somewhere between the beginning and the end of its storing.
-            if late > self._took.get(event.value, 0.0) + _LATE:
-                findings.violation(
-                    level, f"{self._name}: read {late * 1000:.0f} ms after it had expired"
-                )
+        took = self._took.get(event.value)
+        if took is None:
+            place = event.value, event.process
+            self._had[place] = min(event.end, self._had.get(place, inf))
+        late = event.start - event.expires
+        # Its time begins somewhere between the beginning and the end of its storing.
+        if late > SLACK and late > (took or 0.0) + _LATE:
+            self._late.append((event, late))
 
     def check(self, bumps: dict[int, list[Event]], bound: float, pauses: Pauses) -> None:
         """Check it, when all reads are there."""
         name, findings = self._name, self._findings
+        for event, late in self._late:
+            # Who waits for a load may have come while its value was still being stored.
+            if event.start > self._had.get((event.value, event.process), 0.0):
+                what = f"{name}: read {late * 1000:.0f} ms after it had expired"
+                findings.violation(LEVELS[event.level].value, what)
         check_register(name, self._writes, self._reads, bound, pauses, findings)
         _check_fills(name, self._writes, findings)
         _check_unversioned(name, self._writes, self._unversioned, bound, findings)
