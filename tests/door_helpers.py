@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -140,3 +141,36 @@ def opened(kind: str) -> Iterator[Callable[..., Any]]:
         loop.run_until_complete(asyncio.sleep(0))
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
+
+
+def ends_among_finalizers(
+    work: Callable[[int], object], finalizer: Callable[[int], object]
+) -> bool:
+    """Tell whether work ends although finalizers run wherever it allocates something.
+
+    Args:
+        work: called 2,000 times, with the number of the call.
+        finalizer: called at some time after each of these, with that number, in their midst.
+    """
+
+    class Cycle:
+        def __init__(self, number: int) -> None:
+            self.number, self.own = number, self
+
+        def __del__(self) -> None:
+            finalizer(self.number)
+
+    def run() -> None:
+        for number in range(2000):
+            gc.set_threshold(1 + number % 23, 1, 1)
+            Cycle(number)
+            work(number)
+
+    before = gc.get_threshold()
+    thread = threading.Thread(target=run, daemon=True)
+    try:
+        thread.start()
+        thread.join(30.0)
+    finally:
+        gc.set_threshold(*before)
+    return not thread.is_alive()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import os
 import threading
@@ -23,6 +22,7 @@ from scrubjay.errors import (
     InvalidArgumentError,
     InvalidTokenError,
 )
+from tests.door_helpers import ends_among_finalizers
 
 pytestmark = pytest.mark.any_build
 
@@ -183,27 +183,13 @@ def test_a_finalizer_that_runs_in_the_midst_does_not_wait_for_ever(where):
         else:
             shared.lift(b"12345678", name.encode(), 1)
 
-    class Cycle:
-        def __init__(self, name):
-            self.name, self.own = name, self
+    def work(number):
+        use(str(number))
 
-        def __del__(self):
-            use(f"of a finalizer {self.name}")
+    def finalizer(number):
+        use(f"of a finalizer {number}")
 
-    def work():
-        for number in range(2000):
-            gc.set_threshold(1 + number % 23, 1, 1)
-            Cycle(number)
-            use(str(number))
-
-    before = gc.get_threshold()
-    thread = threading.Thread(target=work, daemon=True)
-    try:
-        thread.start()
-        thread.join(30.0)
-    finally:
-        gc.set_threshold(*before)
-    assert not thread.is_alive()
+    assert ends_among_finalizers(work, finalizer)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import threading
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from scrubjay.observe.hottest import namespace
 from scrubjay.observe.inspecting import candidates, inspect
 from scrubjay.observe.roster import Roster, store_of
 from scrubjay.observe.watch import Watch, shown
+from tests.door_helpers import ends_among_finalizers
 
 pytestmark = pytest.mark.any_build
 
@@ -176,26 +176,12 @@ def test_a_finalizer_that_loads_in_the_midst_does_not_wait_for_ever() -> None:
     cache: Cache[Any, Any] = Cache(max_entries=100)
     watch = Watch(cache)
 
-    class Cycle:
-        def __init__(self, number: int) -> None:
-            self.number, self.own = number, self
+    def work(_: int) -> None:
+        watch.slowest()
+        watch.recent()
 
-        def __del__(self) -> None:
-            cache.get_or_load(("of a finalizer", self.number), str)
+    def load(number: int) -> None:
+        cache.get_or_load(("of a finalizer", number), str)
 
-    def work() -> None:
-        for number in range(2000):
-            gc.set_threshold(1 + number % 23, 1, 1)
-            Cycle(number)
-            watch.slowest()
-            watch.recent()
-
-    before = gc.get_threshold()
-    thread = threading.Thread(target=work, daemon=True)
-    try:
-        thread.start()
-        thread.join(30.0)
-    finally:
-        gc.set_threshold(*before)
-    assert not thread.is_alive()
+    assert ends_among_finalizers(work, load)
     assert len(watch.slowest()) == 10

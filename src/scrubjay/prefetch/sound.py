@@ -21,8 +21,8 @@ def are_sound(tables: Mapping[str, bytes], slots: int) -> bool:
     """Tell whether all that tables refer to is there.
 
     Args:
-        tables: Their bytes, by name.
-        slots: How many keys there are; marks begin with the slot of one.
+        tables: their bytes, by name.
+        slots: how many keys there are; marks begin with the slot of one.
     """
     try:
         return all(_is_sound(name, table, slots) for name, table in tables.items())
