@@ -55,15 +55,17 @@ class BulkCoherent(Coherent, BulkStack):
         for (part, name), (found, record) in zip(rest, asked, strict=True):
             if found is None or self.lower.age(found.meta) >= 0.0:
                 self.lower.count_miss(self.shared, part.key, part)
+                value = MISSING
             else:
                 self.lower.count_hit(self.shared, part.key, part)
-                values[part] = found.value
-            if part.void:
-                continue
-            try:
-                yield from self._taken(part, name, found, record)
-            except Exception as error:
-                failed[part] = error
+                value = found.value
+            if not part.void:
+                try:
+                    value = yield from self._taken(part, name, found, record)
+                except Exception as error:
+                    failed[part] = error
+            if value is not MISSING:
+                values[part] = value
         return values, failed
 
     def _ask_many(
@@ -195,7 +197,7 @@ class BulkCoherent(Coherent, BulkStack):
         failure: TierError | None = None
         try:
             removed = yield from self.shared.ask("delete", tuple(names))
-            counts = yield from self.shared.ask("advance", tuple(changed))
+            counts = yield from self._advance(tuple(changed))
         except TierError as error:
             self._owe(names, changed)
             failure = error

@@ -102,7 +102,7 @@ class Coherent(CoherentReading):
         try:
             filled: Versioned | None = yield from self.shared.ask("fill", record, ready.token)
             if anew:
-                yield from self.shared.ask("advance", changed)
+                yield from self._advance(changed)
         except TierError:
             self._owe((name,), changed)
             self._keep_unwatched(flight, value, terms, meta)
@@ -190,7 +190,7 @@ class Coherent(CoherentReading):
                     meta = self.lower.labelled(meta, terms.tags, labels)
                     record = self.lower.sealed(self.shared, name, value, meta)
                 written = yield from self._written(record)
-                counts = yield from self.shared.ask("advance", changed)
+                counts = yield from self._advance(changed)
             except TierError as error:
                 self._owe((name,), changed)
                 failure = error
@@ -214,6 +214,17 @@ class Coherent(CoherentReading):
             self.replica.advanced(session, changed, counts)
         self._answer_for(failure)
         return stored or (written is not None and written.value is not None)
+
+    def _advance(self, names: tuple[bytes, ...]) -> Generator[Effect, Any, list[Count]]:
+        """Begin new generations of names, and know of them before anybody is told.
+
+        Only then may what goes with the former ones be removed here: who finds such a record
+        after that on a local tier, or has it from the shared one already, must see that it is
+        of the past.
+        """
+        counts: list[Count] = yield from self.shared.ask("advance", names)
+        self.replica.learn(names, counts)
+        return counts
 
     def _written(self, record: TierRecord) -> Generator[Effect, Any, Versioned]:
         written: Versioned = yield from self.shared.ask("write", record)
@@ -254,6 +265,7 @@ class Coherent(CoherentReading):
     def _owe(self, names: Sequence[bytes], changed: Sequence[bytes]) -> None:
         """Note what the shared tier must be told, and serve no copy that goes with it."""
         self.shared.owe(names, changed)
+        self.replica.doubt(changed)
         self._copies.forget_labelled(changed)
 
     def _forget(self, key: Any, name: bytes, session: Session | None) -> Flow:
@@ -265,7 +277,7 @@ class Coherent(CoherentReading):
         failure: TierError | None = None
         try:
             removed = yield from self.shared.ask("delete", (name,))
-            counts = yield from self.shared.ask("advance", (changed,))
+            counts = yield from self._advance((changed,))
         except TierError as error:
             self._owe((name,), (changed,))
             failure = error
@@ -329,7 +341,7 @@ class Coherent(CoherentReading):
         failure: TierError | None = None
         if names:
             try:
-                counts = yield from self.shared.ask("advance", names)
+                counts = yield from self._advance(names)
             except TierError as error:
                 self._owe((), names)
                 failure = error

@@ -27,7 +27,7 @@ from scrubjay._flow.records import Found
 from scrubjay._flow.resilience import Stale
 from scrubjay._flow.stack import Loads, Stack
 from scrubjay.clock import Clock
-from scrubjay.codecs import Undecodable
+from scrubjay.codecs import Meta, Undecodable
 from scrubjay.consistency import Barrier, Copy, Replica, Session
 from scrubjay.errors import TierError
 from scrubjay.tiers import forks
@@ -153,18 +153,37 @@ class CoherentReading(Stack):
         """Return what a local tier has, if it is the version that is watched."""
         for level in self.lower.levels:
             found = yield from self.lower.look_in(level, flight.key, name, flight)
-            if found is None or found.meta.version != held.copy.version or not held.live:
+            if found is None or found.meta.version != held.copy.version:
+                continue
+            terms = self._registered(flight, found.meta)
+            if not self._still_held(name, held):
+                flight.terms = terms
                 continue
             self.lower.count_hit(level, flight.key, flight)
-            named = tuple(map(Named, found.meta.dependencies))
-            flight.terms = self.lower.terms_of(found.meta, named, flight)
-            if named:
-                self._loads.pin(flight, named)
-            self._store.put_under(flight.key, found.value, _waiting(flight))
-            self._copies.hold(name, held)
-            self._note(flight.key, name, found.value, found.meta, frozenset(), {}, level)
+            if self._store.put_under(flight.key, found.value, _waiting(flight)):
+                self._copies.hold(name, held)
+                self._note(flight.key, name, found.value, found.meta, frozenset(), {}, level)
             return found.value
         return MISSING
+
+    def _registered(self, flight: Flight, meta: Meta) -> Terms:
+        """Have a flight voided by what voids a record that was found; return its former terms.
+
+        To be done before the last look whether the record holds: what changes after that look
+        finds the flight.
+        """
+        before = flight.terms
+        named = tuple(map(Named, meta.dependencies))
+        flight.terms = self.lower.terms_of(meta, named, flight)
+        if named:
+            self._loads.pin(flight, named)
+        return before
+
+    def _still_held(self, name: bytes, held: Holding) -> bool:
+        """Tell whether a copy may still be shown, as far as anything is known here."""
+        if self._copies.of(name) is not held or not held.live:
+            return False
+        return not self.replica.overtaken(held.copy.labels)
 
     def _find_shared(
         self, flight: Flight, name: bytes, level: CacheConsistencyLevel, session: Session | None
@@ -191,8 +210,14 @@ class CoherentReading(Stack):
             flight.stale = Stale(found.value, age, now)
             return MISSING
         flight.unfit = None
-        flight.record, flight.labels = record, self.lower.labels_of(found.meta)
-        yield from self._keep(flight, name, found, record)
+        meta = found.meta._replace(version=record.version)
+        labels = self.lower.labels_of(meta)
+        terms = self._registered(flight, meta)
+        if self.replica.overtaken(labels):  # since it was read
+            flight.terms = terms
+            return MISSING
+        flight.record, flight.labels = record, labels
+        yield from self._keep(flight, name, found._replace(meta=meta), record)
         return found.value
 
     def _ask(
@@ -258,12 +283,7 @@ class CoherentReading(Stack):
         self, flight: Flight, name: bytes, found: Found, record: Versioned
     ) -> Generator[Effect, Any, None]:
         """Keep what the shared tier has as a copy."""
-        meta = found.meta._replace(version=record.version)
-        named = tuple(map(Named, meta.dependencies))
-        flight.terms = self.lower.terms_of(meta, named, flight)
-        if named:
-            self._loads.pin(flight, named)
-        labels = self.lower.labels_of(meta)
+        meta, labels = found.meta, flight.labels
         watches = self._watches(record.watch, labels)
         if watches is None:
             return

@@ -278,6 +278,7 @@ class Node:
         """Begin a new generation of a tag; return it."""
         names = (name_of_tag(tag),)
         counts = yield Call("advance", (names,))
+        self.replica.learn(names, counts)
         self.replica.advanced(session, names, counts)
         value: int = counts[0].value
         return value
