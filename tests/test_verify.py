@@ -58,14 +58,14 @@ class History:
                  generation=generation, key=tag)  # fmt: skip
 
     def read(self, level, start, end, version, value=None, *, session=None, tag=NO_TAG,
-             generation=0, expires=inf, key=1):  # fmt: skip
+             generation=0, expires=inf, key=1, made=0.0):  # fmt: skip
         if session is None:  # each its own, of a number that fits the level
             self.session += 4
             session = self.session + LEVELS[level]
         value = version if value is None else value
         kind = Kind.READ if value else Kind.MISS
         self.recorder.read(
-            kind, LEVELS[level], 0, session, key, tag, 1, start, end, 0.0, version, value,
+            kind, LEVELS[level], 0, session, key, tag, 1, start, end, made, version, value,
             expires, generation,
         )  # fmt: skip
 
@@ -145,6 +145,22 @@ def test_no_time_passes_for_a_process_that_stands_still(history, tmp_path, proce
     history.read("eventual", 7.0, 7.1, 10)
     history.recorder.close()
     pauses = Pauses({process: [(1.0, 4.5), (6.0, 9.0)]})
+    assert check(tmp_path, BOUND, pauses).violations == found
+
+
+@pytest.mark.parametrize(
+    ("process", "level", "found"),
+    [(0, "eventual", {}), (0, "strong", {"strong": 2}), (1, "eventual", {"eventual": 1})],
+)
+def test_nor_does_it_for_what_the_shared_tier_may_have_got(
+    history, tmp_path, process, level, found
+):
+    history.begin(1.0, 5)
+    history.put(3.0, 4.0, 20)
+    history.read(level, 5.5, 5.6, 0, 5, made=1.0)
+    history.read(level, 7.0, 7.1, 0, 5, made=1.0)
+    history.recorder.close()
+    pauses = Pauses({process: [(0.0, 3.5), (6.0, 9.0)]})
     assert check(tmp_path, BOUND, pauses).violations == found
 
 

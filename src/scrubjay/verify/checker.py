@@ -164,7 +164,7 @@ class _Key:
                 findings.violation(LEVELS[event.level].value, what)
         check_register(name, self._writes, self._reads, bound, pauses, findings)
         _check_fills(name, self._writes, findings)
-        _check_unversioned(name, self._writes, self._unversioned, bound, findings)
+        _check_unversioned(name, self._writes, self._unversioned, bound, pauses, findings)
         findings.unexplained_misses += _unexplained(
             self._misses, self._changes, self._writes, bumps
         )
@@ -182,11 +182,17 @@ def _check_fills(name: str, writes: list[Event], findings: Findings) -> None:
 
 
 def _check_unversioned(
-    name: str, writes: list[Event], reads: list[Event], bound: float, findings: Findings
+    name: str,
+    writes: list[Event],
+    reads: list[Event],
+    bound: float,
+    pauses: Pauses,
+    findings: Findings,
 ) -> None:
-    """Check reads of what never reached the shared tier: loaded while that could not be asked.
+    """Check reads of what is not known to have reached the shared tier, as it could not be asked.
 
-    They must not be older, by when they were made, than what the level allows.
+    They must not be older, by when they were made, than what the level allows. It may have
+    arrived there nevertheless, and be a copy like others.
     """
     if not reads:
         return
@@ -197,7 +203,12 @@ def _check_unversioned(
         level = LEVELS[read.level].value
         allowed = 0.0 if read.level == STRONG else bound + SLACK
         at = bisect_left(ends, read.start - allowed)
-        if at and latest[at - 1] > read.made:
+        if not at or latest[at - 1] <= read.made:
+            continue
+        overtaken = next(end for end, start in changes if start > read.made)
+        if read.level != STRONG:
+            allowed += pauses.within(read.process, overtaken, read.start)
+        if read.start - overtaken > allowed:
             findings.violation(level, f"{name}: {read.start - read.made:.3f} s after it was made")
         elif read.level in {SESSION, MONOTONIC} and any(
             write.session == read.session and read.made < write.start and write.end < read.start
