@@ -263,9 +263,6 @@ def test_evidence_of_a_generation_that_is_known_no_more():
     assert cache.fetch_permitted("a", session, False) == 1
     generation.learn(4, watch)
     assert cache.fetch_permitted("a", session, False) is MISSING
-    generation.learn(3, Watch(Feed(b"e", 0.0, bool)))  # by a connection that tells it late
-    assert cache.fetch_permitted("a", session, False) is MISSING
-    generation.learn(4, None)
     generation.learn(3, watch)
     assert cache.fetch_permitted("a", session, False) == 1
     session.lift(b"e", b"abcdefgh", 4)

@@ -20,21 +20,8 @@ class Generation:
         self.watch: Watch | None = None
 
     def learn(self, value: int, watch: Watch | None) -> None:
-        """Know that this is the generation for as long as the watch lives.
-
-        Who comes late with what another connection has told to be of the past is not heard.
-        """
+        """Know that this is the generation for as long as the watch lives."""
         before = self.watch  # let go last: others are told of that
-        if (
-            value < self.value
-            and before is not None
-            and before.live
-            and watch is not None
-            and watch.feed is not None
-            and before.feed is not None
-            and watch.feed.epoch == before.feed.epoch
-        ):
-            return
         self.watch = None  # who reads the value in between knows that it may be either
         self.value = value
         self.watch = watch

@@ -48,6 +48,8 @@ class BulkCoherent(Coherent, BulkStack):
                     values[part] = value
                     continue
             rest.append((part, name))
+        for part, _ in rest:
+            part.asked = self._changes.moment()
         try:
             asked = yield from self._ask_many(rest)
         except TierError:
@@ -134,11 +136,11 @@ class BulkCoherent(Coherent, BulkStack):
 
     def _granted(self, part: Part) -> Generator[Effect, Any, Ready | None]:
         name = self.lower.name_of(part.key)
-        names = self._labels(part.key, part.terms)
+        names = self._labels_of(part)
         unfit = part.unfit
         if part.anew and unfit is None:
             unfit = yield from self._version_of(name)
-        part.began = self._clock.monotonic()
+        part.began, part.asked = self._clock.monotonic(), self._changes.moment()
         owner = self._owner + b"%d" % next(self._leases)
         lease: Lease = yield from self.shared.ask(
             "lease", name, owner, self._lease_seconds, void=unfit, names=names

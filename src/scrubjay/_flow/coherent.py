@@ -17,6 +17,7 @@ from scrubjay._core.terms import Terms
 from scrubjay._flow.coherent_reading import CoherentReading
 from scrubjay._flow.effects import Effect, Flow
 from scrubjay._flow.flight import Flight
+from scrubjay._flow.labels import Named
 from scrubjay._flow.records import Found
 from scrubjay._flow.stack import Ready
 from scrubjay.codecs import Meta
@@ -38,11 +39,12 @@ class Coherent(CoherentReading):
     def prepare(self, flight: Flight, anew: bool) -> Generator[Effect, Any, Ready]:
         """Be granted the right to load, or return what another node has loaded meanwhile."""
         name = self.lower.name_of(flight.key)
-        names = self._labels(flight.key, flight.terms)
+        names = self._labels_of(flight)
         level, session = flight.demand or (_EVENTUAL, None)
         flight.began = self._clock.monotonic()
         try:
             for _ in range(_ATTEMPTS):
+                flight.asked = self._changes.moment()
                 unfit = flight.unfit
                 if anew and unfit is None:
                     unfit = yield from self._version_of(name)
@@ -72,6 +74,20 @@ class Coherent(CoherentReading):
         record: Versioned | None = fetched.records[0]
         return None if record is None or record.value is None else record.version
 
+    def _labels_of(self, flight: Flight) -> tuple[bytes, ...]:
+        """Return the names of all labels of what is loaded; what voids one voids the flight.
+
+        Memory may give up what it depends on meanwhile, and with that forget what is inherited.
+        """
+        names, terms = self._labels(flight.key, flight.terms), flight.terms
+        inherited = set(names).difference(
+            map(self.lower.names.of_tag, terms.tags),
+            map(self.lower.names.of_key, terms.dependencies),
+        )
+        if inherited:
+            self._loads.pin(flight, tuple(map(Named, inherited)))
+        return names
+
     def _labels(self, key: Any, terms: Terms) -> tuple[bytes, ...]:
         """Return the names of all labels of an entry but its own: nothing goes with itself."""
         names = self.lower.names
@@ -82,40 +98,59 @@ class Coherent(CoherentReading):
     ) -> Generator[Effect, Any, None]:
         """Keep a loaded value here and in the shared tier unless the load was overtaken."""
         name = self.lower.name_of(flight.key)
-        changed = (self.lower.names.of_key(flight.key),) if anew else ()
-        if ready.token is None:
-            if anew:  # what it has is of the past
-                self._owe((name,), changed)
-            self._keep_unwatched(flight, value, terms)
+        if not anew:
+            yield from self._deposit_named(flight, name, value, terms, ready, ())
             return
+        former, kept = self._copies.of(name), False
+        try:
+            changed = (self.lower.names.of_key(flight.key),)
+            kept = yield from self._deposit_named(flight, name, value, terms, ready, changed)
+        finally:
+            dropped = former is not None and self._copies.disown(name, former)
+            if not kept and (dropped or not flight.void):
+                self._store.remove(flight.key)
+            self._remove_dependents(flight.key)
+
+    def _deposit_named(
+        self,
+        flight: Flight,
+        name: bytes,
+        value: Any,
+        terms: Terms,
+        ready: Ready,
+        changed: tuple[bytes, ...],
+    ) -> Generator[Effect, Any, bool]:
+        """Keep a loaded value, of which what depends on it changes; return whether memory does."""
+        if ready.token is None:
+            if changed:  # what it has is of the past
+                self._owe((name,), changed)
+            return self._keep_unwatched(flight, value, terms)
         # Whatever has voided the flight: the token holds only if nothing has changed there, and
         # the lease itself may have, as it is told to who has a copy of what it replaces.
         labels = {name: count.value for name, count in ready.counters.items()}
         meta = self.lower.labelled(self.lower.meta_of(terms), terms.tags, labels)
         record = self.lower.record_or_none(self.shared, name, value, meta)
         if record is None:
-            if anew:
+            if changed:
                 self._owe((name,), changed)
-            self._keep_unwatched(flight, value, terms)
+            kept = self._keep_unwatched(flight, value, terms)
             yield from self._release(name, ready)
-            return
+            return kept
         try:
             filled: Versioned | None = yield from self.shared.ask("fill", record, ready.token)
-            if anew:
+            if changed:
                 yield from self._advance(changed)
         except TierError:
             self._owe((name,), changed)
-            self._keep_unwatched(flight, value, terms, meta)
-            return
+            return self._keep_unwatched(flight, value, terms, meta)
         except BaseException:
-            if anew:
+            if changed:
                 self._owe((name,), changed)
             raise
         flight.record, flight.labels = filled, labels
-        if filled is not None and not flight.void:
-            yield from self._keep_filled(flight, name, value, meta, terms, filled)
-        if anew:
-            self._remove_dependents(flight.key)
+        if filled is None or flight.void:
+            return False
+        return (yield from self._keep_filled(flight, name, value, meta, terms, filled))
 
     def release(self, key: Any, ready: Ready) -> Generator[Effect, Any, None]:
         """Let others load a key for which a loader has failed."""
@@ -134,31 +169,34 @@ class Coherent(CoherentReading):
         meta: Meta,
         terms: Terms,
         filled: Versioned,
-    ) -> Generator[Effect, Any, None]:
+    ) -> Generator[Effect, Any, bool]:
         meta = meta._replace(version=filled.version)
         labels = self.lower.labels_of(meta)
         watches = self._watches(filled.watch, labels)
-        if watches is None:
-            return
-        if flight.owner.keep(flight, value, self.lower.in_memory(terms, meta=meta)):
+        if watches is None or self._changes.since(flight.asked, labels):
+            return False
+        kept: bool = flight.owner.keep(flight, value, self.lower.in_memory(terms, meta=meta))
+        if kept:
             copy = Copy(filled.version, filled.watch, labels)
-            self._hold(flight.key, name, copy, watches)
+            self._hold(flight.key, name, copy, watches, flight.asked)
             self._note(flight.key, name, value, meta, frozenset(), {})
         if self.lower.levels:
             work = self.lower.fill(
                 name, value, meta, (), {}, self.lower.levels, (), self._validity(flight)
             )
             yield from self._turns.within(flight.key, work, flight)
+        return kept
 
     def _keep_unwatched(
         self, flight: Flight, value: Any, terms: Terms, meta: Meta | None = None
-    ) -> None:
+    ) -> bool:
         """Keep a loaded value of which nobody would be told that it has changed."""
         now = self._clock.monotonic()
         # It may be as old as its loading.
         until = self._silence + (now if flight.began is None else flight.began)
-        if until > now:
+        return until > now and bool(
             flight.owner.keep(flight, value, self.lower.in_memory(terms, until, meta))
+        )
 
     # Changing
 
@@ -172,7 +210,7 @@ class Coherent(CoherentReading):
     ) -> Flow:
         name = self.lower.name_of(key)
         changed = (self.lower.names.of_key(key),)
-        began = self._clock.monotonic()
+        began, asked = self._clock.monotonic(), self._changes.moment()
         self._store.overtake(key)
         names = self._labels(key, terms)
         meta = self.lower.meta_of(terms)
@@ -200,7 +238,9 @@ class Coherent(CoherentReading):
                 yield from self.lower.overwrite(name, value, meta)
             elif self.lower.levels:
                 yield from self.lower.forget((name,), ())
-            stored = self._put_in_memory(key, name, terms, meta, keep, written, labels, began)
+            stored = self._put_in_memory(
+                key, name, terms, meta, keep, written, labels, began, asked
+            )
             if written is not None and written.value is not None:
                 self._note(key, name, value, meta, frozenset(), {})
             self._remove_dependents(key)
@@ -216,13 +256,14 @@ class Coherent(CoherentReading):
         return stored or (written is not None and written.value is not None)
 
     def _advance(self, names: tuple[bytes, ...]) -> Generator[Effect, Any, list[Count]]:
-        """Begin new generations of names, and know of them before anybody is told.
+        """Begin new generations of names, and note it before anybody is told.
 
         Only then may what goes with the former ones be removed here: who finds such a record
         after that on a local tier, or has it from the shared one already, must see that it is
         of the past.
         """
         counts: list[Count] = yield from self.shared.ask("advance", names)
+        self._changes.note(names)
         self.replica.learn(names, counts)
         return counts
 
@@ -241,6 +282,7 @@ class Coherent(CoherentReading):
         written: Versioned | None,
         labels: Mapping[bytes, int],
         began: float,
+        asked: int,
     ) -> bool:
         if written is None or written.value is None:
             until = began + self._silence
@@ -254,7 +296,7 @@ class Coherent(CoherentReading):
             return True
         stored = keep(self.lower.in_memory(terms, meta=meta))
         copy = Copy(written.version, written.watch, labels)
-        self._hold(key, name, copy, watches)
+        self._hold(key, name, copy, watches, asked)
         return stored
 
     def disown(self, key: Any) -> None:
@@ -265,7 +307,7 @@ class Coherent(CoherentReading):
     def _owe(self, names: Sequence[bytes], changed: Sequence[bytes]) -> None:
         """Note what the shared tier must be told, and serve no copy that goes with it."""
         self.shared.owe(names, changed)
-        self.replica.doubt(changed)
+        self._changes.note(changed)
         self._copies.forget_labelled(changed)
 
     def _forget(self, key: Any, name: bytes, session: Session | None) -> Flow:

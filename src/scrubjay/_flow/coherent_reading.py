@@ -28,7 +28,7 @@ from scrubjay._flow.resilience import Stale
 from scrubjay._flow.stack import Loads, Stack
 from scrubjay.clock import Clock
 from scrubjay.codecs import Meta, Undecodable
-from scrubjay.consistency import Barrier, Copy, Replica, Session
+from scrubjay.consistency import Barrier, Copy, OwnChanges, Replica, Session
 from scrubjay.errors import TierError
 from scrubjay.tiers import forks
 from scrubjay.types import CacheConsistencyLevel
@@ -66,6 +66,7 @@ class CoherentReading(Stack):
         super().__init__(store, lower, loads)
         self.shared = shared
         self.replica = Replica(silence_seconds)
+        self._changes = OwnChanges()
         self._copies = Copies(store, bool(lower.levels))
         self._clock = clock
         self._silence = silence_seconds
@@ -183,12 +184,13 @@ class CoherentReading(Stack):
         """Tell whether a copy may still be shown, as far as anything is known here."""
         if self._copies.of(name) is not held or not held.live:
             return False
-        return not self.replica.overtaken(held.copy.labels)
+        return not self._changes.since(held.asked, held.copy.labels)
 
     def _find_shared(
         self, flight: Flight, name: bytes, level: CacheConsistencyLevel, session: Session | None
     ) -> Generator[Effect, Any, Any]:
         """Return what the shared tier has, kept from now on; or MISSING."""
+        flight.asked = self._changes.moment()
         try:
             found, _, record = yield from self._ask(flight.key, name, None, level, session, flight)
         except TierError:
@@ -213,7 +215,7 @@ class CoherentReading(Stack):
         meta = found.meta._replace(version=record.version)
         labels = self.lower.labels_of(meta)
         terms = self._registered(flight, meta)
-        if self.replica.overtaken(labels):  # since it was read
+        if self._changes.since(flight.asked, labels):
             flight.terms = terms
             return MISSING
         flight.record, flight.labels = record, labels
@@ -289,7 +291,7 @@ class CoherentReading(Stack):
             return
         if self._store.put_under(flight.key, found.value, _waiting(flight)):
             copy = Copy(record.version, record.watch, labels)
-            self._hold(flight.key, name, copy, watches)
+            self._hold(flight.key, name, copy, watches, flight.asked)
             self._note(flight.key, name, found.value, meta, frozenset(), {})
         if self.lower.levels:
             work = self.lower.fill(
@@ -297,10 +299,12 @@ class CoherentReading(Stack):
             )
             yield from self._turns.within(flight.key, work, flight)
 
-    def _hold(self, key: Any, name: bytes, copy: Copy, watches: tuple[Watch, ...]) -> None:
+    def _hold(
+        self, key: Any, name: bytes, copy: Copy, watches: tuple[Watch, ...], asked: int
+    ) -> None:
         """Remember that what was just stored is a copy."""
         evidence = self.replica.evidence(name, copy)
-        self._copies.hold(name, Holding(key, copy, watches, evidence))
+        self._copies.hold(name, Holding(key, copy, watches, evidence, asked))
 
     def _watches(
         self, watch: Watch | None, labels: Mapping[bytes, int]
@@ -357,12 +361,20 @@ class CoherentReading(Stack):
             TierError: the shared tier cannot be asked.
         """
         key, name = own.key, self.lower.name_of(own.key)
+        own.asked = self._changes.moment()
         held = self._copies.of(name)  # first: an entry is stored before its copy is known
         value = MISSING if held is None else self._store.peek(key, MISSING)
         copy = held.copy if held is not None and value is not MISSING and held.live else None
         found, outcome, record = yield from self._ask(key, name, copy, level, session, own)
-        if outcome.copied:
-            return value
+        if copy is not None and outcome.copied:
+            own.void = (
+                True  # who comes from now on does not join, and what changes need not find it
+            )
+            if not self._changes.since(own.asked, copy.labels):
+                return value
+            own.asked = self._changes.moment()
+            found, outcome, record = yield from self._ask(key, name, None, level, session, own)
+            keep = False
         if keep:
             return (yield from self._taken(own, name, found, record))
         return MISSING if found is None or self.lower.age(found.meta) >= 0.0 else found.value

@@ -37,12 +37,14 @@ class Holding(NamedTuple):
         copy: what is known of it.
         watches: over the record and over all that it depends on.
         evidence: the same for hits that ask nobody; None if they may not show it.
+        asked: the moment before the shared tier was asked for it; see `OwnChanges`.
     """
 
     key: Any
     copy: Copy
     watches: tuple[Watch, ...]
     evidence: Evidence | None = None
+    asked: int = 0
 
     @property
     def live(self) -> bool:
@@ -96,6 +98,10 @@ class Copies:
     def forget(self, name: bytes) -> None:
         """Remember a copy no more."""
         undisturbed(self._drop, name)
+
+    def disown(self, name: bytes, holding: Holding) -> bool:
+        """Remember a copy no more, unless there is another by now; return whether it was there."""
+        return undisturbed(self._drop_this, (name, holding)) is not None
 
     def let_go(self, name: bytes, holding: Holding) -> None:
         """Remove a copy, unless there is another by now."""

@@ -115,6 +115,7 @@ class Flight:
     demand: Any = None  # how fresh it must be, if memory and local tiers cannot tell
     unfit: int | None = None  # the version of a value there that is of no use
     record: Any = None  # what the shared tier has of the value, if that is known
+    asked = 0  # the moment before the shared tier was asked; see `OwnChanges`
     labels: Any = ()  # its tags and dependencies there, with the generations that it was made of
     pinned: tuple[Any, ...] | list[Any] = ()  # nodes in the dependency graph, its own first
     _traceback: TracebackType | None = None

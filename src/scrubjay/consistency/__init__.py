@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from scrubjay.consistency.manager import ConsistencyManager
+from scrubjay.consistency.own_changes import OwnChanges
 from scrubjay.consistency.replica import Barrier, Copy, Fetch, Found, Replica
 from scrubjay.consistency.tokens import Session
 
-__all__ = ["Barrier", "ConsistencyManager", "Copy", "Fetch", "Found", "Replica", "Session"]
+__all__ = [
+    "Barrier",
+    "ConsistencyManager",
+    "Copy",
+    "Fetch",
+    "Found",
+    "OwnChanges",
+    "Replica",
+    "Session",
+]

@@ -14,7 +14,7 @@ What is older is read from the shared tier; what is older even there is an error
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, Final, NamedTuple, TypeVar
 
 from scrubjay import arguments
@@ -335,21 +335,6 @@ class Replica:
                     if forgotten is not None:  # copies may hold it still
                         forgotten.learn(0, None)
             generation.learn(count.value, count.watch)
-
-    def doubt(self, names: Iterable[bytes]) -> None:
-        """Take the generations of names for unknown until they are read again."""
-        for name in names:
-            generation = self._known.get(name)
-            if generation is not None:
-                generation.learn(generation.value, None)
-
-    def overtaken(self, labels: Mapping[bytes, int]) -> bool:
-        """Tell whether a name is known to have a later generation than something was made with."""
-        for name, value in labels.items():
-            generation = self._known.get(name)
-            if generation is not None and generation.value > value:
-                return True
-        return False
 
     def evidence(self, key: bytes, copy: Copy) -> Evidence | None:
         """Return why a copy may be shown, for hits that ask nobody; None if nobody watches it.
