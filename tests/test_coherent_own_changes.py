@@ -103,8 +103,8 @@ def begun(cache, work):
     return reader
 
 
-def loading_of_topic(cache):
-    """Load what is made from "topic", and have memory give it up; return how it is loaded."""
+def loaded_of_topic(cache):
+    """Load what is made from "topic"; return how it is loaded."""
     revisions = iter(range(10))
 
     def load():
@@ -114,6 +114,12 @@ def loading_of_topic(cache):
 
     cache.put("topic", 0)
     assert load() == 0
+    return load
+
+
+def loading_of_topic(cache):
+    """Load what is made from "topic", and have memory give it up; return how it is loaded."""
+    load = loaded_of_topic(cache)
     give_up(cache, "digest")
     return load
 
@@ -183,15 +189,7 @@ def test_who_comes_after_a_change_is_not_shown_what_was_read_before(how, many):
 @pytest.mark.parametrize("how", sorted(changes(None)))
 def test_who_comes_after_a_change_does_not_join_a_strong_read_from_before(how):
     cache, shared = node()
-    revisions = iter(range(10))
-
-    def load():
-        return cache.get_or_load(
-            "digest", lambda key: next(revisions), tags=["news"], dependencies=["topic"]
-        )
-
-    cache.put("topic", 0)
-    assert load() == 0
+    load = loaded_of_topic(cache)
     # What is known of the generations is known by the connection that changes things.
     cache._stack.replica.learn(*elsewhere(cache, shared))
     late = []

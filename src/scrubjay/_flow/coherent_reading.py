@@ -367,9 +367,8 @@ class CoherentReading(Stack):
         copy = held.copy if held is not None and value is not MISSING and held.live else None
         found, outcome, record = yield from self._ask(key, name, copy, level, session, own)
         if copy is not None and outcome.copied:
-            own.void = (
-                True  # who comes from now on does not join, and what changes need not find it
-            )
+            # First: who comes from now on does not join, so what changes later need not find it.
+            own.void = True
             if not self._changes.since(own.asked, copy.labels):
                 return value
             own.asked = self._changes.moment()
