@@ -12,6 +12,7 @@ cdef int SOON
 cdef int OFTEN
 cdef double MEMORY
 cdef double FEWEST
+cdef double INFINITE
 cdef unsigned char FOLLOWED
 cdef unsigned char SHARED
 cdef unsigned char COLD
@@ -95,7 +96,7 @@ cdef class Histories:
     @cython.locals(last=int)
     cdef inline void leave(self, int row) noexcept
     @cython.final
-    @cython.locals(worst=int, least=double, oldest=cython.uint, look=int, at=int, wide=cython.ulonglong, row=int, worth=double, age=cython.uint, clock=cython.uint, draws=cython.uint, kind=int)
+    @cython.locals(worst=int, least=double, oldest=cython.uint, count=int, looks=int, look=int, at=int, wide=cython.ulonglong, row=int, worth=double, age=cython.uint, clock=cython.uint, draws=cython.uint, kind=int)
     cdef inline int worst(self) noexcept
     @cython.locals(row=int, memory=double)
     cdef void learn(self, int room) noexcept

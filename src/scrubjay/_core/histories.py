@@ -31,6 +31,7 @@ SOON = 64  # requests after which is learned first
 OFTEN = 256  # requests between two lessons at least; for large samples, as many as entries
 MEMORY = 16.0  # how many times as many requests as an entry outlives are remembered, about
 FEWEST = 1000.0  # requests remembered at least
+INFINITE = float("inf")
 
 
 class Histories:
@@ -299,16 +300,18 @@ class Histories:
     def worst(self) -> int:
         """Return the entry worth least among some, of those the one left alone for longest."""
         worst = NONE
-        least = 0.0
+        least = INFINITE
         oldest = 0
+        count = self.count
+        looks = LOOKS if count > LOOKS else count
         clock = self.prospects.clock
         draws = self.draws  # in a register: the next draw need not wait for memory
-        for look in range(LOOKS if self.count > LOOKS else self.count):
+        for look in range(looks):
             at = look
-            if self.count > LOOKS:
+            if count > LOOKS:
                 draws = (draws * 1103515245 + 12345) & 0x7FFFFFFF
                 wide = draws
-                at = (wide * self.count) >> 31
+                at = (wide * count) >> 31
             row = self.kept[at]
             age = (clock - self.since[row]) & 0x7FFFFFFF
             # As in `Prospects.cell`: a call of it takes longer than all the rest of a look.
@@ -316,7 +319,7 @@ class Histories:
             worth = self.prospects.worth[kind * BINS + scrubjay_bin(age)]
             if self.weighted:
                 worth *= self.density[row]
-            if worst == NONE or worth < least or (worth == least and age > oldest):
+            if worth < least or (worth == least and age > oldest):
                 worst = row
                 least = worth
                 oldest = age
@@ -325,8 +328,7 @@ class Histories:
 
     def learn(self, room: int) -> None:
         """Let what has come of the keys be learned, and what is to come of them wait."""
-        for row in range(self.used):
-            self.prospects.waits(self.counts[row], self.marks[row], self.since[row])
+        self.prospects.wait_for(self.counts, self.marks, self.since, self.used)
         if self.tags is not None:
             self.tags.begin_waiting()
             for row in range(self.used):

@@ -116,9 +116,17 @@ class Prospects:
         self.lost[self.cell(count, marks, since)] += 1.0
         self.events += 1.0
 
-    def waits(self, count: int, marks: int, since: int) -> None:
-        """Count, for the next `learn` only, a key that is still watched."""
-        self.waiting[self.cell(count, marks, since)] += 1.0
+    def wait_for(self, counts: Any, marks: Any, since: Any, keys: int) -> None:
+        """Count, for the next `learn` only, keys that are still watched.
+
+        Args:
+            counts: how often each was asked for.
+            marks: of each.
+            since: when each was asked for last.
+            keys: how many there are.
+        """
+        for row in range(keys):
+            self.waiting[self.cell(counts[row], marks[row], since[row])] += 1.0
 
     def fade(self) -> None:
         """Let what has been count a little less."""
