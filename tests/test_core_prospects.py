@@ -75,12 +75,14 @@ def test_kinds_are_apart_where_much_is_known_and_alike_where_little_is():
 requests = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 3)), max_size=300)
 
 
-@given(requests, st.integers(1, 12), st.integers(0, 60))
-def test_watched_keys_agree_with_a_model(asked, room, most):
+@given(requests, st.integers(1, 12), st.integers(0, 60), st.booleans())
+def test_watched_keys_agree_with_a_model(asked, room, most, known_before):
     prospects = Prospects()
-    prospects.heed_sessions()
     histories = Histories(prospects)
+    if known_before:
+        histories.heed_sessions()
     histories.grow(room, most > 0)
+    histories.heed_sessions()
     model = {}  # key: times asked, sessions, whether followed
     last = {}
     for number, (key, session) in enumerate(asked):
@@ -107,6 +109,29 @@ def test_watched_keys_agree_with_a_model(asked, room, most):
         assert histories.counts[row] == min(times, 255)
         assert histories.sessions[row] == asker
         assert histories.marks[row] == shared * SHARED + followed * FOLLOWED
+
+
+@pytest.mark.parametrize(
+    ("entries", "rows"), [(8, 512), (500, 4000), (4000, 16_384), (9000, 18_000)]
+)
+def test_what_is_watched_is_bounded_and_holds_what_is_kept(entries, rows):
+    histories = Histories(Prospects())
+    histories.grow(entries, False)
+    assert histories.rows == rows
+    for key in range(rows + 1):
+        histories.watch(key)
+    assert (histories.used, histories.find(0)) == (rows, -1)
+
+
+def test_who_asks_is_noted_from_when_it_is_told():
+    histories = Histories(Prospects())
+    histories.grow(8, False)
+    histories.request(1, 1, 8, 0, 1.0, 0)
+    assert len(histories.sessions) == 0
+    histories.heed_sessions()
+    histories.ascribe(1, 7)
+    histories.heed_sessions()
+    assert histories.sessions[histories.find(1)] == 7
 
 
 def test_the_key_asked_for_least_recently_is_forgotten():

@@ -66,7 +66,7 @@ class Curve:
             trials = self.trials[size]
             rows = max(1, min(LARGEST, self.scaled(slots, size)))
             trials.allocate(rows, weighted, sized)
-            trials.prospects.heed_sessions()  # they may be told at any time
+            trials.histories.heed_sessions()  # they may be told at any time
         return 0
 
     def scaled(self, entries: int, size: int) -> int:

@@ -6,6 +6,7 @@ from scrubjay._core.tag_returns cimport TagReturns
 cdef int NONE
 cdef int BINS
 cdef int DEPTH
+cdef int MANY
 cdef int LEAST
 cdef int LOOKS
 cdef int SOON
@@ -29,6 +30,7 @@ cdef class Histories:
     cdef unsigned int[::1] since
     cdef unsigned char[::1] counts
     cdef unsigned char[::1] marks
+    cdef bint social
     cdef unsigned int[::1] sessions
     cdef readonly TagReturns tags
     cdef short[::1] tag_rows
@@ -75,6 +77,8 @@ cdef class Histories:
     cdef void adopt(self, unsigned int h, unsigned int since, unsigned char count, unsigned int known, int room, long long most, double worth, long long size) noexcept
     @cython.final
     cdef inline void keep(self, int row, double worth, long long size) noexcept
+    @cython.locals(sessions=cython.uint[::1])
+    cdef int heed_sessions(self) except -1
     @cython.final
     @cython.locals(row=int)
     cdef void ascribe(self, unsigned int h, unsigned int session) noexcept

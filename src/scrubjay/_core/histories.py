@@ -26,6 +26,7 @@ if not cython.compiled:
     from scrubjay._core.prospects import scrubjay_bin
 
 DEPTH = 8  # keys watched for each entry of the small cache
+MANY = 16384  # keys of which no more are watched, unless twice the entries are
 LEAST = 512  # keys watched at least: where 8 entries are kept, 64 would tell nothing
 SOON = 64  # requests after which is learned first
 OFTEN = 256  # requests between two lessons at least; for large samples, as many as entries
@@ -52,7 +53,8 @@ class Histories:
         self.since = array("I")  # the time of the last request
         self.counts = array("B")  # requests while watched
         self.marks = array("B")  # see `scrubjay._core.sessions` and `tag_returns`
-        self.sessions = array("I")  # the one that asked last, 0 if not known
+        self.social = False  # whether sessions have been told of
+        self.sessions = array("I")  # the one that asked last, 0 if not known; empty until then
         self.tags: TagReturns | None = None  # nobody has told any
         self.tag_rows = array("h")  # the tag that a key is counted under, -1 if none
         self.order = Links(1)  # by the time of the last request
@@ -76,7 +78,7 @@ class Histories:
             entries: the number of entries.
             weighted: whether they may differ in size, or hits of them in worth.
         """
-        rows = max(DEPTH * entries, LEAST)
+        rows = max(min(DEPTH * entries, MANY), 2 * entries, LEAST)
         length = 8
         while 2 * length < rows:
             length *= 2
@@ -86,7 +88,7 @@ class Histories:
         since = array("I", bytes(4 * rows))
         counts = array("B", bytes(rows))
         marks = array("B", bytes(rows))
-        sessions = array("I", bytes(4 * rows))
+        sessions = array("I", bytes(4 * rows if self.social else 0))
         tag_rows = array("h", [NONE]) * (rows if self.tags is not None else 0)
         order = Links(1)
         order.grow(rows)
@@ -153,7 +155,8 @@ class Histories:
             if self.place[row] == NONE:
                 self.counts[row] = count if count > 1 else 1
                 self.marks[row] &= COLD
-                self.sessions[row] = 0
+                if self.social:
+                    self.sessions[row] = 0
             else:
                 if self.counts[row] < 255:
                     self.counts[row] += 1
@@ -204,7 +207,8 @@ class Histories:
         self.since[row] = since
         self.counts[row] = count
         self.marks[row] = known & 3
-        self.sessions[row] = known >> 2
+        if self.social:
+            self.sessions[row] = known >> 2
         if self.count < room and self.bytes <= most - size:
             self.keep(row, worth, size)
 
@@ -217,6 +221,15 @@ class Histories:
         self.place[row] = self.count
         self.kept[self.count] = row
         self.count += 1
+
+    def heed_sessions(self) -> int:
+        """Make room for what sessions tell."""
+        if not self.social:
+            sessions = array("I", bytes(4 * self.rows))
+            self.prospects.heed_sessions()
+            self.sessions = sessions
+            self.social = True
+        return 0
 
     def ascribe(self, h: int, session: int) -> None:
         """Note which session has just asked for a key."""
@@ -269,7 +282,8 @@ class Histories:
         self.first[line] = row
         self.counts[row] = 1
         self.marks[row] = 0
-        self.sessions[row] = 0
+        if self.social:
+            self.sessions[row] = 0
         if self.tags is not None:
             self.tag_rows[row] = NONE
         self.place[row] = NONE

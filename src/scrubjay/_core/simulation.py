@@ -44,7 +44,7 @@ class Simulation:
         """
         self.slots = slots
         length = 8
-        while length < slots:
+        while 2 * length < slots:
             length *= 2
         self.mask = length - 1
         self.hashes = array("I", bytes(4 * slots))

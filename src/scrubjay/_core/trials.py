@@ -239,7 +239,7 @@ class Trials:
 
     def heed_sessions(self) -> int:
         """Let prospects prove no more than ALWAYS must: sessions tell what they rest on."""
-        self.prospects.heed_sessions()
+        self.histories.heed_sessions()
         self.burdens[BY_PROSPECTS] = 1.0
         return 0
 
