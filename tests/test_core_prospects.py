@@ -11,8 +11,9 @@ from scrubjay import compiled
 pytestmark = pytest.mark.skipif(compiled, reason="the compiled core hides these structures")
 
 if not compiled:
-    from scrubjay._core.constants import FOLLOWED, SHARED
+    from scrubjay._core.constants import FOLLOWED, GAP, SHARED, SOCIAL
     from scrubjay._core.histories import Histories
+    from scrubjay._core.outlook import Outlook
     from scrubjay._core.prospects import BINS, Prospects
     from scrubjay._core.sessions import Sessions
 
@@ -72,6 +73,32 @@ def test_kinds_are_apart_where_much_is_known_and_alike_where_little_is():
     assert prospects.worth[1] < prospects.worth[unknown] < followed
 
 
+def test_who_came_back_soon_is_told_apart_from_who_did_not():
+    prospects = Prospects()
+    prospects.entries = 100
+    assert [prospects.gap(time) for time in (1, 99, 100, 5000)] == [1, 1, 2, 2]
+    outlook = Outlook(prospects)
+    outlook.grow(8)
+    prospects.clock = 1000
+    outlook.enter(3, 1)
+    assert outlook.gaps[3] == 0  # it has not come back yet
+    prospects.clock = 1250
+    outlook.read(3, 2)  # twice, so about every 125 requests
+    assert outlook.gaps[3] == 2
+    prospects.clock = 1300
+    outlook.read(3, 1)
+    assert outlook.gaps[3] == 1
+    for _ in range(1000):
+        prospects.came_back(4, 1, prospects.clock - 10)
+        prospects.gave_up(4, 2, prospects.clock - 1000)
+    prospects.learn()
+    soon = outlook.worth(3, 0)
+    outlook.gaps[3] = 2
+    assert soon > 20 * outlook.worth(3, 0)
+    outlook.enter(3, 1)
+    assert outlook.gaps[3] == 0
+
+
 requests = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 3)), max_size=300)
 
 
@@ -83,7 +110,9 @@ def test_watched_keys_agree_with_a_model(asked, room, most, known_before):
         histories.heed_sessions()
     histories.grow(room, most > 0)
     histories.heed_sessions()
+    prospects.entries = room
     model = {}  # key: times asked, sessions, whether followed
+    asked_at, gaps = {}, {}
     last = {}
     for number, (key, session) in enumerate(asked):
         prospects.clock = number
@@ -91,6 +120,8 @@ def test_watched_keys_agree_with_a_model(asked, room, most, known_before):
         times, asker, shared, _ = model.get(key, [0, session, False, False])
         if key not in kept:
             times, asker, shared = min(times, 3), session, False
+        gaps[key] = (1 if number - asked_at[key] < room else 2) if key in kept else 0
+        asked_at[key] = number
         size = min(1 + key, most)
         assert histories.request(key, times + 1, room, most, 1.0, size) == (key in kept)
         histories.ascribe(key, session)
@@ -108,7 +139,8 @@ def test_watched_keys_agree_with_a_model(asked, room, most, known_before):
         row = histories.find(key)
         assert histories.counts[row] == min(times, 255)
         assert histories.sessions[row] == asker
-        assert histories.marks[row] == shared * SHARED + followed * FOLLOWED
+        assert histories.marks[row] & ~GAP == shared * SHARED + followed * FOLLOWED
+        assert histories.marks[row] & GAP == gaps[key]
 
 
 @pytest.mark.parametrize(
@@ -194,4 +226,5 @@ def test_marks_agree_with_a_model(asked):
             assert before == -1
         last[session] = slot
         for each, number in asker.items():
-            assert columns.session[each] == number << 2 | marks[each]
+            assert columns.session[each] == number << 2 | marks[each] >> SOCIAL
+            assert columns.marks(each) == marks[each]

@@ -64,7 +64,7 @@ def test_more_is_kept_of_what_sessions_share(seed):
     trace = sessions(keys=2000, requests=60_000, seed=seed)
     told = replay_chunks([trace], 2000)
     untold = replay_chunks([trace], 2000, sessions=False)
-    assert told.misses < 0.93 * untold.misses
+    assert told.misses < 0.95 * untold.misses
     assert told.misses < 0.93 * replay_chunks([trace], 2000, "lru").misses
 
 

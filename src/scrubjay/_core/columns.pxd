@@ -2,6 +2,7 @@ cimport cython
 
 cdef double NEVER
 cdef int NOTES
+cdef int SOCIAL
 
 cdef class Columns:
     cdef readonly int slots

@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from typing import Any
 
-from scrubjay._core.constants import NEVER, NOTES
+from scrubjay._core.constants import NEVER, NOTES, SOCIAL
 
 
 def resized(typecode: str, old: Any, length: int, fill: Any) -> Any:
@@ -165,6 +165,6 @@ class Columns:
         return 0
 
     def marks(self, slot: int) -> int:
-        """Return all marks of an entry."""
-        marks: int = self.session[slot] & 3 if self.has_session else 0
+        """Return all marks of an entry but how soon it came back."""
+        marks: int = (self.session[slot] & 3) << SOCIAL if self.has_session else 0
         return marks | self.tagged[slot] if self.has_tagged else marks

@@ -16,6 +16,7 @@ cdef double FEWEST
 cdef double INFINITE
 cdef unsigned char FOLLOWED
 cdef unsigned char SHARED
+cdef unsigned char GAP
 cdef unsigned char COLD
 cdef double FADING
 
@@ -71,10 +72,10 @@ cdef class Histories:
     @cython.locals(row=int)
     cdef inline int find(self, unsigned int h) noexcept
     @cython.final
-    @cython.locals(row=int)
+    @cython.locals(row=int, gap=cython.uchar)
     cdef bint request(self, unsigned int h, unsigned char count, int room, long long most, double worth, long long size) noexcept
     @cython.locals(row=int)
-    cdef void adopt(self, unsigned int h, unsigned int since, unsigned char count, unsigned int known, int room, long long most, double worth, long long size) noexcept
+    cdef void adopt(self, unsigned int h, unsigned int since, unsigned char count, unsigned char marks, unsigned int session, int room, long long most, double worth, long long size) noexcept
     @cython.final
     cdef inline void keep(self, int row, double worth, long long size) noexcept
     @cython.locals(sessions=cython.uint[::1])

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from array import array
 
-from scrubjay._core.constants import BINS, COLD, FADING, FOLLOWED, LOOKS, NONE, SHARED
+from scrubjay._core.constants import BINS, COLD, FADING, FOLLOWED, GAP, LOOKS, NONE, SHARED
 from scrubjay._core.links import Links
 from scrubjay._core.prospects import Prospects
 from scrubjay._core.tag_returns import TagReturns
@@ -160,7 +160,8 @@ class Histories:
             else:
                 if self.counts[row] < 255:
                     self.counts[row] += 1
-                self.marks[row] &= SHARED | COLD
+                gap = self.prospects.gap((self.prospects.clock - self.since[row]) & 0x7FFFFFFF)
+                self.marks[row] = (self.marks[row] & (SHARED | COLD)) | gap
             self.order.unlink(0, row)
             self.order.append(0, row)
         self.since[row] = self.prospects.clock
@@ -183,7 +184,8 @@ class Histories:
         h: int,
         since: int,
         count: int,
-        known: int,
+        marks: int,
+        session: int,
         room: int,
         most: int,
         worth: float,
@@ -195,7 +197,8 @@ class Histories:
             h: its hash.
             since: when it was asked for last.
             count: how often it was asked for.
-            known: the session that asked last, times four, plus its marks.
+            marks: see `scrubjay._core.constants`.
+            session: the one that asked last, or 0.
             room: entries kept at most.
             most: bytes kept at most.
             worth: of a hit.
@@ -206,9 +209,9 @@ class Histories:
         row = self.watch(h)
         self.since[row] = since
         self.counts[row] = count
-        self.marks[row] = known & 3
+        self.marks[row] = marks
         if self.social:
-            self.sessions[row] = known >> 2
+            self.sessions[row] = session
         if self.count < room and self.bytes <= most - size:
             self.keep(row, worth, size)
 
@@ -237,7 +240,7 @@ class Histories:
         if row != NONE:
             if self.sessions[row] != 0 and self.sessions[row] != session:
                 self.marks[row] |= SHARED
-            self.marks[row] &= SHARED | COLD
+            self.marks[row] &= GAP | SHARED | COLD
             self.sessions[row] = session
 
     def follow(self, h: int) -> None:

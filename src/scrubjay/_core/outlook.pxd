@@ -5,6 +5,7 @@ cdef class Outlook:
     cdef Prospects prospects
     cdef unsigned int[::1] since
     cdef unsigned char[::1] counts
+    cdef unsigned char[::1] gaps
     cdef readonly int top
     cdef unsigned int draws
     cdef int grow(self, int slots) except -1

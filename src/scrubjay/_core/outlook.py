@@ -27,6 +27,7 @@ class Outlook:
         self.prospects = prospects
         self.since = array("I")
         self.counts = array("B")  # 0 if there is no entry
+        self.gaps = array("B")  # how soon they came back last, as a mark
         self.top = 0  # slots above were never used
         self.draws = 1
 
@@ -34,11 +35,13 @@ class Outlook:
         """Make room for `slots` slots."""
         self.since = resized("I", self.since, slots, 0)
         self.counts = resized("B", self.counts, slots, 0)
+        self.gaps = resized("B", self.gaps, slots, 0)
         return 0
 
     def enter(self, slot: int, count: int) -> None:
         """A newcomer is there, for which was asked so often."""
         self.counts[slot] = count if count > 1 else 1
+        self.gaps[slot] = 0
         self.since[slot] = self.prospects.clock
         if slot >= self.top:
             self.top = slot + 1
@@ -47,6 +50,7 @@ class Outlook:
         """An entry was read so many times since the last look."""
         count = self.counts[slot] + hits
         self.counts[slot] = count if count < 255 else 255
+        self.gaps[slot] = self.prospects.gap(self.age(slot) // hits)
         self.since[slot] = self.prospects.clock
 
     def leave(self, slot: int) -> None:
@@ -71,5 +75,6 @@ class Outlook:
 
     def worth(self, slot: int, marks: int) -> float:
         """Return how many hits a request keeping an entry is expected to yield."""
+        marks |= self.gaps[slot]
         cell = self.prospects.cell(self.counts[slot], marks, self.since[slot])
         return self.prospects.worth[cell]

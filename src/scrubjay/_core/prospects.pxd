@@ -20,6 +20,7 @@ cdef extern from *:
 
 cdef int BINS
 cdef int COUNTS
+cdef int GAP_MARKS
 cdef int SESSION_MARKS
 cdef int ALL_MARKS
 cdef double COMMON
@@ -28,6 +29,7 @@ cdef double FADING
 
 cdef class Prospects:
     cdef unsigned int clock
+    cdef unsigned int entries
     cdef readonly int marks
     cdef readonly double events
     cdef double[::1] returned
@@ -48,6 +50,8 @@ cdef class Prospects:
     cdef double[::1] widened(self, double[::1] figures, int marks)
     cdef int heed_sessions(self) except -1
     cdef int heed_tags(self) except -1
+    @cython.final
+    cdef unsigned char gap(self, unsigned int time) noexcept
     @cython.final
     @cython.locals(age=cython.uint)
     cdef inline int cell(self, unsigned char count, int marks, unsigned int since) noexcept

@@ -1,16 +1,16 @@
 """How soon entries of a kind will be asked for again: learned from keys that were watched.
 
-A kind is how often the key was asked for, what its sessions did with it, and what its tags
-tell. Of each kind it
-is counted after how many requests its keys came back, and how many had not come back by then
-(they are censored, as in survival analysis). What an entry is worth, given how long it was
-left alone, is the most hits per request that keeping it for some further time would yield:
-its Gittins index.
+A kind is how often the key was asked for, how soon it came back when it was last asked for,
+what its sessions did with it, and what its tags tell. Of each kind it is counted after how many
+requests its keys came back, and how many had not come back by then (they are censored, as in
+survival analysis). What an entry is worth, given how long it was left alone, is the most hits
+per request that keeping it for some further time would yield: its Gittins index.
 
 N. Beckmann, H. Chen and A. Cidon, "LHD: Improving Cache Hit Rate by Maximizing Hit Density"
 (NSDI 2018), whose hit density looks at an entry's whole life; J. Gittins, "Bandit Processes
 and Dynamic Allocation Indices" (1979); E. Kaplan and P. Meier, "Nonparametric Estimation from
-Incomplete Observations" (1958).
+Incomplete Observations" (1958). That the time between the last two requests tells more than
+that since the last: S. Jiang and X. Zhang, "LIRS" (SIGMETRICS 2002).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from __future__ import annotations
 from array import array
 from typing import Any
 
-from scrubjay._core.constants import ALL_MARKS, BINS, FADING, SESSION_MARKS
+from scrubjay._core.constants import ALL_MARKS, BINS, FADING, GAP_MARKS, SESSION_MARKS
 
 try:
     import cython
@@ -52,13 +52,14 @@ class Prospects:
 
     def __init__(self) -> None:
         self.clock = 0  # requests so far, as far as a sample tells, modulo 2 ** 31
+        self.entries = 1  # that the cache has
         self.events = 0.0
         self.marks = 0  # kinds by their marks
         self.returned = array("d")
         self.lost = array("d")
         self.waiting = array("d")
         self.worth = array("d")
-        self.tell_apart(1)
+        self.tell_apart(GAP_MARKS)
         self.widths = array("d", [max(1.0, _middle(b + 1) - _middle(b)) for b in range(BINS)])
         kinds = [min(n - 1 if n < 4 else n.bit_length(), COUNTS - 1) for n in range(1, 256)]
         self.kinds = array("B", [0, *kinds])  # by how often
@@ -100,6 +101,10 @@ class Prospects:
     def heed_tags(self) -> int:
         """Tell entries apart by what their tags tell, too."""
         return self.tell_apart(ALL_MARKS)
+
+    def gap(self, time: int) -> int:
+        """Return the mark of an entry that came back after so many requests; 0 is for unknown."""
+        return 1 if time < self.entries else 2
 
     def cell(self, count: int, marks: int, since: int) -> int:
         """Return where the figures are of a kind, left alone since a time of the clock."""

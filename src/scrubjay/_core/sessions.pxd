@@ -5,6 +5,7 @@ cdef int NONE
 cdef unsigned int ROWS
 cdef unsigned int FOLLOWED
 cdef unsigned int SHARED
+cdef unsigned int SOCIAL
 
 cdef class Sessions:
     cdef unsigned int[::1] numbers

@@ -14,7 +14,7 @@ from __future__ import annotations
 from array import array
 
 from scrubjay._core.columns import Columns
-from scrubjay._core.constants import FOLLOWED, NONE, SHARED
+from scrubjay._core.constants import FOLLOWED, NONE, SHARED, SOCIAL
 
 ROWS = 8192  # sessions remembered: 64 kB
 
@@ -44,11 +44,11 @@ class Sessions:
         self.numbers[row] = session
         self.last[row] = slot
         known = columns.session[slot]
-        marks = known & SHARED
+        marks = known & (SHARED >> SOCIAL)
         if known >> 2 != 0 and known >> 2 != session:
-            marks = SHARED
+            marks = SHARED >> SOCIAL
         columns.session[slot] = (session << 2) | marks
         if before == NONE or before == slot or columns.session[before] >> 2 != session:
             return NONE
-        columns.session[before] |= FOLLOWED
+        columns.session[before] |= FOLLOWED >> SOCIAL
         return before

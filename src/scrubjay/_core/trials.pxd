@@ -8,6 +8,7 @@ from scrubjay._core.simulation cimport Simulation
 from scrubjay._core.sketch cimport Sketch
 
 cdef int NONE
+cdef unsigned char COLD
 cdef long long MOST
 cdef int NUMBER
 cdef int ALIKE
@@ -74,7 +75,7 @@ cdef class Trials:
     cdef void clear(self, int shift, int entries, long long entry_limit, long long byte_limit) noexcept
     @cython.locals(line=int, slot=int)
     cdef void begin(self, Arrangement live) noexcept
-    @cython.locals(room=int, h=cython.uint, worth=double, size=cython.longlong, known=cython.uint, since=cython.uint, count=cython.uchar, simulation=Simulation)
+    @cython.locals(room=int, h=cython.uint, worth=double, size=cython.longlong, known=cython.uint, marks=cython.uchar, since=cython.uint, count=cython.uchar, simulation=Simulation)
     cdef void seed(self, Arrangement live, int slot) noexcept
     @cython.locals(simulation=Simulation, counted=int)
     cdef int count(self) noexcept

@@ -18,7 +18,7 @@ from array import array
 from typing import Any
 
 from scrubjay._core.arrangement import Arrangement
-from scrubjay._core.constants import MOST, NONE
+from scrubjay._core.constants import COLD, MOST, NONE
 from scrubjay._core.histories import Histories
 from scrubjay._core.prospects import Prospects
 from scrubjay._core.regret import Regret
@@ -208,9 +208,10 @@ class Trials:
         known = live.columns.session[slot] if live.columns.has_session else 0
         since = live.outlook.since[slot]
         count = live.outlook.counts[slot]
-        self.histories.adopt(h, since, count, known, room, self.most, worth, size)
+        marks = live.columns.marks(slot) | live.outlook.gaps[slot]
+        self.histories.adopt(h, since, count, marks, known >> 2, room, self.most, worth, size)
         if self.histories.tags is not None:
-            self.histories.tag(h, NONE, live.columns.tagged[slot])
+            self.histories.tag(h, NONE, marks & COLD)
 
     def count(self) -> int:
         """Return how many entries a simulation has."""
@@ -282,6 +283,7 @@ class Trials:
         self.asked += worth
         self.seen += 1.0
         self.prospects.clock = (self.prospects.clock + self.skip + 1) & 0x7FFFFFFF
+        self.prospects.entries = self.entries
         for way in range(self.number):
             simulation = self.simulations[way]
             if simulation is not None:
