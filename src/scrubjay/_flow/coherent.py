@@ -9,7 +9,7 @@ copies, `coherent_reading` shows them, and `coherent_loading` loads.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from scrubjay._core.terms import Terms
 from scrubjay._flow.coherent_loading import CoherentLoading
@@ -20,6 +20,29 @@ from scrubjay.consistency import Copy, Session
 from scrubjay.errors import EncodeError, TierError
 from scrubjay.tiers.protocol import TierRecord
 from scrubjay.versions import Count, Lease, Versioned
+
+
+class _Written(NamedTuple):
+    """What came of storing a value in the shared tier.
+
+    Attributes:
+        began: when that began; monotonic time.
+        asked: the moment then; see `OwnChanges`.
+        meta: the conditions of the value.
+        labels: its tags and dependencies, with the generations that it was stored under.
+        record: what the tier has of it; None if that is not known.
+    """
+
+    began: float
+    asked: int
+    meta: Meta
+    labels: Mapping[bytes, int]
+    record: Versioned | None
+
+    @property
+    def there(self) -> bool:
+        """Whether the tier has the value."""
+        return self.record is not None and self.record.value is not None
 
 
 class Coherent(CoherentLoading):
@@ -41,77 +64,74 @@ class Coherent(CoherentLoading):
         self._store.overtake(key)
         names = self._labels(key, terms)
         meta = self.lower.meta_of(terms)
-        written: Versioned | None = None
+        record: Versioned | None = None
         counts: list[Count] = []
         failure: TierError | None = None
         labels: Mapping[bytes, int] = {}
         # First without its labels, so that nothing has changed if it cannot be written as bytes.
-        record = self.lower.sealed(self.shared, name, value, meta)
+        sealed = self.lower.sealed(self.shared, name, value, meta)
         try:
             try:
                 if names:
                     known = yield from self._consult(self.replica.generations(names))
                     labels = {one: count.value for one, count in zip(names, known, strict=True)}
                     meta = self.lower.labelled(meta, terms.tags, labels)
-                    record = self.lower.sealed(self.shared, name, value, meta)
-                written = yield from self._written(record)
+                    sealed = self.lower.sealed(self.shared, name, value, meta)
+                record = yield from self._write(sealed)
                 counts = yield from self._advance(changed)
             except TierError as error:
                 self._owe((name,), changed)
                 failure = error
             self._copies.forget(name)
-            if written is not None and written.value is not None:
-                meta = meta._replace(version=written.version)
+            if record is not None:
+                meta = meta._replace(version=record.version)
+            written = _Written(began, asked, meta, labels, record)
+            if written.there:
                 yield from self.lower.overwrite(name, value, meta)
             elif self.lower.levels:
                 yield from self.lower.forget((name,), ())
-            stored = self._put_in_memory(
-                key, name, terms, meta, keep, written, labels, began, asked
-            )
-            if written is not None and written.value is not None:
+            stored = self._put_in_memory(key, name, terms, keep, written)
+            if written.there:
                 self._note(key, name, value, meta, frozenset(), {})
             self._remove_dependents(key)
         except BaseException:
             self.disown(key)
             self._store.remove(key)
             raise
-        if written is not None:
-            self.replica.wrote(session, name, written)
+        if record is not None:
+            self.replica.wrote(session, name, record)
         if counts:
             self.replica.advanced(session, changed, counts)
         self._answer_for(failure)
-        return stored or (written is not None and written.value is not None)
+        return stored or written.there
 
-    def _written(self, record: TierRecord) -> Generator[Effect, Any, Versioned]:
-        written: Versioned = yield from self.shared.ask("write", record)
+    def _write(self, sealed: TierRecord) -> Generator[Effect, Any, Versioned]:
+        record: Versioned = yield from self.shared.ask("write", sealed)
         self.shared.counts.writes += 1
-        return written
+        return record
 
     def _put_in_memory(
         self,
         key: Any,
         name: bytes,
         terms: Terms,
-        meta: Meta,
         keep: Callable[[Terms], bool],
-        written: Versioned | None,
-        labels: Mapping[bytes, int],
-        began: float,
-        asked: int,
+        written: _Written,
     ) -> bool:
-        if written is None or written.value is None:
-            until = began + self._silence
+        record = written.record
+        if record is None or record.value is None:
+            until = written.began + self._silence
             if until > self._clock.monotonic():
-                return keep(self.lower.in_memory(terms, until, meta))
+                return keep(self.lower.in_memory(terms, until, written.meta))
             self._store.remove(key)
             return False
-        watches = self._watches(written.watch, labels)
+        watches = self._watches(record.watch, written.labels)
         if watches is None:  # something else has been written since
             self._store.remove(key)
             return True
-        stored = keep(self.lower.in_memory(terms, meta=meta))
-        copy = Copy(written.version, written.watch, labels)
-        self._hold(key, name, copy, watches, asked)
+        stored = keep(self.lower.in_memory(terms, meta=written.meta))
+        copy = Copy(record.version, record.watch, written.labels)
+        self._hold(key, name, copy, watches, written.asked)
         return stored
 
     def _touch(self, key: Any, ttl: float, idle: float) -> Flow:
