@@ -128,9 +128,9 @@ class CoherentLoading(CoherentReading):
         changed: tuple[bytes, ...],
     ) -> Generator[Effect, Any, bool]:
         """Keep a loaded value, of which what depends on it changes; return whether memory does."""
+        replaced = (name,) if changed else ()  # else nothing that it has is of the past
         if ready.token is None:
-            if changed:  # what it has is of the past
-                self._owe((name,), changed)
+            self._owe(replaced, changed)
             return self._keep_unwatched(flight, value, terms)
         # Whatever has voided the flight: the token holds only if nothing has changed there, and
         # the lease itself may have, as it is told to who has a copy of what it replaces.
@@ -138,8 +138,7 @@ class CoherentLoading(CoherentReading):
         meta = self.lower.labelled(self.lower.meta_of(terms), terms.tags, labels)
         record = self.lower.record_or_none(self.shared, name, value, meta)
         if record is None:
-            if changed:
-                self._owe((name,), changed)
+            self._owe(replaced, changed)
             kept = self._keep_unwatched(flight, value, terms)
             yield from self._release(name, ready)
             return kept
@@ -151,8 +150,7 @@ class CoherentLoading(CoherentReading):
             self._owe((name,), changed)
             return self._keep_unwatched(flight, value, terms, meta)
         except BaseException:
-            if changed:
-                self._owe((name,), changed)
+            self._owe(replaced, changed)
             raise
         flight.record, flight.labels = filled, labels
         if filled is None or flight.void:
@@ -211,7 +209,10 @@ class CoherentLoading(CoherentReading):
         return counts
 
     def _owe(self, names: Sequence[bytes], changed: Sequence[bytes]) -> None:
-        """Note what the shared tier must be told, and serve no copy that goes with it."""
+        """Note what the shared tier must be told, and serve no copy that goes with it.
+
+        Nothing comes of it where that is nothing.
+        """
         self.shared.owe(names, changed)
         self._changes.note(changed)
         self._copies.forget_labelled(changed)
