@@ -12,7 +12,7 @@ from scrubjay import arguments, layers, settings
 from scrubjay._core.constants import EVICTED, EVICTED_USED
 from scrubjay._core.strategies import make_policy, strategy_name
 from scrubjay._core.terms import Terms
-from scrubjay._flow import drivers, load
+from scrubjay._flow import blocking, load
 from scrubjay._flow.bulk_lower import Item
 from scrubjay._flow.effects import Flow
 from scrubjay._flow.failures import Failures
@@ -307,7 +307,7 @@ class Foundation(Restartable[K, V]):
         self, key: Any, value: Any, terms: Terms, session: str | None, asker: int
     ) -> bool:
         if self.layered:
-            stored: bool = drivers.run(self.storing(key, value, terms, session, asker))
+            stored: bool = blocking.run(self.storing(key, value, terms, session, asker))
             return stored
         return self._keep(key, value, self._conditions.of_one(terms), session, asker)
 
@@ -366,7 +366,7 @@ class Foundation(Restartable[K, V]):
             self.prefetcher.close()
         ending = self.ending()
         if ending is not None:
-            drivers.run(ending)
+            blocking.run(ending)
         super().close()
 
     def overtake(self, key: Any) -> None:

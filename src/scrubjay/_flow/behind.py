@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from scrubjay._core.section import undisturbed
 from scrubjay._core.terms import Terms
-from scrubjay._flow import drivers
+from scrubjay._flow import blocking
 from scrubjay._flow.effects import Effect, Flow, Start, Wait
 from scrubjay._flow.flight import Flight
 from scrubjay._flow.level import Level
@@ -390,7 +390,7 @@ class BehindLevel(Level):
             while self._queue or self._changed:
                 self._due.wait(self._pause())
                 self._due.clear()
-                drivers.run(self._write_all())
+                blocking.run(self._write_all())
         finally:
             self._called = False
             if self._queue or self._changed:

@@ -26,7 +26,7 @@ from typing import Any
 from scrubjay._core.constants import DROPPED, GIVEN_UP, JOINED, MISS, MOST
 from scrubjay._core.store import Store
 from scrubjay._core.terms import Terms
-from scrubjay._flow import drivers
+from scrubjay._flow import awaiting
 from scrubjay._flow.ahead import Errand, Trip, give_up, is_stranded
 from scrubjay._flow.flight import Flight
 from scrubjay._flow.known import Known
@@ -353,7 +353,7 @@ class Prefetching:
             try:
                 if several[0].source.asynchronous:
                     for trip in several:
-                        drivers.begin_ahead(trip.start())
+                        awaiting.begin_ahead(trip.start())
                 else:
                     self.workers.submit(Errand(several))
             except Exception:  # there is no room for a thread or a task
