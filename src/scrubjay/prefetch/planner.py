@@ -225,23 +225,31 @@ class Planner(Model):
             f"{worth:.0%} came true lately, where {self.dump()['threshold']:.0%} pays"
         )
 
+    @property
+    def most_keys(self) -> int:
+        """Keys of which something is remembered, at most."""
+        return int(self.keys.most)
+
     def save(self) -> bytes:
         """Return all that has been learned: of keys, and what guesses are worth.
 
         Returns:
             Bytes for `load`, in this process or another one. Keys that are not made of
-            strings, bytes, numbers, None and tuples are not in it.
+            strings, bytes, numbers, None and tuples are not in it, nor some of those that
+            take more than 512 bytes, where others do not take less.
         """
         tables = self.tables()
         keys: list[Any] = []
         known: list[bool] = []
+        room = saving.Room(self.keys.most - self.keys.used)
         for key in self.keys.objects[: self.keys.used]:
             try:
-                keys.append(saving.write_key(key))
-                known.append(True)
+                written = saving.write_key(key)
+                kept = room.takes(written)
             except TypeError:
-                keys.append(None)
-                known.append(False)
+                written, kept = None, False
+            keys.append(written if kept else None)
+            known.append(kept)
         bands: dict[str, int] = {}
         for source, _ in self.sources:
             bands[source] = bands.get(source, 0) + 1
@@ -258,10 +266,10 @@ class Planner(Model):
 
         Raises:
             InvalidArgumentError: it is something else, damaged, of another version, or of
-                other predictors, or holds more keys than this planner may; nothing has
-                changed.
+                other predictors, or holds more keys than this planner may, or longer ones;
+                nothing has changed.
         """
-        header, tables = saving.unpack(data)
+        header, tables = saving.unpack(data, self.keys.most)
         bands: dict[str, int] = {}
         for source, _ in self.sources:
             bands[source] = bands.get(source, 0) + 1
