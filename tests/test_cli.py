@@ -359,7 +359,12 @@ def test_names_of_files_that_are_no_text_are_told_all_the_same(call, tmp_path):
     assert r"\udcff[1].txt.none" in err
 
 
-@pytest.mark.skipif(not pathlib.Path("/dev/full").exists(), reason="no device that is always full")
+FULL = pytest.mark.skipif(
+    not pathlib.Path("/dev/full").exists(), reason="no device that is always full"
+)
+
+
+@FULL
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize(
     "arguments",
@@ -383,15 +388,22 @@ def test_output_that_cannot_be_written_is_an_error(directory, arguments, unbuffe
             text=True,
             check=False,
         )
-        unheard = subprocess.run(
+    assert done.stderr == "scrubjay: the output cannot be written: No space left on device\n"
+    assert done.returncode == 1
+
+
+@FULL
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_and_messages_that_cannot_be_written_are_an_error(unbuffered):
+    with pathlib.Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
             [sys.executable, "-m", "scrubjay", "--version"],
             env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
             stdout=full,
             stderr=full,
             check=False,
         )
-    assert done.stderr == "scrubjay: the output cannot be written: No space left on device\n"
-    assert done.returncode == unheard.returncode == 1
+    assert done.returncode == 1
 
 
 def test_an_error_that_is_not_of_the_output_is_a_bug(monkeypatch):

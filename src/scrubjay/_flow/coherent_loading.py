@@ -28,7 +28,10 @@ _EVENTUAL = CacheConsistencyLevel.EVENTUAL
 
 
 class CoherentLoading(CoherentReading):
-    """The same, as far as it loads. The arguments are those of `CoherentCopies`."""
+    """One store, and local tiers, over a shared tier, as far as values are loaded into them.
+
+    The arguments are those of `CoherentCopies`.
+    """
 
     # Preparing
 

@@ -28,7 +28,10 @@ _EVENTUAL = CacheConsistencyLevel.EVENTUAL
 
 
 class CoherentReading(CoherentCopies):
-    """The same, as far as it is read. The arguments are those of `CoherentCopies`."""
+    """One store, and local tiers, over a shared tier, as far as they are read.
+
+    The arguments are those of `CoherentCopies`.
+    """
 
     # Finding
 
