@@ -10,7 +10,7 @@ from scrubjay.errors import InvalidArgumentError
 from scrubjay.prefetch import saving
 from scrubjay.prefetch.constants import FLYING, OVERTAKEN, UNUSED
 from scrubjay.prefetch.guess import Guess
-from scrubjay.prefetch.model import Model
+from scrubjay.prefetch.inspection import Inspection
 from scrubjay.prefetch.predictor import Predictor
 from scrubjay.prefetch.registry import make_predictors
 from scrubjay.prefetch.sound import are_sound
@@ -26,7 +26,7 @@ def fit_keys(capacity: int) -> int:
     return min(MOST_KEYS, max(FEWEST_KEYS, KEYS_AN_ENTRY * capacity))
 
 
-class Planner(Model):
+class Planner(Inspection):
     """Learns from accesses which keys follow, and tells which are worth fetching.
 
     Not safe for several threads at once: its owner calls it under one lock.
@@ -52,7 +52,7 @@ class Planner(Model):
         predictors: dict[str, Predictor] | None = None,
     ) -> None:
         chosen = make_predictors() if predictors is None else predictors
-        Model.__init__(
+        Inspection.__init__(
             self,
             capacity,
             cost_ratio,
