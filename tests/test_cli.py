@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pathlib
@@ -356,3 +357,60 @@ def test_names_of_files_that_are_no_text_are_told_all_the_same(call, tmp_path):
     status, out, err = call("replay", name + ".none", "--capacity", "1")
     assert (status, out) == (2, "")
     assert r"\udcff[1].txt.none" in err
+
+
+FULL = pytest.mark.skipif(
+    not pathlib.Path("/dev/full").exists(), reason="no device that is always full"
+)
+
+
+@FULL
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("replay", "loop.txt"),
+        ("replay", "loop.txt", "--csv"),
+        ("replay", "loop.txt", "--capacity", "64", "--prefetch", "--csv"),
+        ("replay", "loop.txt", "--capacity", "64", "--prefetch", "--json"),
+        ("curve", "loop.txt", "--json"),
+        ("advise", "loop.txt", "--load-cost", "5ms", "--json"),
+    ],
+)
+def test_output_that_cannot_be_written_is_an_error(directory, arguments, unbuffered):
+    with pathlib.Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "scrubjay", *arguments],
+            cwd=directory,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.stderr == "scrubjay: the output cannot be written: No space left on device\n"
+    assert done.returncode == 1
+
+
+@FULL
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_and_messages_that_cannot_be_written_are_an_error(unbuffered):
+    with pathlib.Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "scrubjay", "--version"],
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            stdout=full,
+            stderr=full,
+            check=False,
+        )
+    assert done.returncode == 1
+
+
+def test_an_error_that_is_not_of_the_output_is_a_bug(monkeypatch):
+    def fail():
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+    monkeypatch.setattr(cli, "_build_app", lambda: fail)
+    monkeypatch.setattr(sys, "argv", ["scrubjay"])
+    with pytest.raises(FileNotFoundError):
+        cli.main()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from scrubjay import arguments
-from scrubjay._flow import drivers
+from scrubjay._flow import blocking
 from scrubjay.errors import (
     InvalidArgumentError,
     InvalidArgumentTypeError,
@@ -225,7 +225,7 @@ class Observable(Foundation[K, V]):
             The report, ready for JSON.
         """
         try:
-            tiers = drivers.run(self.probing(key)) if self.layered else []
+            tiers = blocking.run(self.probing(key)) if self.layered else []
         except InvalidKeyError:  # what has no bytes of its own is in memory alone
             tiers = []
         return describe_key(self, key, tiers)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
@@ -136,12 +137,14 @@ def print_rows(rows: Sequence[PrefetchRow], *, as_json: bool, as_csv: bool) -> N
         as_csv: whether to print CSV.
     """
     if as_json:
-        sys.stdout.write(json.dumps([row.figures() for row in rows], indent=2) + "\n")
+        typer.echo(json.dumps([row.figures() for row in rows], indent=2))
         return
     if as_csv:
-        writer = csv.DictWriter(sys.stdout, list(rows[0].figures()) if rows else ["trace"])
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(rows[0].figures()) if rows else ["trace"])
         writer.writeheader()
         writer.writerows(row.figures() for row in rows)
+        typer.echo(text.getvalue(), nl=False)
         return
     console = Console(highlight=False, emoji=False)
     if not console.is_terminal:
