@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import sys
+import threading
 from array import array
 
 import pytest
@@ -92,6 +94,41 @@ def test_oracle_general_under_another_name(tmp_path):
     path = tmp_path / "w80.sample10.zst"
     path.write_bytes(import_zstd().compress(oracle()))
     assert len(read_trace(path, format_name="oracleGeneral")) == 3
+
+
+SKIPPABLE = b"\x5a\x2a\x4d\x18\x03\x00\x00\x00abc"
+
+
+@pytest.mark.parametrize("name", ["t.oracleGeneral.zst", "t.oracleGeneral"])
+def test_several_frames_and_such_as_hold_nothing_are_one_trace(tmp_path, name):
+    zstd = import_zstd()
+    path = tmp_path / name
+    frames = [zstd.compress(oracle(part)) for part in (RECORDS[:1], RECORDS[1:])]
+    path.write_bytes(SKIPPABLE + frames[0] + SKIPPABLE + frames[1])
+    assert list(read_trace(path).keys) == [7, 2**64 - 1, 7]
+
+
+def test_a_damaged_frame_is_not_taken_for_records(tmp_path):
+    frame = bytearray(import_zstd().compress(oracle(RECORDS * 50)))
+    frame[0] ^= 1
+    path = tmp_path / "t.oracleGeneral.zst"
+    path.write_bytes(frame)
+    with pytest.raises(TraceError, match=r"t\.oracleGeneral\.zst: not a readable zstd frame"):
+        read_trace(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_pipe_is_read_from_its_first_byte(tmp_path, compressed):
+    content = oracle()
+    if compressed:
+        content = import_zstd().compress(content)
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(content,), daemon=True)
+    writer.start()
+    assert list(read_trace(path, format_name="oracleGeneral").keys) == [7, 2**64 - 1, 7]
+    writer.join()
 
 
 def test_a_record_cut_short_is_counted_and_told(tmp_path):
