@@ -170,6 +170,37 @@ def test_one_recording_at_a_time(tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+def test_a_file_has_one_recording_at_a_time(tmp_path):
+    pytest.importorskip("fcntl")
+    first, second = Cache(max_entries=10), Cache(max_entries=10)
+    with first.record(tmp_path / "r", sample=1.0):
+        first.get("a")
+        with pytest.raises(OSError, match="another recording is written to it"):
+            second.record(tmp_path / "r", sample=1.0)
+    assert len(rows_of(tmp_path / "r")[1]) == 1
+    with second.record(tmp_path / "r", sample=1.0):
+        pass
+    assert rows_of(tmp_path / "r")[1] == []
+
+
+def test_a_child_process_does_not_keep_the_file_from_others(tmp_path):
+    pytest.importorskip("fcntl")
+    cache = Cache(max_entries=10)
+    told, tell = os.pipe()
+    with cache.record(tmp_path / "r", sample=1.0):
+        child = os.fork()
+        if child == 0:
+            os.close(tell)
+            os.read(told, 1)  # until the parent is done
+            os._exit(0)
+    with cache.record(tmp_path / "r", sample=1.0):
+        cache.get("a")
+    os.close(tell)
+    assert os.waitpid(child, 0)[1] == 0
+    os.close(told)
+    assert len(rows_of(tmp_path / "r")[1]) == 1
+
+
 @pytest.mark.parametrize("sample", [0, -1, 1.1, float("nan"), "1", None])
 def test_a_senseless_sample_is_refused(sample, tmp_path):
     with pytest.raises(InvalidArgumentError, match="sample"):

@@ -171,12 +171,12 @@ class Observable(Foundation[K, V]):
                 joined. None for one that nobody knows.
 
         Returns:
-            The recording: a context manager, whose `stop` ends it. It ends with the cache
-            and with the process, too.
+            The recording: a context manager, whose `stop` ends it. It ends with the process,
+            too, and when the cache is gone; one that was closed can still be asked.
 
         Raises:
             InvalidArgumentError: an argument makes no sense, or a recording is under way.
-            OSError: the file cannot be written.
+            OSError: the file cannot be written, or another recording is written to it.
         """
         share = arguments.fraction("sample", sample)
         if secret is None:

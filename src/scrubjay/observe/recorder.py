@@ -29,11 +29,17 @@ from array import array
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import blake2b
+from io import FileIO
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, final
 
 from scrubjay._core.store import Store
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 MAGIC = b"scrubjay recording 1\n"
 COLUMNS = "BQQIdQ"  # kind, microseconds since the start, key, bytes, cost, session
@@ -75,6 +81,36 @@ def _little(column: array[Any]) -> bytes:
     return column.tobytes()
 
 
+def _opened(path: Path) -> FileIO:
+    """Open a file to write it anew, unless another recorder is writing it.
+
+    Raises:
+        OSError: it cannot be written, or another recorder is writing it.
+    """
+    # Emptied only once it is ours: workers of a server may all be told the same name.
+    file = FileIO(path, "wb", opener=lambda name, flags: os.open(name, flags & ~os.O_TRUNC, 0o666))
+    try:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise BlockingIOError(
+            error.errno, "another recording is written to it", str(path)
+        ) from None
+    except OSError:
+        pass  # some file systems have no locks
+    with suppress(OSError):  # nor has a device an end
+        file.truncate(0)
+    return file
+
+
+def _unlock(file: FileIO) -> None:
+    """Let others write the file; a child process may have it open for longer."""
+    if fcntl is not None:
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_UN)
+
+
 class Recorder:
     """Writes what it is told to a file.
 
@@ -86,7 +122,7 @@ class Recorder:
         count: returns how many requests a cache has had, or None where it is gone.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: the file cannot be written, or another recorder is writing it.
     """
 
     def __init__(
@@ -110,7 +146,7 @@ class Recorder:
         self._chunks: SimpleQueue[list[Row] | None] = SimpleQueue()
         self._open = True
         header = json.dumps({"sample": self.threshold / WHOLE, "began": time.time()}).encode()
-        self._file = path.open("wb", buffering=0)
+        self._file = _opened(path)
         try:
             self._file.write(MAGIC + HEADER.pack(len(header)) + header)
             self._thread = threading.Thread(
@@ -180,6 +216,7 @@ class Recorder:
                     with suppress(OSError):  # what follows must not come after half a chunk
                         self._file.seek(complete)
                         self._file.truncate()
+            _unlock(self._file)
 
     def close(self) -> None:
         """Write what is left and close the file; again, it does nothing."""
