@@ -17,7 +17,14 @@ from scrubjay.lab.charts import check_output, draw_comparison
 from scrubjay.lab.model import ReadOptions
 from scrubjay.lab.prefetch.contestants import OURS, contestant_names
 from scrubjay.lab.prefetch.table import print_rows, replay_all
-from scrubjay.lab.running import complain, finish, list_traces, make_messages, run_grid
+from scrubjay.lab.running import (
+    complain,
+    finish,
+    list_traces,
+    make_messages,
+    report_bad_lines,
+    run_grid,
+)
 from scrubjay.lab.summary import collect_rows, summarize
 from scrubjay.lab.tables import escape
 
@@ -111,7 +118,8 @@ def replay_command(
                     load_seconds=load_seconds,
                     budget=budget,
                     cost_ratio=cost_ratio,
-                    tell=messages.print,
+                    tell=lambda text: messages.print(escape(text), soft_wrap=True),
+                    warn=lambda trace: report_bad_lines(trace.name, trace.bad_lines, messages),
                 )
             )
             print_rows(replayed, as_json=as_json, as_csv=as_csv)

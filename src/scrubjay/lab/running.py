@@ -16,7 +16,7 @@ from scrubjay.lab.capacity import Capacity
 from scrubjay.lab.contest import is_foreign
 from scrubjay.lab.export import to_csv, to_json
 from scrubjay.lab.grid import Cell, Failure, Job, plan_jobs, run_jobs
-from scrubjay.lab.model import ReadOptions, Trace
+from scrubjay.lab.model import BadLines, ReadOptions, Trace
 from scrubjay.lab.summary import PolicySummary, Row
 from scrubjay.lab.tables import escape, print_tables
 from scrubjay.lab.traces import find_traces
@@ -175,13 +175,25 @@ def report_problems(
     """
     bad_lines = {row.trace: row.bad_lines for row in rows if row.bad_lines.count}
     for trace, bad in sorted(bad_lines.items()):
+        report_bad_lines(trace, bad, messages)
+    for reason in dict.fromkeys((*others, *(failure.reason for failure in failures))):
+        messages.print(f"[red]error:[/] {escape(reason)}", soft_wrap=True)
+
+
+def report_bad_lines(trace: str, bad: BadLines, messages: Console) -> None:
+    """Tell what was left out of a trace, if anything was.
+
+    Args:
+        trace: its name.
+        bad: what its file held besides requests.
+        messages: where to report.
+    """
+    if bad.count:
         messages.print(
             f"[yellow]warning:[/] {escape(trace)}: {bad.count} bad lines left out; "
             f"{escape('; '.join(bad.examples))}",
             soft_wrap=True,
         )
-    for reason in dict.fromkeys((*others, *(failure.reason for failure in failures))):
-        messages.print(f"[red]error:[/] {escape(reason)}", soft_wrap=True)
 
 
 def with_count(chunks: Iterable[Trace], messages: Console) -> Iterator[Trace]:

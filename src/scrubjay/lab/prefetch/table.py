@@ -14,11 +14,12 @@ from rich.table import Table
 
 from scrubjay.lab.capacity import Capacity
 from scrubjay.lab.grid import load_trace
-from scrubjay.lab.model import ReadOptions, TraceError
+from scrubjay.lab.model import ReadOptions, Trace, TraceError
 from scrubjay.lab.prefetch.contestants import make_prefetcher
 from scrubjay.lab.prefetch.replaying import replay_prefetch
 from scrubjay.lab.prefetch.result import PrefetchResult
 from scrubjay.lab.replay import replay
+from scrubjay.lab.tables import escape
 from scrubjay.prefetch.constants import SMALLEST
 
 _WIDTH = 160  # columns of a table in a file or a pipe
@@ -74,6 +75,7 @@ def replay_all(
     budget: float | None,
     cost_ratio: float,
     tell: Callable[[str], object],
+    warn: Callable[[Trace], object],
 ) -> Iterator[PrefetchRow]:
     """Replay all traces with all prefetchers.
 
@@ -89,6 +91,7 @@ def replay_all(
         budget: keys loaded ahead at most for each miss without prefetch; None for no bound.
         cost_ratio: loads allowed for each without prefetch.
         tell: called with what is left out.
+        warn: called with each trace, which may hold bad lines.
 
     Yields:
         A row for each replay.
@@ -98,6 +101,7 @@ def replay_all(
     """
     for file in files:
         trace = load_trace(file, options)
+        warn(trace)
         if load_seconds is not None and trace.seconds is None:
             tell(f"{trace.name}: left out, its requests have no times")
             continue
@@ -160,7 +164,7 @@ def _table(rows: Sequence[PrefetchRow]) -> Table:
     for row in rows:
         result = row.result
         table.add_row(
-            row.trace,
+            escape(row.trace),
             f"{row.capacity:,}",
             row.strategy,
             row.prefetcher,
