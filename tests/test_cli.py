@@ -243,6 +243,16 @@ def test_replay_reports_bad_lines_and_other_files(call, directory):
     assert "loop" in out
 
 
+def test_replay_reports_the_bad_lines_of_traces_of_one_name(call, tmp_path):
+    for place, lines in (("one", "a\n\nb\n"), ("two", "\n\na\n")):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "x.txt").write_text(lines)
+    status, _, err = call("replay", tmp_path / "one", tmp_path / "two", "--processes", 1)
+    assert status == 0
+    assert f"warning: {tmp_path / 'one' / 'x.txt'}: 1 bad lines left out; line 2: empty" in err
+    assert f"warning: {tmp_path / 'two' / 'x.txt'}: 2 bad lines left out; line 1: empty" in err
+
+
 def test_replay_goes_on_after_a_trace_that_cannot_be_read(call, directory):
     zstd = pytest.importorskip(
         "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"

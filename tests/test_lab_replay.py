@@ -240,6 +240,7 @@ def test_measures():
 def test_traces_of_one_name_stay_apart():
     rows = collect_rows([cell("a", "lru", 1, path="x/a"), cell("a", "lru", 2, path="y/a")])
     assert [row.results["lru"].hits for row in rows] == [1, 2]
+    assert [row.trace for row in rows] == ["x/a", "y/a"]
 
 
 def test_plain_data():
