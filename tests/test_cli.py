@@ -8,6 +8,7 @@ import pathlib
 import struct
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -187,6 +188,22 @@ def test_replay_streams(call, directory):
                 del result["seconds"]
     assert streamed == whole
     assert [row.get("bytes") for row in whole["rows"]] == [None, 20]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("option", [["--processes", 2], ["--processes", 1], ["--stream"]])
+def test_replay_reads_a_pipe_once_for_all(call, tmp_path, option):
+    pipe = tmp_path / "loop.txt"
+    os.mkfifo(pipe)
+    content = "".join(f"{i % 20}\n" for i in range(400))
+    writer = threading.Thread(target=pipe.write_text, args=(content,), daemon=True)
+    writer.start()
+    status, out, err = call("replay", pipe, "--capacity", "20", "50%", "--json", *option)
+    assert (status, err) == (0, "")
+    writer.join()
+    for row in json.loads(out)["rows"]:
+        assert (row["trace"], row["requests"], row["unique_keys"]) == ("loop", 400, 20)
+    assert json.loads(out)["rows"][1]["results"]["lru"]["hits"] == 380
 
 
 def test_replay_of_bytes_needs_sizes(call, directory):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -16,7 +19,7 @@ from scrubjay.lab.capacity import Capacity
 from scrubjay.lab.contest import is_foreign
 from scrubjay.lab.export import to_csv, to_json
 from scrubjay.lab.grid import Cell, Failure, Job, plan_jobs, run_jobs
-from scrubjay.lab.model import BadLines, ReadOptions, Trace
+from scrubjay.lab.model import BadLines, ReadOptions, Trace, TraceError
 from scrubjay.lab.summary import PolicySummary, Row
 from scrubjay.lab.tables import escape, print_tables
 from scrubjay.lab.traces import find_traces
@@ -85,12 +88,28 @@ def list_traces(
         The files.
 
     Raises:
-        TraceError: a trace is not there.
+        TraceError: a trace is not there, or there is no room to keep what comes from a pipe.
     """
     found = find_traces(traces, key_column=options.key_column, format_name=options.format_name)
     for path in found.left_out:
         messages.print(f"left out, not a trace: {escape(path)}", soft_wrap=True)
-    return found.files
+    return tuple(_kept(path) if path.is_fifo() else path for path in found.files)
+
+
+def _kept(pipe: Path) -> Path:
+    """Copy what comes through a pipe to a file, until the process ends.
+
+    Each replay and each process reads a trace anew, which a pipe does not bear.
+    """
+    try:
+        directory = tempfile.mkdtemp(prefix="scrubjay-")
+        atexit.register(shutil.rmtree, directory, ignore_errors=True)
+        copy = Path(directory, pipe.name)
+        with pipe.open("rb") as source, copy.open("wb") as target:
+            shutil.copyfileobj(source, target)
+    except OSError as error:
+        raise TraceError(f"{pipe}: {error.strerror or error}") from error
+    return copy
 
 
 def run_all(
