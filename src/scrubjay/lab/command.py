@@ -10,15 +10,17 @@ from typing import Annotated
 
 import typer
 
-from scrubjay.errors import CacheError
+from scrubjay.errors import CacheError, InvalidArgumentError
 from scrubjay.lab import asking
 from scrubjay.lab.capacity import Capacity
 from scrubjay.lab.charts import check_output, draw_comparison
+from scrubjay.lab.contest import BASELINE
 from scrubjay.lab.model import ReadOptions
 from scrubjay.lab.prefetch.contestants import OURS, contestant_names
 from scrubjay.lab.prefetch.table import print_rows, replay_all
 from scrubjay.lab.running import (
     complain,
+    draw_all,
     finish,
     list_traces,
     make_messages,
@@ -128,6 +130,8 @@ def replay_command(
         for path in chart:
             check_output(path)
         policies = asking.choose_policies(strategy, beside, optimum=optimum and not stream)
+        if chart and (BASELINE not in policies or len(policies) == 1):
+            raise InvalidArgumentError(f"{chart[0]}: there is no policy to compare with {BASELINE}")
         capacities = [Capacity.parse(text) for text in dict.fromkeys(capacity)]
         cells, failures = run_grid(
             traces,
@@ -143,9 +147,16 @@ def replay_command(
         )
         rows = collect_rows(cells, measure)
         summaries = summarize(rows, policies)
-        for path in chart:
-            draw_comparison(summaries, path)
-            messages.print(f"drawn: {escape(path)}", soft_wrap=True)
+        drawn = draw_all(chart, lambda path: draw_comparison(summaries, path), messages)
     except CacheError as error:
         raise complain(error, messages) from error
-    finish(rows, policies, failures, messages, as_json=as_json, as_csv=as_csv, summaries=summaries)
+    finish(
+        rows,
+        policies,
+        failures,
+        messages,
+        as_json=as_json,
+        as_csv=as_csv,
+        summaries=summaries,
+        drawn=drawn,
+    )

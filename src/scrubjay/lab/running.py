@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import typer
@@ -150,6 +150,7 @@ def finish(
     as_csv: bool,
     summaries: Sequence[PolicySummary] = (),
     misses: bool = False,
+    drawn: bool = True,
 ) -> None:
     """Print the replays as asked for, and then what went wrong.
 
@@ -162,9 +163,10 @@ def finish(
         as_csv: whether to print CSV.
         summaries: what tables are followed by.
         misses: whether tables show what missed, not what hit.
+        drawn: whether all pictures could be drawn.
 
     Raises:
-        typer.Exit: One of our own replays failed.
+        typer.Exit: One of our own replays failed, or a picture.
     """
     if as_json:
         typer.echo(json.dumps(to_json(rows, policies, failures), indent=2))
@@ -174,7 +176,7 @@ def finish(
         print_tables(rows, policies, summaries, misses=misses)
     report_problems(rows, failures, messages)
     # That a policy of others fails at some size is a finding, and marked in the table.
-    if any(not is_foreign(failure.job.strategy) for failure in failures):
+    if not drawn or any(not is_foreign(failure.job.strategy) for failure in failures):
         raise typer.Exit(1)
 
 
@@ -197,6 +199,29 @@ def report_problems(
         report_bad_lines(trace, bad, messages)
     for reason in dict.fromkeys((*others, *(failure.reason for failure in failures))):
         messages.print(f"[red]error:[/] {escape(reason)}", soft_wrap=True)
+
+
+def draw_all(paths: Sequence[Path], draw: Callable[[Path], None], messages: Console) -> bool:
+    """Draw a picture into each file, and tell so.
+
+    Args:
+        paths: the files.
+        draw: draws one.
+        messages: where to report.
+
+    Returns:
+        Whether all could be drawn; a failure is no reason to lose the replays.
+    """
+    drawn = True
+    for path in paths:
+        try:
+            draw(path)
+        except CacheError as error:
+            drawn = False
+            messages.print(f"[red]error:[/] {escape(error)}", soft_wrap=True)
+        else:
+            messages.print(f"drawn: {escape(path)}", soft_wrap=True)
+    return drawn
 
 
 def report_bad_lines(trace: str, bad: BadLines, messages: Console) -> None:
