@@ -58,6 +58,12 @@ def test_plain_lines_keep_order_and_repetitions(tmp_path):
     assert trace.bad_lines.count == 0
 
 
+def test_a_mark_of_utf_8_is_no_part_of_a_key(tmp_path):
+    path = tmp_path / "t.txt"
+    path.write_text("a\na\n\ufeffa\n", encoding="utf-8-sig")
+    assert read_trace(path).keys == ["a", "a", "\ufeffa"]
+
+
 def test_bad_plain_lines_are_counted_and_told(tmp_path):
     path = tmp_path / "web.keys"
     path.write_bytes(b"a\n\nb\n\xff\xfe\nc")
