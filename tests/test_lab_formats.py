@@ -188,6 +188,17 @@ def test_rows_with_wrong_numbers_are_bad(tmp_path):
     )
 
 
+def test_numbers_that_cannot_be_summed_are_bad(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(
+        "key,size,time,cost\na,1,0,1e308\na,1,1e308,1\na,1,-1e308,1\n"
+        f"a,{2**63},0,1\na,{2**63 - 1},-1e9,1e99\n"
+    )
+    trace = read_trace(path)
+    assert (len(trace), trace.bad_lines.count) == (1, 4)
+    assert trace.bad_lines.examples[0] == "line 2: the cost is '1e308', not a number from 0 up"
+
+
 def test_unique_bytes_take_the_first_size(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("key,size\na,10\nb,1\na,99\n")
