@@ -460,6 +460,21 @@ def test_advice_in_words(call, traffic):
         assert words in text
 
 
+@pytest.mark.parametrize(("keys", "size"), [(482, 1001), (5, 100_000)])
+def test_the_cache_that_is_advised_hits_as_promised(call, tmp_path, keys, size):
+    loop = [number % keys for number in range(10 * keys)]
+    write_csv(tmp_path / "loop.csv", [(number, key, size, 0.02) for number, key in enumerate(loop)])
+    status, out, _ = call(tmp_path / "loop.csv", "--try", "lru", "--json", "--no-lifetimes")
+    assert status == 0
+    (advice,) = json.loads(out)["advice"]
+    cache = eval(advice["code"].replace("Cache(", f"Cache(sizer=lambda value: {size}, "))
+    hits = 0
+    for key in loop:
+        hits += cache.get(key) is not None
+        cache.put(key, "value")
+    assert hits / len(loop) == advice["best"]["hit_ratio"] == 0.9
+
+
 def test_advice_as_data(call, traffic):
     arguments = [traffic, "--memory-price", "4/month", "--load-cost", "0.0001", "--steps", 5]
     status, out, err = call(*arguments, "--capacity", 50, "--try", "lru", "lfu", "--json")

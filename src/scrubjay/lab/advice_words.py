@@ -50,12 +50,17 @@ def recommend(advice: Advice) -> str:
 
 def as_code(option: Option) -> str:
     """Say the same in Python."""
-    bound = (
-        f"max_size_mb={option.amount / _MB:.4g}"
-        if option.in_bytes
-        else f"max_entries={option.amount}"
-    )
+    bound = f"max_entries={option.amount}"
+    if option.in_bytes:
+        # As it was replayed: by default, what takes more than a tenth is refused.
+        bound = f"max_size_mb={_megabytes(option.amount)}, max_value_fraction=1.0"
     return f'Cache({bound}, eviction_strategy="{option.strategy}")'
+
+
+def _megabytes(size: int) -> str:
+    """Write a size with four digits, rounded up: what has room for all shall still have it."""
+    decimals = max(0, 3 - math.floor(math.log10(size / _MB)))
+    return f"{math.ceil(size / _MB * 10**decimals) / 10**decimals:.15g}"
 
 
 def explain_lifetimes(advice: Advice) -> list[str]:
