@@ -87,6 +87,18 @@ def test_module_can_be_run():
     assert done.stdout.startswith(f"scrubjay {scrubjay.__version__}")
 
 
+@pytest.mark.skipif(not pathlib.Path("/dev/full").exists(), reason="no device that is full")
+@pytest.mark.parametrize("option", [[], ["--json"], ["--csv"]])
+def test_a_full_disk_is_told_in_a_line(tmp_path, option):
+    (tmp_path / "t.txt").write_text("a\nb\na\n")
+    command = [sys.executable, "-m", "scrubjay", "replay", tmp_path / "t.txt", "--processes", "1"]
+    with pathlib.Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*command, *option], check=False, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert (done.returncode, done.stderr) == (1, "scrubjay: No space left on device\n")
+
+
 @pytest.mark.parametrize("missing", ["typer", "rich"])
 def test_a_missing_extra_is_told(tmp_path, missing):
     # A package of that name which cannot be imported stands for one not installed.

@@ -5,6 +5,7 @@ says what to install when the extra is missing.
 """
 # ruff: noqa: PLC0415 - the bare install has no typer, so nothing here imports it at the top
 
+import errno
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 _EXTRA_MODULES = frozenset({"typer", "rich"})
 _USAGE_ERROR = 2
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
 
 
 def main() -> None:
@@ -32,7 +34,13 @@ def main() -> None:
             "install the extra 'cli': pip install 'scrubjay[cli]'\n"
         )
         raise SystemExit(_USAGE_ERROR) from None
-    app()
+    try:
+        app()
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        sys.stderr.write(f"scrubjay: {error.strerror}\n")
+        raise SystemExit(1) from None
 
 
 def _build_app() -> "Typer":
