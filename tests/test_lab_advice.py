@@ -527,6 +527,17 @@ def test_requests_without_times(call):
     assert "Times are made to fit 10 requests a second, evenly spaced." in out
 
 
+def test_sizes_of_nothing_are_not_known(call, tmp_path):
+    write_csv(tmp_path / "web.csv", [(number, number % 9, 0, 0) for number in range(90)])
+    status, out, _ = call(tmp_path / "web.csv", "--steps", 2, "--json")
+    assert status == 0
+    (advice,) = json.loads(out)["advice"]
+    assert (advice["best"]["in_bytes"], advice["best"]["memory_bytes"]) == (False, None)
+    priced = [tmp_path / "web.csv", "--memory-price", "4/month", "--load-cost", "0.1"]
+    assert "say the mean with --entry-size" in call(*priced)[2]
+    assert "needs a trace with sizes" in call(*priced, "--entry-size", 5, "--capacity", "1kB")[2]
+
+
 def test_no_cache_pays(call, traffic):
     status, out, _ = call(
         traffic, "--memory-price", "9e9/hour", "--load-cost", "0.0001", "--steps", 2
