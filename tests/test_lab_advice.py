@@ -544,6 +544,7 @@ def test_no_cache_pays(call, traffic):
     )
     assert status == 0
     assert "at these prices no cache pays" in out
+    assert ", memory and loads cost " in " ".join(out.split())
 
 
 def test_what_is_in_use_may_be_best(call, traffic):

@@ -22,8 +22,8 @@ def recommend(advice: Advice) -> str:
     if weighing.weighed and best.total >= advice.without_cache:
         return (
             f"{name}: at these prices no cache pays. Loading everything costs "
-            f"{cost(advice.without_cache, weighing)}; the cheapest cache tried, "
-            f"{amount(best, weighing)} under {best.strategy}, with its loads {total(best, weighing)}."
+            f"{cost(advice.without_cache, weighing)}; with the cheapest cache tried, "
+            f"{amount(best, weighing)} under {best.strategy}, {total(best, weighing)}."
         )
     saved = f"{_difference(advice.without_cache - best.total, weighing)} than without a cache"
     present = advice.present
