@@ -208,11 +208,11 @@ def test_a_timed_replay_without_times_to_live_is_a_replay():
     trace = replace(generate.sessions(requests=4000, seed=5, weighted=True), name="s")
     clocked = with_times(trace, 4000.0, 10.0)
     for in_bytes, capacity in ((False, 300), (True, 20_000_000)):
-        for strategy in ("lru", "lfu", "adaptive"):
+        for strategy in ("lru", "lfu", "adaptive", "adaptive:bytes"):
             timed = replay_timed(clocked, capacity, strategy, in_bytes=in_bytes).result
             plain = replay(
                 trace.keys, capacity, strategy, sizes=trace.sizes, costs=trace.costs,
-                in_bytes=in_bytes,
+                in_bytes=in_bytes, clients=trace.clients,
             )  # fmt: skip
             assert timed.hits == plain.hits
             assert timed.cost_missed == pytest.approx(plain.cost_missed)
@@ -480,6 +480,26 @@ def test_the_cache_that_is_advised_hits_as_promised(call, tmp_path, keys, size):
         hits += cache.get(key) is not None
         cache.put(key, "value")
     assert hits / len(loop) == advice["best"]["hit_ratio"] == 0.9
+
+
+def test_a_strategy_may_have_an_objective(call, traffic):
+    status, out, err = call(traffic, "--try", "adaptive:bytes", "--steps", 3, "--json")
+    assert (status, err) == (0, "")
+    (advice,) = json.loads(out)["advice"]
+    assert advice["best"]["strategy"] == "adaptive:bytes"
+    assert advice["lifetimes"]["hit_ratio"] == pytest.approx(advice["best"]["hit_ratio"])
+    assert eval(advice["code"]).objective.value == "bytes"
+
+
+def test_what_is_told_of_lifetimes_knows_the_sessions(call):
+    status, out, _ = call(
+        "gen:sessions:requests=40000,seed=5", "--requests-per-second", 20, "--entry-size", "20kB",
+        "--memory-price", "4USD/month", "--load-cost", "0.00000005USD", "--try", "adaptive", "--json",
+    )  # fmt: skip
+    assert status == 0
+    (advice,) = json.loads(out)["advice"]
+    assert advice["best"]["amount"] < advice["traffic"]["unique_keys"] / 2
+    assert advice["lifetimes"]["hit_ratio"] == pytest.approx(advice["best"]["hit_ratio"])
 
 
 def test_advice_as_data(call, traffic):

@@ -9,6 +9,7 @@ from scrubjay.lab.advising import Advice
 from scrubjay.lab.capacity import in_words
 from scrubjay.lab.lifetimes import LOST_HITS
 from scrubjay.lab.prices import PERIODS
+from scrubjay.lab.replay import split_objective
 from scrubjay.lab.summary import LEAST_OBJECTS
 
 _MB = 1 << 20
@@ -54,7 +55,11 @@ def as_code(option: Option) -> str:
     if option.in_bytes:
         # As it was replayed: by default, what takes more than a tenth is refused.
         bound = f"max_size_mb={_megabytes(option.amount)}, max_value_fraction=1.0"
-    return f'Cache({bound}, eviction_strategy="{option.strategy}")'
+    name, objective = split_objective(option.strategy)
+    strategy = f'eviction_strategy="{name}"' + f', objective="{objective}"' * (
+        objective is not None
+    )
+    return f"Cache({bound}, {strategy})"
 
 
 def _megabytes(size: int) -> str:
