@@ -99,6 +99,22 @@ def test_bad_lines_are_told(call, tmp_path, name):
     assert (status, told in err.replace(log.name, log.stem)) == (0, True)
 
 
+def test_a_trace_that_cannot_be_read_fails_alone(call, tmp_path):
+    (tmp_path / "empty.txt").write_text("")
+    options = ("--capacity", "100", "--strategy", "lru", "--prefetch", "--prefetcher", "markov-1")
+    status, out, err = call("replay", tmp_path / "empty.txt", LOOP, *options, "--json")
+    assert status == 1
+    assert [row["trace"] for row in json.loads(out)] == [LOOP]
+    assert "empty.txt: there is no request in it" in err
+
+
+@pytest.mark.parametrize("option", [["--stream"], ["--chart", "c.png"], ["--measure", "bytes"]])
+def test_what_prefetch_does_not_know_is_refused(call, option):
+    status, out, err = call("replay", LOOP, "--prefetch", *option)
+    assert (status, out) == (2, "")
+    assert "--prefetch goes without" in err
+
+
 def test_nothing_is_learned_from_no_requests(call, tmp_path):
     (tmp_path / "keys.txt").write_text("\n")
     status, _, err = call("train", tmp_path / "keys.txt", "--output", tmp_path / "model.bin")

@@ -27,7 +27,7 @@ from scrubjay.lab.running import (
     report_bad_lines,
     run_grid,
 )
-from scrubjay.lab.summary import collect_rows, summarize
+from scrubjay.lab.summary import MEASURES, collect_rows, summarize
 from scrubjay.lab.tables import escape
 
 
@@ -108,6 +108,11 @@ def replay_command(
     )
     try:
         if prefetch:
+            if beside or chart or stream or measure != MEASURES[0]:
+                raise InvalidArgumentError(
+                    "--prefetch goes without --beside, --chart, --stream and --measure"
+                )
+            unread: list[CacheError] = []
             names = contestant_names() if "all" in prefetcher else tuple(dict.fromkeys(prefetcher))
             replayed = list(
                 replay_all(
@@ -122,9 +127,14 @@ def replay_command(
                     cost_ratio=cost_ratio,
                     tell=lambda text: messages.print(escape(text), soft_wrap=True),
                     warn=lambda trace: report_bad_lines(trace.name, trace.bad_lines, messages),
+                    fail=unread.append,
                 )
             )
             print_rows(replayed, as_json=as_json, as_csv=as_csv)
+            for error in unread:
+                messages.print(f"[red]error:[/] {escape(error)}", soft_wrap=True)
+            if unread:
+                raise typer.Exit(1)
             return
         asking.check_measure(measure)
         for path in chart:

@@ -76,6 +76,7 @@ def replay_all(
     cost_ratio: float,
     tell: Callable[[str], object],
     warn: Callable[[Trace], object],
+    fail: Callable[[TraceError], object],
 ) -> Iterator[PrefetchRow]:
     """Replay all traces with all prefetchers.
 
@@ -92,22 +93,27 @@ def replay_all(
         cost_ratio: loads allowed for each without prefetch.
         tell: called with what is left out.
         warn: called with each trace, which may hold bad lines.
+        fail: called with why a trace cannot be read; the others are replayed.
 
     Yields:
         A row for each replay.
 
     Raises:
-        TraceError: a trace cannot be read, or a capacity is in bytes.
+        TraceError: a capacity is in bytes.
     """
+    if any(capacity.in_bytes for capacity in capacities):
+        raise TraceError("capacity: with prefetch, it is in entries or percent of keys")
     for file in files:
-        trace = load_trace(file, options)
+        try:
+            trace = load_trace(file, options)
+        except TraceError as error:
+            fail(error)
+            continue
         warn(trace)
         if load_seconds is not None and trace.seconds is None:
             tell(f"{trace.name}: left out, its requests have no times")
             continue
         for capacity in capacities:
-            if capacity.in_bytes:
-                raise TraceError("capacity: with prefetch, it is in entries or percent of keys")
             amount = capacity.of(trace.unique_keys)
             if amount < SMALLEST:
                 tell(f"{trace.name} at {capacity.text}: left out, fewer than {SMALLEST} entries")
