@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
+from pathlib import Path
 
 import pytest
 
@@ -261,6 +262,13 @@ def test_directories_without_traces_and_missing_paths(tmp_path):
         find_traces([tmp_path])
     with pytest.raises(TraceError, match="no such file or directory"):
         find_traces([tmp_path / "nowhere"])
+
+
+def test_names_too_long_for_a_file(tmp_path):
+    with pytest.raises(TraceError, match="too long"):
+        find_traces([tmp_path / ("x" * 300)])
+    workload = "gen:zipf:" + ",".join(["keys=10"] * 40)
+    assert find_traces([workload]).files == (Path(workload),)
 
 
 def test_a_format_can_be_registered(tmp_path, monkeypatch):

@@ -93,7 +93,14 @@ def list_traces(
     found = find_traces(traces, key_column=options.key_column, format_name=options.format_name)
     for path in found.left_out:
         messages.print(f"left out, not a trace: {escape(path)}", soft_wrap=True)
-    return tuple(_kept(path) if path.is_fifo() else path for path in found.files)
+    return tuple(_kept(path) if _is_pipe(path) else path for path in found.files)
+
+
+def _is_pipe(path: Path) -> bool:
+    try:
+        return path.is_fifo()
+    except OSError:  # a workload's long description is no name of a file
+        return False
 
 
 def _kept(pipe: Path) -> Path:
