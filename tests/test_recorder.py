@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import struct
+import sys
 import threading
 import zlib
 from array import array
@@ -168,6 +169,38 @@ def test_one_recording_at_a_time(tmp_path):
     with cache.record(tmp_path / "r"), pytest.raises(InvalidArgumentError, match="record"):
         cache.record(tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+def test_of_several_threads_one_begins_a_recording(tmp_path):
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for attempt in range(20):
+            cache = Cache(max_entries=10)
+            begun, refused = [], []
+            barrier = threading.Barrier(3)
+
+            def begin(name, cache=cache, begun=begun, refused=refused, barrier=barrier):
+                barrier.wait()
+                try:
+                    begun.append(cache.record(tmp_path / name, sample=1.0))
+                except InvalidArgumentError as error:
+                    refused.append(error)
+
+            threads = [
+                threading.Thread(target=begin, args=(f"{attempt}.{number}",)) for number in range(3)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            cache.get("a")
+            for recording in begun:
+                recording.stop()
+            assert (len(begun), len(refused)) == (1, 2)
+            assert begun[0].rows == 1
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_a_file_has_one_recording_at_a_time(tmp_path):

@@ -185,8 +185,6 @@ class Observable(Foundation[K, V]):
             raise InvalidArgumentTypeError(f"secret: {type(secret).__name__} is not bytes")
         elif not 1 <= len(secret) <= 64:
             raise InvalidArgumentError(f"secret: {len(secret)} bytes, not 1 to 64")
-        if self.observer is not None:
-            raise InvalidArgumentError("record: a recording of this cache is under way")
         return start_recording(self, Path(path), share, secret)
 
     # Counts, reports and reasons

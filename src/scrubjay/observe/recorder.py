@@ -35,6 +35,7 @@ from queue import SimpleQueue
 from typing import Any, final
 
 from scrubjay._core.store import Store
+from scrubjay.errors import InvalidArgumentError
 
 try:
     import fcntl
@@ -50,6 +51,7 @@ ROWS = 4096  # a chunk
 BACKLOG = 64  # chunks that may wait to be written; what comes then is dropped and counted
 WHOLE = 1 << 31
 
+_starting = threading.Lock()  # or of two threads both would see no recording under way
 _log = logging.getLogger("scrubjay")
 Row = tuple[int, int, int, int, float, int]
 
@@ -270,11 +272,22 @@ def start_recording(store: Store, path: Path, sample: float, secret: bytes) -> R
     """Have a store tell a new recorder of its requests; keeps the store alive for nobody.
 
     Args:
-        store: it has no observer yet.
+        store: whose requests.
         path: the file.
         sample: share of the keys that are recorded.
         secret: key of the hashes.
+
+    Raises:
+        InvalidArgumentError: it has an observer already.
+        OSError: see `Recorder`.
     """
+    with _starting:
+        if store.observer is not None:
+            raise InvalidArgumentError("record: a recording of this cache is under way")
+        return _start(store, path, sample, secret)
+
+
+def _start(store: Store, path: Path, sample: float, secret: bytes) -> Recording:
     reference = weakref.ref(store)
 
     def facts(key: Any) -> dict[str, Any] | None:
