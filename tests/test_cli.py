@@ -234,6 +234,9 @@ def test_replay_in_bytes_prints_the_size(call, directory):
     assert "1 kB" in out
     assert "1kB*" in out
     assert "upper bound" in out
+    assert "another may hit more" not in out
+    _, out, _ = call("replay", directory / "sized.csv", "--capacity", "1", "--measure", "cost")
+    assert "belady: for capacities in entries the most objects; of cost another may hit more" in out
     status, _, err = call("replay", directory / "sized.csv", "--measure", "luck")
     assert (status, "measure must be one of" in err) == (2, True)
 
