@@ -9,6 +9,7 @@ import pathlib
 import struct
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -190,6 +191,22 @@ def test_replay_streams(call, directory):
     assert [row.get("bytes") for row in whole["rows"]] == [None, 20]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("option", [["--processes", 2], ["--processes", 1], ["--stream"]])
+def test_replay_reads_a_pipe_once_for_all(call, tmp_path, option):
+    pipe = tmp_path / "loop.txt"
+    os.mkfifo(pipe)
+    content = "".join(f"{i % 20}\n" for i in range(400))
+    writer = threading.Thread(target=pipe.write_text, args=(content,), daemon=True)
+    writer.start()
+    status, out, err = call("replay", pipe, "--capacity", "20", "50%", "--json", *option)
+    assert (status, err) == (0, "")
+    writer.join()
+    for row in json.loads(out)["rows"]:
+        assert (row["trace"], row["requests"], row["unique_keys"]) == ("loop", 400, 20)
+    assert json.loads(out)["rows"][1]["results"]["lru"]["hits"] == 380
+
+
 def test_replay_of_bytes_needs_sizes(call, directory):
     status, out, err = call("replay", directory / "loop.txt", "--capacity", "1kB", "--json")
     assert status == 1
@@ -206,6 +223,9 @@ def test_replay_in_bytes_prints_the_size(call, directory):
     assert "1 kB" in out
     assert "1kB*" in out
     assert "upper bound" in out
+    assert "another may hit more" not in out
+    _, out, _ = call("replay", directory / "sized.csv", "--capacity", "1", "--measure", "cost")
+    assert "belady: for capacities in entries the most objects; of cost another may hit more" in out
     status, _, err = call("replay", directory / "sized.csv", "--measure", "luck")
     assert (status, "measure must be one of" in err) == (2, True)
 
@@ -242,6 +262,16 @@ def test_replay_reports_bad_lines_and_other_files(call, directory):
     assert "warning: loop: 1 bad lines left out; line 2: empty" in err
     assert f"left out, not a trace: {directory / 'table.csv'}" in err
     assert "loop" in out
+
+
+def test_replay_reports_the_bad_lines_of_traces_of_one_name(call, tmp_path):
+    for place, lines in (("one", "a\n\nb\n"), ("two", "\n\na\n")):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "x.txt").write_text(lines)
+    status, _, err = call("replay", tmp_path / "one", tmp_path / "two", "--processes", 1)
+    assert status == 0
+    assert f"warning: {tmp_path / 'one' / 'x.txt'}: 1 bad lines left out; line 2: empty" in err
+    assert f"warning: {tmp_path / 'two' / 'x.txt'}: 2 bad lines left out; line 1: empty" in err
 
 
 def test_replay_goes_on_after_a_trace_that_cannot_be_read(call, directory):
