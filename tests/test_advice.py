@@ -278,6 +278,18 @@ def test_a_bound_in_bytes_is_told_in_bytes():
         exact = replay(keys, int(2**20 * step.factor), sizes=sizes, in_bytes=True).hit_ratio
         assert abs(step.hit_ratio - exact) <= step.bound + 1e-9
     assert "2.0 MB" in str(advice)
+    assert "max_entries" not in advice.reason
+
+
+def test_of_two_bounds_both_grow():
+    keys = popular(Random(6), 2000, scaled(6000, 3000))
+    cache = Cache(max_size_mb=100, max_entries=256)
+    cache.advise()
+    ask(cache, keys)
+    advice = cache.advise()
+    assert [step.memory for step in advice.steps] == [50 << 20, 100 << 20, 200 << 20, 400 << 20]
+    assert advice.reason.endswith("max_entries is taken for as many times as large")
+    assert advice.steps[2].hits > 0  # which more bytes alone would not gain
 
 
 @pytest.mark.any_build

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pathlib
 import struct
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -189,6 +191,22 @@ def test_replay_streams(call, directory):
     assert [row.get("bytes") for row in whole["rows"]] == [None, 20]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("option", [["--processes", 2], ["--processes", 1], ["--stream"]])
+def test_replay_reads_a_pipe_once_for_all(call, tmp_path, option):
+    pipe = tmp_path / "loop.txt"
+    os.mkfifo(pipe)
+    content = "".join(f"{i % 20}\n" for i in range(400))
+    writer = threading.Thread(target=pipe.write_text, args=(content,), daemon=True)
+    writer.start()
+    status, out, err = call("replay", pipe, "--capacity", "20", "50%", "--json", *option)
+    assert (status, err) == (0, "")
+    writer.join()
+    for row in json.loads(out)["rows"]:
+        assert (row["trace"], row["requests"], row["unique_keys"]) == ("loop", 400, 20)
+    assert json.loads(out)["rows"][1]["results"]["lru"]["hits"] == 380
+
+
 def test_replay_of_bytes_needs_sizes(call, directory):
     status, out, err = call("replay", directory / "loop.txt", "--capacity", "1kB", "--json")
     assert status == 1
@@ -205,6 +223,9 @@ def test_replay_in_bytes_prints_the_size(call, directory):
     assert "1 kB" in out
     assert "1kB*" in out
     assert "upper bound" in out
+    assert "another may hit more" not in out
+    _, out, _ = call("replay", directory / "sized.csv", "--capacity", "1", "--measure", "cost")
+    assert "belady: for capacities in entries the most objects; of cost another may hit more" in out
     status, _, err = call("replay", directory / "sized.csv", "--measure", "luck")
     assert (status, "measure must be one of" in err) == (2, True)
 
@@ -241,6 +262,16 @@ def test_replay_reports_bad_lines_and_other_files(call, directory):
     assert "warning: loop: 1 bad lines left out; line 2: empty" in err
     assert f"left out, not a trace: {directory / 'table.csv'}" in err
     assert "loop" in out
+
+
+def test_replay_reports_the_bad_lines_of_traces_of_one_name(call, tmp_path):
+    for place, lines in (("one", "a\n\nb\n"), ("two", "\n\na\n")):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "x.txt").write_text(lines)
+    status, _, err = call("replay", tmp_path / "one", tmp_path / "two", "--processes", 1)
+    assert status == 0
+    assert f"warning: {tmp_path / 'one' / 'x.txt'}: 1 bad lines left out; line 2: empty" in err
+    assert f"warning: {tmp_path / 'two' / 'x.txt'}: 2 bad lines left out; line 1: empty" in err
 
 
 def test_replay_goes_on_after_a_trace_that_cannot_be_read(call, directory):
@@ -356,3 +387,60 @@ def test_names_of_files_that_are_no_text_are_told_all_the_same(call, tmp_path):
     status, out, err = call("replay", name + ".none", "--capacity", "1")
     assert (status, out) == (2, "")
     assert r"\udcff[1].txt.none" in err
+
+
+FULL = pytest.mark.skipif(
+    not pathlib.Path("/dev/full").exists(), reason="no device that is always full"
+)
+
+
+@FULL
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("replay", "loop.txt"),
+        ("replay", "loop.txt", "--csv"),
+        ("replay", "loop.txt", "--capacity", "64", "--prefetch", "--csv"),
+        ("replay", "loop.txt", "--capacity", "64", "--prefetch", "--json"),
+        ("curve", "loop.txt", "--json"),
+        ("advise", "loop.txt", "--load-cost", "5ms", "--json"),
+    ],
+)
+def test_output_that_cannot_be_written_is_an_error(directory, arguments, unbuffered):
+    with pathlib.Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "scrubjay", *arguments],
+            cwd=directory,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.stderr == "scrubjay: the output cannot be written: No space left on device\n"
+    assert done.returncode == 1
+
+
+@FULL
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_and_messages_that_cannot_be_written_are_an_error(unbuffered):
+    with pathlib.Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "scrubjay", "--version"],
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            stdout=full,
+            stderr=full,
+            check=False,
+        )
+    assert done.returncode == 1
+
+
+def test_an_error_that_is_not_of_the_output_is_a_bug(monkeypatch):
+    def fail():
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+    monkeypatch.setattr(cli, "_build_app", lambda: fail)
+    monkeypatch.setattr(sys, "argv", ["scrubjay"])
+    with pytest.raises(FileNotFoundError):
+        cli.main()

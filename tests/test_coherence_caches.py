@@ -60,6 +60,12 @@ def cleared(make):
     return here, there
 
 
+def test_a_strong_read_is_shown_nothing_of_before_a_clear():
+    _, there = cleared(Cache)
+    assert there.get("a") == "old"  # it has not been told yet
+    assert there.get("a", consistency_level="strong") is None
+
+
 @pytest.mark.parametrize("several", [False, True])
 @pytest.mark.parametrize("level", ["session", "monotonic", "strong"])
 def test_what_a_session_was_shown_as_it_was_loaded_counts_as_seen(level, several):

@@ -38,6 +38,9 @@ class ChangedElsewhere(SharedMemoryTier):
     def advance(self, names):
         return self._other.advance(names)
 
+    def clear(self):
+        self._other.clear()
+
     def fetch(self, keys, names=()):
         fetched = super().fetch(keys, names)
         self.after.pop("fetch" if keys else "generations", lambda: None)()
@@ -74,6 +77,7 @@ def changes(cache):
         "delete_many": lambda: cache.invalidate_many(["topic"]),
         "refresh": lambda: cache.refresh("topic", lambda key: 1),
         "tags": lambda: cache.invalidate_by_tags(["news"]),
+        "clear": lambda: cache.clear(),  # noqa: PLW0108 - `cache` may be None
     }
 
 

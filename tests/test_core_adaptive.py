@@ -135,3 +135,19 @@ def test_the_bound_may_shrink_and_grow():
             if cache.get(number % 3500, ABSENT) is ABSENT:
                 cache.put(number % 3500, 1)
         assert len(cache) <= bound
+
+
+@pytest.mark.parametrize("priority", [1.0, 2.0])
+def test_the_most_read_stays_where_all_were_read(priority):
+    # No more than 64 entries are looked at before one goes: it is not the one where that ends.
+    capacity = 200
+    for hottest in range(50, 80):
+        cache = Cache(max_entries=capacity, eviction_strategy="adaptive", enable_prefetching=False)
+        for key in range(capacity):
+            cache.put(key, key, priority=priority if key == 0 else 1.0)
+        for key in range(capacity):
+            for _ in range(20 if key == hottest else 1):
+                cache.get(key)
+        cache.put(capacity, capacity)
+        assert len(cache) == capacity
+        assert hottest in cache, hottest

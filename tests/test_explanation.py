@@ -50,6 +50,28 @@ def test_the_present_way_and_its_rivals_are_told_with_figures():
 
 
 @pytest.mark.untraced
+@pytest.mark.parametrize(
+    ("objective", "put", "told"),
+    [
+        ("hits", {}, "would have hit "),
+        ("hits", {"priority": 3.0}, "% of the worth of the last "),
+        ("bytes", {}, "% of the bytes of the last "),
+        ("cost", {"cost": 2.0}, "% of the cost of the last "),
+        (None, {"cost": 2.0}, "% of the cost of the last "),
+        (None, {}, "would have hit "),
+    ],
+)
+def test_what_is_weighed_is_not_told_as_requests(objective, put, told):
+    cache = Cache(max_entries=100, objective=objective)
+    for number in range(scaled(4000, 2000)):
+        if cache.get(number % 150) is None:
+            cache.put(number % 150, "page", **put)
+    reason = cache.explain().reason
+    assert told in reason
+    assert ("would have saved " in reason) is (told != "would have hit ")
+
+
+@pytest.mark.untraced
 def test_the_history_says_what_was_measured_and_what_changed():
     cache = Cache(max_entries=100)
     cache.optimize()

@@ -208,11 +208,11 @@ def test_a_timed_replay_without_times_to_live_is_a_replay():
     trace = replace(generate.sessions(requests=4000, seed=5, weighted=True), name="s")
     clocked = with_times(trace, 4000.0, 10.0)
     for in_bytes, capacity in ((False, 300), (True, 20_000_000)):
-        for strategy in ("lru", "lfu", "adaptive"):
+        for strategy in ("lru", "lfu", "adaptive", "adaptive:bytes"):
             timed = replay_timed(clocked, capacity, strategy, in_bytes=in_bytes).result
             plain = replay(
                 trace.keys, capacity, strategy, sizes=trace.sizes, costs=trace.costs,
-                in_bytes=in_bytes,
+                in_bytes=in_bytes, clients=trace.clients,
             )  # fmt: skip
             assert timed.hits == plain.hits
             assert timed.cost_missed == pytest.approx(plain.cost_missed)
@@ -367,6 +367,13 @@ def test_no_prices_of_memory(text):
         ("2 EUR", LoadCost(2.0, in_seconds=False, currency="EUR")),
         ("50ms", LoadCost(0.05)),
         ("0.2s", LoadCost(0.2)),
+        ("2min", LoadCost(120.0)),
+        ("1h", LoadCost(3600.0)),
+        ("2 Sec", LoadCost(2.0)),
+        ("5MS", LoadCost(0.005)),
+        ("2\u00b5s", LoadCost(2e-6)),
+        ("2\u03bcs", LoadCost(2e-6)),
+        ("recorded:min", LoadCost(scale=60.0)),
         ("recorded", LoadCost()),
         ("recorded:ms", LoadCost(scale=0.001)),
         ("recorded:USD", LoadCost(in_seconds=False, currency="USD")),
@@ -460,6 +467,41 @@ def test_advice_in_words(call, traffic):
         assert words in text
 
 
+@pytest.mark.parametrize(("keys", "size"), [(482, 1001), (5, 100_000)])
+def test_the_cache_that_is_advised_hits_as_promised(call, tmp_path, keys, size):
+    loop = [number % keys for number in range(10 * keys)]
+    write_csv(tmp_path / "loop.csv", [(number, key, size, 0.02) for number, key in enumerate(loop)])
+    status, out, _ = call(tmp_path / "loop.csv", "--try", "lru", "--json", "--no-lifetimes")
+    assert status == 0
+    (advice,) = json.loads(out)["advice"]
+    cache = eval(advice["code"].replace("Cache(", f"Cache(sizer=lambda value: {size}, "))
+    hits = 0
+    for key in loop:
+        hits += cache.get(key) is not None
+        cache.put(key, "value")
+    assert hits / len(loop) == advice["best"]["hit_ratio"] == 0.9
+
+
+def test_a_strategy_may_have_an_objective(call, traffic):
+    status, out, err = call(traffic, "--try", "adaptive:bytes", "--steps", 3, "--json")
+    assert (status, err) == (0, "")
+    (advice,) = json.loads(out)["advice"]
+    assert advice["best"]["strategy"] == "adaptive:bytes"
+    assert advice["lifetimes"]["hit_ratio"] == pytest.approx(advice["best"]["hit_ratio"])
+    assert eval(advice["code"]).objective.value == "bytes"
+
+
+def test_what_is_told_of_lifetimes_knows_the_sessions(call):
+    status, out, _ = call(
+        "gen:sessions:requests=40000,seed=5", "--requests-per-second", 20, "--entry-size", "20kB",
+        "--memory-price", "4USD/month", "--load-cost", "0.00000005USD", "--try", "adaptive", "--json",
+    )  # fmt: skip
+    assert status == 0
+    (advice,) = json.loads(out)["advice"]
+    assert advice["best"]["amount"] < advice["traffic"]["unique_keys"] / 2
+    assert advice["lifetimes"]["hit_ratio"] == pytest.approx(advice["best"]["hit_ratio"])
+
+
 def test_advice_as_data(call, traffic):
     arguments = [traffic, "--memory-price", "4/month", "--load-cost", "0.0001", "--steps", 5]
     status, out, err = call(*arguments, "--capacity", 50, "--try", "lru", "lfu", "--json")
@@ -505,12 +547,24 @@ def test_requests_without_times(call):
     assert "Times are made to fit 10 requests a second, evenly spaced." in out
 
 
+def test_sizes_of_nothing_are_not_known(call, tmp_path):
+    write_csv(tmp_path / "web.csv", [(number, number % 9, 0, 0) for number in range(90)])
+    status, out, _ = call(tmp_path / "web.csv", "--steps", 2, "--json")
+    assert status == 0
+    (advice,) = json.loads(out)["advice"]
+    assert (advice["best"]["in_bytes"], advice["best"]["memory_bytes"]) == (False, None)
+    priced = [tmp_path / "web.csv", "--memory-price", "4/month", "--load-cost", "0.1"]
+    assert "say the mean with --entry-size" in call(*priced)[2]
+    assert "needs a trace with sizes" in call(*priced, "--entry-size", 5, "--capacity", "1kB")[2]
+
+
 def test_no_cache_pays(call, traffic):
     status, out, _ = call(
         traffic, "--memory-price", "9e9/hour", "--load-cost", "0.0001", "--steps", 2
     )
     assert status == 0
     assert "at these prices no cache pays" in out
+    assert ", memory and loads cost " in " ".join(out.split())
 
 
 def test_what_is_in_use_may_be_best(call, traffic):

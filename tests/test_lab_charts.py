@@ -98,6 +98,37 @@ def test_curve_called_wrongly(call, tmp_path):
     assert (status, "is none of zipf" in err) == (1, True)
 
 
+@pytest.mark.parametrize("name", ["a$b", r"p$\foo$"])
+def test_dollars_in_names_are_dollars(call, tmp_path, name):
+    (tmp_path / f"{name}.txt").write_text("".join(f"{i % 90}\n" for i in range(500)))
+    for command, option in (("replay", "--chart"), ("curve", "--output")):
+        picture = tmp_path / f"{command}.svg"
+        status, _, err = call(
+            command, tmp_path / f"{name}.txt", "--capacity", "20%", option, picture
+        )
+        assert (status, picture.exists()) == (0, True), err
+
+
+def test_what_cannot_be_drawn_does_not_cost_the_replays(call, tmp_path):
+    nowhere = tmp_path / "nowhere" / "c.png"
+    for command, option in (("replay", "--chart"), ("curve", "--output")):
+        status, out, err = call(command, "gen:zipf:requests=500,keys=90", option, nowhere)
+        assert (status, "gen:zipf:requests=500" in out) == (1, True)
+        assert f"{nowhere}: No such file" in err
+    # A summary of a cache so small says nothing, so there is nothing to draw.
+    small = ["gen:zipf:requests=500,keys=90", "--capacity", "2", "--chart", tmp_path / "c.png"]
+    status, out, err = call("replay", *small)
+    assert (status, "2*" in out, "no policy to compare" in err) == (1, True, True)
+
+
+def test_a_summary_needs_lru_and_another(call, tmp_path, monkeypatch):
+    monkeypatch.setattr("scrubjay.lab.command.run_grid", None)  # it is told before the work
+    for strategies in (["adaptive"], ["lru", "--no-optimum"]):
+        arguments = ["gen:zipf", "--chart", tmp_path / "c.png", "--strategy", *strategies]
+        status, out, err = call("replay", *arguments)
+        assert (status, out, "no policy to compare with lru" in err) == (2, "", True)
+
+
 def test_replay_draws_its_summary(call, tmp_path):
     chart = tmp_path / "c.png"
     arguments = ["gen:zipf:requests=500,keys=90", "--capacity", "20%", "--chart", chart]

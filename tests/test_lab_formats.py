@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import sys
+import threading
 from array import array
 
 import pytest
@@ -94,6 +96,41 @@ def test_oracle_general_under_another_name(tmp_path):
     assert len(read_trace(path, format_name="oracleGeneral")) == 3
 
 
+SKIPPABLE = b"\x5a\x2a\x4d\x18\x03\x00\x00\x00abc"
+
+
+@pytest.mark.parametrize("name", ["t.oracleGeneral.zst", "t.oracleGeneral"])
+def test_several_frames_and_such_as_hold_nothing_are_one_trace(tmp_path, name):
+    zstd = import_zstd()
+    path = tmp_path / name
+    frames = [zstd.compress(oracle(part)) for part in (RECORDS[:1], RECORDS[1:])]
+    path.write_bytes(SKIPPABLE + frames[0] + SKIPPABLE + frames[1])
+    assert list(read_trace(path).keys) == [7, 2**64 - 1, 7]
+
+
+def test_a_damaged_frame_is_not_taken_for_records(tmp_path):
+    frame = bytearray(import_zstd().compress(oracle(RECORDS * 50)))
+    frame[0] ^= 1
+    path = tmp_path / "t.oracleGeneral.zst"
+    path.write_bytes(frame)
+    with pytest.raises(TraceError, match=r"t\.oracleGeneral\.zst: not a readable zstd frame"):
+        read_trace(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_pipe_is_read_from_its_first_byte(tmp_path, compressed):
+    content = oracle()
+    if compressed:
+        content = import_zstd().compress(content)
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(content,), daemon=True)
+    writer.start()
+    assert list(read_trace(path, format_name="oracleGeneral").keys) == [7, 2**64 - 1, 7]
+    writer.join()
+
+
 def test_a_record_cut_short_is_counted_and_told(tmp_path):
     path = tmp_path / "t.oracleGeneral"
     path.write_bytes(oracle()[:-5])
@@ -149,6 +186,17 @@ def test_rows_with_wrong_numbers_are_bad(tmp_path):
         "line 3: the time is 'noon', neither seconds nor ISO 8601",
         "line 4: the cost is '-1', not a number from 0 up",
     )
+
+
+def test_numbers_that_cannot_be_summed_are_bad(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(
+        "key,size,time,cost\na,1,0,1e308\na,1,1e308,1\na,1,-1e308,1\n"
+        f"a,{2**63},0,1\na,{2**63 - 1},-1e9,1e99\n"
+    )
+    trace = read_trace(path)
+    assert (len(trace), trace.bad_lines.count) == (1, 4)
+    assert trace.bad_lines.examples[0] == "line 2: the cost is '1e308', not a number from 0 up"
 
 
 def test_unique_bytes_take_the_first_size(tmp_path):

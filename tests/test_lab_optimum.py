@@ -67,6 +67,19 @@ def test_the_bound_with_sizes_is_none_too_low(seed):
         assert replayed.bytes_hit <= result.bytes_hit
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_the_bound_holds_where_the_size_of_an_object_changes(seed):
+    random = Random(seed)
+    keys = [random.randrange(20) for _ in range(300)]
+    sizes = [random.choice([0, 1, 10, 100]) for _ in keys]
+    for capacity in (1, 30, 200, 2000):
+        result = belady(Trace("t", keys, sizes=sizes), capacity, in_bytes=True)
+        for strategy in CacheEvictionStrategy:
+            replayed = replay(keys, capacity, strategy, sizes=sizes, in_bytes=True)
+            assert replayed.hits <= result.hits
+            assert replayed.bytes_hit <= result.bytes_hit
+
+
 def test_a_long_loop():
     keys = list(range(100)) * 100
     result = belady(Trace("t", keys, sizes=[2] * 10_000, costs=[0.5] * 10_000), 50)

@@ -102,7 +102,23 @@ def test_amounts_in_words():
 
 @pytest.mark.parametrize(
     "text",
-    ["", "%", "0", "-1", "0%", "101%", "nan%", "inf%", "1.5", "many", "0MB", "3 XB", "1%MB"],
+    [
+        "",
+        "%",
+        "0",
+        "-1",
+        "0%",
+        "101%",
+        "nan%",
+        "inf%",
+        "1.5",
+        "many",
+        "0MB",
+        "3 XB",
+        "1%MB",
+        "9" * 400 + "MB",
+        "9" * 5000,
+    ],
 )
 def test_wrong_capacities(text):
     with pytest.raises(InvalidArgumentError, match="capacity must be"):
@@ -237,9 +253,15 @@ def test_measures():
     assert cost.gap_closed("lfu") is None
 
 
+def test_a_sum_of_costs_without_end_has_no_share():
+    result = replay("aba", 5, "lru", costs=[1e308] * 3)
+    assert (result.hits, result.cost_miss_ratio) == (1, None)
+
+
 def test_traces_of_one_name_stay_apart():
     rows = collect_rows([cell("a", "lru", 1, path="x/a"), cell("a", "lru", 2, path="y/a")])
     assert [row.results["lru"].hits for row in rows] == [1, 2]
+    assert [row.trace for row in rows] == ["x/a", "y/a"]
 
 
 def test_plain_data():

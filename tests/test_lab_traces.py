@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +57,12 @@ def test_plain_lines_keep_order_and_repetitions(tmp_path):
     assert len(trace) == 4
     assert trace.unique_keys == 3
     assert trace.bad_lines.count == 0
+
+
+def test_a_mark_of_utf_8_is_no_part_of_a_key(tmp_path):
+    path = tmp_path / "t.txt"
+    path.write_text("a\na\n\ufeffa\n", encoding="utf-8-sig")
+    assert read_trace(path).keys == ["a", "a", "\ufeffa"]
 
 
 def test_bad_plain_lines_are_counted_and_told(tmp_path):
@@ -255,6 +262,13 @@ def test_directories_without_traces_and_missing_paths(tmp_path):
         find_traces([tmp_path])
     with pytest.raises(TraceError, match="no such file or directory"):
         find_traces([tmp_path / "nowhere"])
+
+
+def test_names_too_long_for_a_file(tmp_path):
+    with pytest.raises(TraceError, match="too long"):
+        find_traces([tmp_path / ("x" * 300)])
+    workload = "gen:zipf:" + ",".join(["keys=10"] * 40)
+    assert find_traces([workload]).files == (Path(workload),)
 
 
 def test_a_format_can_be_registered(tmp_path, monkeypatch):

@@ -85,6 +85,45 @@ def test_loads_that_take_seconds(call, tmp_path):
     assert "its requests have no times" in err
 
 
+@pytest.mark.parametrize("name", ["keys.txt", "[b]keys.txt"])
+def test_bad_lines_are_told(call, tmp_path, name):
+    log = tmp_path / name
+    log.write_bytes(b"\n\xff\n" + b"".join(b"%d\n" % (step % 100) for step in range(400)))
+    told = f"{log.stem}: 2 bad lines left out; line 1: empty; line 2: not UTF-8"
+    options = ("--capacity", "70", "--strategy", "lru", "--prefetch", "--prefetcher", "markov-1")
+    status, out, err = call("replay", log, *options)
+    assert (status, f"{log.stem} " in out, told in err) == (0, True, True)
+    status, _, err = call("replay", log, *options[2:], "--capacity", "2")
+    assert (status, f"{log.stem} at 2: left out" in err) == (0, True)
+    status, _, err = call("train", log, "--output", tmp_path / "model.bin")
+    assert (status, told in err.replace(log.name, log.stem)) == (0, True)
+
+
+def test_a_trace_that_cannot_be_read_fails_alone(call, tmp_path):
+    (tmp_path / "empty.txt").write_text("")
+    options = ("--capacity", "100", "--strategy", "lru", "--prefetch", "--prefetcher", "markov-1")
+    status, out, err = call("replay", tmp_path / "empty.txt", LOOP, *options, "--json")
+    assert status == 1
+    assert [row["trace"] for row in json.loads(out)] == [LOOP]
+    assert "empty.txt: there is no request in it" in err
+
+
+@pytest.mark.parametrize("option", [["--stream"], ["--chart", "c.png"], ["--measure", "bytes"]])
+def test_what_prefetch_does_not_know_is_refused(call, option):
+    status, out, err = call("replay", LOOP, "--prefetch", *option)
+    assert (status, out) == (2, "")
+    assert "--prefetch goes without" in err
+
+
+def test_nothing_is_learned_from_no_requests(call, tmp_path):
+    (tmp_path / "keys.txt").write_text("\n")
+    status, _, err = call("train", tmp_path / "keys.txt", "--output", tmp_path / "model.bin")
+    assert status == 2
+    assert "1 bad lines left out; line 1: empty" in err
+    assert "keys.txt: there is no request in it" in err
+    assert not (tmp_path / "model.bin").exists()
+
+
 def test_a_trained_model_can_be_loaded(call, tmp_path):
     model = tmp_path / "model.bin"
     status, out, _ = call("train", LOOP, "--output", model, "--entries", "100")

@@ -286,7 +286,7 @@ def with_number(kind, table, place, number):
 def test_a_model_with_numbers_out_of_range_is_refused(ending, kind, number):
     taught = Planner(100)
     teach(taught, CHAINS, 200)
-    header, tables = saving.unpack(taught.save())
+    header, tables = saving.unpack(taught.save(), taught.most_keys)
     header = {name: header[name] for name in ("keys", "known", "predictors")}
     taught.load(saving.pack(header, tables))
     names = [name for name in tables if name.endswith(ending) and tables[name]]
@@ -311,7 +311,7 @@ def test_what_is_no_model_is_refused_and_changes_nothing():
             taught.load(wrong)
     with pytest.raises(InvalidArgumentError):
         taught.load("text")
-    header, tables = saving.unpack(data)
+    header, tables = saving.unpack(data, taught.most_keys)
     whole = {**header, "tables": None}
     for wrong in (
         {},
@@ -328,6 +328,58 @@ def test_what_is_no_model_is_refused_and_changes_nothing():
     assert taught.predict("0.0", 0, 5) == before
     with pytest.raises(InvalidArgumentError, match="most_keys"):
         Planner(100, most_keys=10).load(data)
+
+
+def test_a_model_that_would_fill_memory_is_refused_unread():
+    taught = Planner(100, most_keys=1000)
+    teach(taught, CHAINS, 200)
+    before = taught.predict("0.0", 0, 5)
+    header, tables = saving.unpack(taught.save(), 1000)
+    header = {name: header[name] for name in ("keys", "known", "predictors")}
+    for wrong in (
+        saving.pack(header, {**tables, "more": bytes(1 << 26)}),  # a thousandth of it in the file
+        saving.pack({**header, "more": " " * (1 << 21)}, tables),
+    ):
+        assert len(wrong) < 1 << 20
+        tracemalloc.start()
+        try:
+            with pytest.raises(InvalidArgumentError, match="more room than 1000 keys"):
+                taught.load(wrong)
+            assert tracemalloc.get_traced_memory()[1] < 1 << 24
+        finally:
+            tracemalloc.stop()
+    assert taught.predict("0.0", 0, 5) == before
+
+
+@pytest.mark.parametrize("tables", [[["age", -1]], [[7, 1]], [[None, 0]], [["age", "1"]], [7]])
+def test_a_model_whose_tables_are_none_is_refused(monkeypatch, tables):
+    taught = Planner(100)
+    teach(taught, CHAINS, 200)
+    before = taught.predict("0.0", 0, 5)
+    dumps = saving.json.dumps
+    data = taught.save()
+    monkeypatch.setattr(saving.json, "dumps", lambda written: dumps({**written, "tables": tables}))
+    header, _ = saving.unpack(data, 1000)
+    wrong = saving.pack(header, {"age": b"1"})
+    with pytest.raises(InvalidArgumentError):
+        taught.load(wrong)
+    assert taught.predict("0.0", 0, 5) == before
+
+
+@pytest.mark.parametrize("most", [300, 4096])
+def test_what_is_saved_can_be_loaded_however_long_the_keys_are(most):
+    random = Random(2)
+    taught = Planner(100, most_keys=most)
+    long = [(number, "x" * random.choice([1, 100, 8000])) for number in range(most)]
+    for turn in range(4 * most):  # in sessions, at hours, and in a walk: all tables are full
+        taught.accessed(long[turn % most], turn % 7 + 1, 40.0 * turn, MISS)
+    fresh = Planner(100, most_keys=most)
+    fresh.load(taught.save())
+    found = [key for key in long if fresh.explain(key) or fresh.predict(key, 0, 8)]
+    assert len(found) > most // 2
+    assert sum(len(key[1]) for key in found) <= saving.KEY_BYTES * most
+    followers = {guess.key for key in long for guess in fresh.predict(key, 0, 8)}
+    assert {len(key[1]) for key in followers} >= {1, 100}
 
 
 class Successor(Predictor):

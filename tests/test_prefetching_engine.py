@@ -651,6 +651,28 @@ def test_a_model_whose_conditions_are_damaged_changes_nothing(tmp_path: Path) ->
     assert cache.prefetcher.statistics()["model"]["keys"] == 0
 
 
+def test_a_file_that_would_fill_memory_is_refused_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taught = Planner(1000)
+    for key in range(100):
+        taught.accessed(key, 0, 0.0, MISS)
+    model = taught.save()
+    monkeypatch.setattr(saving, "KEY_BYTES", 1)  # or it would take a vast file to tell
+    monkeypatch.setattr(saving, "_TABLE_BYTES", 1)
+    path = tmp_path / "model"
+    cache: Cache[Any, Any] = Cache(max_entries=1000, loader=str)
+    assert cache.prefetcher is not None
+    for tables in ({"planner": model, "more": bytes(1 << 23)}, {"more": bytes(1 << 23)}):
+        path.write_bytes(saving.pack({"known": []}, tables))
+        with pytest.raises(InvalidArgumentError, match="room"):
+            cache.prefetcher.load(path)
+    assert cache.prefetcher.statistics()["model"]["keys"] == 0
+    path.write_bytes(saving.pack({"known": []}, {"planner": model}))
+    cache.prefetcher.load(path)
+    assert cache.prefetcher.statistics()["model"]["keys"] == 100
+
+
 def test_a_process_goes_on_where_the_last_one_stopped(tmp_path: Path) -> None:
     def used(cache: Cache[Any, Any], rounds: int) -> int:
         engine: Any = cache.prefetcher._engine  # type: ignore[union-attr]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sqlite3
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from statistics import quantiles
 from typing import Any
 
@@ -39,6 +39,9 @@ class Source:
             "INSERT INTO items VALUES (?, ?)",
             [(item, order[(place + 1) % ITEMS]) for place, item in enumerate(order)],
         )
+
+    def close(self) -> None:
+        self.database.close()
 
     async def load(self, key: int) -> int:
         self.calls += 1
@@ -81,11 +84,12 @@ async def visit(source: Source, clock: Any, enabled: bool, named: bool, **option
     waits: list[float] = []
     if not options:
         options["loader"] = source.load
-    async with AdaptiveCache[int, int](
-        max_entries=160, enable_prefetching=enabled, clock=clock, **options
-    ) as cache:
-        await asyncio.gather(*(walk(cache, seed, 400, waits, named) for seed in range(12)))
-        statistics = cache.statistics
+    with closing(source):
+        async with AdaptiveCache[int, int](
+            max_entries=160, enable_prefetching=enabled, clock=clock, **options
+        ) as cache:
+            await asyncio.gather(*(walk(cache, seed, 400, waits, named) for seed in range(12)))
+            statistics = cache.statistics
     return quantiles(waits, n=100), source.calls, statistics
 
 
@@ -125,14 +129,17 @@ def test_a_hundred_times_slower_the_source_is_left_to_those_who_wait(
     async def suffer(clock: Any, enabled: bool) -> tuple[list[float], int, int]:
         source = Source()
         waits: list[float] = []
-        async with AdaptiveCache[int, int](
-            max_entries=160, enable_prefetching=enabled, clock=clock, loader=source.load
-        ) as cache:
-            await asyncio.gather(*(walk(cache, seed, 250, [], True) for seed in range(12)))
-            source.latency = 100 * LATENCY
-            source.calls = source.most_under_way = 0
-            # Not for so long that slow is what is usual.
-            await asyncio.gather(*(walk(cache, 100 + seed, 40, waits, True) for seed in range(12)))
+        with closing(source):
+            async with AdaptiveCache[int, int](
+                max_entries=160, enable_prefetching=enabled, clock=clock, loader=source.load
+            ) as cache:
+                await asyncio.gather(*(walk(cache, seed, 250, [], True) for seed in range(12)))
+                source.latency = 100 * LATENCY
+                source.calls = source.most_under_way = 0
+                # Not for so long that slow is what is usual.
+                await asyncio.gather(
+                    *(walk(cache, 100 + seed, 40, waits, True) for seed in range(12))
+                )
         return quantiles(waits, n=100), source.calls, source.most_under_way
 
     plain, calls, _ = run_virtually(lambda clock: suffer(clock, False), monkeypatch)
@@ -145,19 +152,20 @@ def test_a_hundred_times_slower_the_source_is_left_to_those_who_wait(
 def test_a_source_that_fails_is_hardly_asked_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     async def suffer(clock: Any) -> int:
         source = Source()
-        async with AdaptiveCache[int, int](
-            max_entries=160, clock=clock, loader=source.load
-        ) as cache:
-            await asyncio.gather(*(walk(cache, seed, 250, [], True) for seed in range(12)))
-            source.failing = True
-            source.calls = 0
-            demanded = 0
-            for item in range(400):
-                demanded += not cache.contains(item)
-                with pytest.raises(OSError) if not cache.contains(item) else nullcontext():
-                    await cache.get_or_load(item, context={"session_id": "failing"})
-                await asyncio.sleep(0.1)
-            assert demanded > 200
-            return source.calls - demanded
+        with closing(source):
+            async with AdaptiveCache[int, int](
+                max_entries=160, clock=clock, loader=source.load
+            ) as cache:
+                await asyncio.gather(*(walk(cache, seed, 250, [], True) for seed in range(12)))
+                source.failing = True
+                source.calls = 0
+                demanded = 0
+                for item in range(400):
+                    demanded += not cache.contains(item)
+                    with pytest.raises(OSError) if not cache.contains(item) else nullcontext():
+                        await cache.get_or_load(item, context={"session_id": "failing"})
+                    await asyncio.sleep(0.1)
+                assert demanded > 200
+                return source.calls - demanded
 
     assert run_virtually(suffer, monkeypatch) <= 12  # one try now and then

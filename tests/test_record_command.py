@@ -61,6 +61,19 @@ def test_a_program_is_recorded(record, tmp_path):
         assert words in done.stderr
 
 
+def test_a_program_may_go_to_another_directory(record, tmp_path):
+    (tmp_path / "else").mkdir()
+    program = (
+        USES_A_CACHE + "import os; os.chdir('else'); later = Cache(max_entries=9); later.get(1)"
+    )
+    done = record(program, options=("--sample", "1", "--json"))
+    told = json.loads(done.stdout)
+    assert told["failures"] == []
+    assert [row["file"] for row in told["recordings"]] == ["traffic.rec", "traffic.2.rec"]
+    for row in told["recordings"]:
+        assert len(read_trace(tmp_path / row["file"])) == row["requests"] > 0
+
+
 def test_what_was_recorded_is_told_as_json_in_the_last_line(record, tmp_path):
     program = USES_A_CACHE + "Cache(max_entries=5, name='idle')\nprint('of the program')"
     done = record(program, options=("--sample", "1", "--json"))

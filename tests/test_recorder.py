@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import struct
+import sys
 import threading
 import zlib
 from array import array
@@ -168,6 +169,69 @@ def test_one_recording_at_a_time(tmp_path):
     with cache.record(tmp_path / "r"), pytest.raises(InvalidArgumentError, match="record"):
         cache.record(tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+def test_of_several_threads_one_begins_a_recording(tmp_path):
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for attempt in range(20):
+            cache = Cache(max_entries=10)
+            begun, refused = [], []
+            barrier = threading.Barrier(3)
+
+            def begin(name, cache=cache, begun=begun, refused=refused, barrier=barrier):
+                barrier.wait()
+                try:
+                    begun.append(cache.record(tmp_path / name, sample=1.0))
+                except InvalidArgumentError as error:
+                    refused.append(error)
+
+            threads = [
+                threading.Thread(target=begin, args=(f"{attempt}.{number}",)) for number in range(3)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            cache.get("a")
+            for recording in begun:
+                recording.stop()
+            assert (len(begun), len(refused)) == (1, 2)
+            assert begun[0].rows == 1
+    finally:
+        sys.setswitchinterval(interval)
+
+
+def test_a_file_has_one_recording_at_a_time(tmp_path):
+    pytest.importorskip("fcntl")
+    first, second = Cache(max_entries=10), Cache(max_entries=10)
+    with first.record(tmp_path / "r", sample=1.0):
+        first.get("a")
+        with pytest.raises(OSError, match="another recording is written to it"):
+            second.record(tmp_path / "r", sample=1.0)
+    assert len(rows_of(tmp_path / "r")[1]) == 1
+    with second.record(tmp_path / "r", sample=1.0):
+        pass
+    assert rows_of(tmp_path / "r")[1] == []
+
+
+def test_a_child_process_does_not_keep_the_file_from_others(tmp_path):
+    pytest.importorskip("fcntl")
+    cache = Cache(max_entries=10)
+    told, tell = os.pipe()
+    with cache.record(tmp_path / "r", sample=1.0):
+        child = os.fork()
+        if child == 0:
+            os.close(tell)
+            os.read(told, 1)  # until the parent is done
+            os._exit(0)
+    with cache.record(tmp_path / "r", sample=1.0):
+        cache.get("a")
+    os.close(tell)
+    assert os.waitpid(child, 0)[1] == 0
+    os.close(told)
+    assert len(rows_of(tmp_path / "r")[1]) == 1
 
 
 @pytest.mark.parametrize("sample", [0, -1, 1.1, float("nan"), "1", None])

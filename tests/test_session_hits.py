@@ -10,7 +10,7 @@ import pytest
 from scrubjay import AdaptiveCache, Cache, CacheConsistencyLevel, ManualClock
 from scrubjay._core.constants import MISSING
 from scrubjay._core.evidence import Bond, Evidence, Generation
-from scrubjay._flow import copies, drivers
+from scrubjay._flow import blocking, copies
 from scrubjay._flow.load import Demand
 from scrubjay.consistency import Session
 from scrubjay.consistency import sessions as known_sessions
@@ -96,7 +96,7 @@ def compare_strong(cache, tier, key, session):
     mine = MISSING
     if cache.confirmer(key, session) is not None:
         mine = cache.fetch_confirmed(key, session, tier.barrier())
-    flows = drivers.run(cache.reading_at(key, Demand(STRONG, session)))
+    flows = blocking.run(cache.reading_at(key, Demand(STRONG, session)))
     if mine is not MISSING:
         assert flows == mine
     return mine is not MISSING

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, ParamSpec, TypeVar, ov
 
 from scrubjay import arguments
 from scrubjay._core.constants import MISSING
-from scrubjay._flow import drivers
+from scrubjay._flow import awaiting
 from scrubjay.cache import Cache
 from scrubjay.clock import Clock
 from scrubjay.codecs import Serializer
@@ -182,8 +182,8 @@ class AdaptiveCache(NeverWaiting[K, V]):
         await self.stop()
         ending = self._sync.ending()
         if ending is not None:
-            await drivers.arun(ending)
-        await drivers.arun(self._sync.flushing(CLOSING, last=True))
+            await awaiting.arun(ending)
+        await awaiting.arun(self._sync.flushing(CLOSING, last=True))
         for tier in self._sync.own_tiers():
             closing = getattr(tier, "aclose", None)
             if closing is None:
@@ -257,11 +257,11 @@ class AdaptiveCache(NeverWaiting[K, V]):
         if demand is not None:
             value = await own.arequested(key, context, demand)
             if value is MISSING:
-                value = await drivers.arun(own.reading_at(key, demand))
+                value = await awaiting.arun(own.reading_at(key, demand))
             return default if value is MISSING else value
         value = own.request_in_context(key, context, consistency_check)
         if value is MISSING:
-            value = await drivers.arun(own.finding(key))
+            value = await awaiting.arun(own.finding(key))
             if context is not None:
                 own.ascribe(key, arguments.asker(context))
         return default if value is MISSING or value is REFUSED else value
@@ -284,7 +284,7 @@ class AdaptiveCache(NeverWaiting[K, V]):
             session = arguments.session(context)
             terms = self._sync.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
             flow = self._sync.storing(key, value, terms, session, arguments.asker(context))
-            return bool(await drivers.arun(flow))
+            return bool(await awaiting.arun(flow))
         return self._sync.put(
             key,
             value,
@@ -327,12 +327,12 @@ class AdaptiveCache(NeverWaiting[K, V]):
         if value is MISSING or value is REFUSED:
             terms = self._sync.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
             flow = self._sync.reading(key, loader, terms, context, demand)
-            value = await drivers.arun(flow)
+            value = await awaiting.arun(flow)
             if context is not None:
                 self._sync.ascribe(key, arguments.asker(context))
         elif self._sync.eager and self._sync.is_due(key):
             terms = self._sync.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
-            await drivers.arun(self._sync.renewing(key, loader, terms))
+            await awaiting.arun(self._sync.renewing(key, loader, terms))
         loaded: V = value
         return loaded
 
@@ -350,7 +350,7 @@ class AdaptiveCache(NeverWaiting[K, V]):
     ) -> V:
         """Load a key anew, store and return its value; see `Cache.refresh`."""
         terms = self._sync.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
-        loaded: V = await drivers.arun(self._sync.refreshing(key, loader, terms))
+        loaded: V = await awaiting.arun(self._sync.refreshing(key, loader, terms))
         return loaded
 
     async def get_many(
@@ -374,7 +374,7 @@ class AdaptiveCache(NeverWaiting[K, V]):
         """Return those of the keys that are there, with their values; see `Cache.get_many`."""
         terms = self._sync.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
         found, rest = self._sync.reading_many(keys, loader, terms, context, consistency_level)
-        return found if rest is None else rest.joined(await drivers.arun(rest.flow))
+        return found if rest is None else rest.joined(await awaiting.arun(rest.flow))
 
     async def put_many(
         self,
@@ -394,7 +394,7 @@ class AdaptiveCache(NeverWaiting[K, V]):
             session = arguments.session(context)
             terms = self._sync.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
             flow = self._sync.storing_many(pairs, terms, session, arguments.asker(context))
-            return int(await drivers.arun(flow))
+            return int(await awaiting.arun(flow))
         return self._sync.put_many(
             items,
             ttl_seconds,
@@ -414,13 +414,13 @@ class AdaptiveCache(NeverWaiting[K, V]):
             return self._sync.touch(key, ttl_seconds, idle_seconds)
         ttl, idle = self._sync.renewal(ttl_seconds, idle_seconds)
         if not self._sync.contains(key):
-            await drivers.arun(self._sync.finding(key))
-        return bool(await drivers.arun(self._sync.touching(key, ttl, idle)))
+            await awaiting.arun(self._sync.finding(key))
+        return bool(await awaiting.arun(self._sync.touching(key, ttl, idle)))
 
     async def invalidate(self, key: K, *, context: Mapping[str, Any] | None = None) -> int:
         """Remove a key and all that depends on it; see `Cache.invalidate`."""
         if self._sync.layered:
-            return int(await drivers.arun(self._sync.forgetting(key, context)))
+            return int(await awaiting.arun(self._sync.forgetting(key, context)))
         return self._sync.invalidate(key)
 
     async def invalidate_many(
@@ -429,7 +429,7 @@ class AdaptiveCache(NeverWaiting[K, V]):
         """Remove several keys and all that depends on them; see `Cache.invalidate_many`."""
         if self._sync.layered:
             flow = self._sync.forgetting_many(arguments.keys("keys", keys), context)
-            return int(await drivers.arun(flow))
+            return int(await awaiting.arun(flow))
         return self._sync.invalidate_many(keys)
 
     async def invalidate_by_tags(
@@ -438,13 +438,13 @@ class AdaptiveCache(NeverWaiting[K, V]):
         """Remove what carries one of the tags; see `Cache.invalidate_by_tags`."""
         if self._sync.layered:
             flow = self._sync.forgetting_tags(arguments.tags(tags), context)
-            return int(await drivers.arun(flow))
+            return int(await awaiting.arun(flow))
         return self._sync.invalidate_by_tags(tags)
 
     async def clear(self) -> None:
         """Remove everything, in lower tiers, too. Counts and configuration stay."""
         if self._sync.layered:
-            await drivers.arun(self._sync.forgetting_all())
+            await awaiting.arun(self._sync.forgetting_all())
         else:
             self._sync.clear()
 
@@ -452,22 +452,22 @@ class AdaptiveCache(NeverWaiting[K, V]):
         """Return what is known of a key, in every tier; see `Cache.explain_key`."""
         store = self._sync
         try:
-            tiers = await drivers.arun(store.probing(key)) if store.layered else []
+            tiers = await awaiting.arun(store.probing(key)) if store.layered else []
         except InvalidKeyError:  # what has no bytes of its own is in memory alone
             tiers = []
         return describe_key(store, key, tiers)
 
     async def flush(self, timeout_seconds: float | None = None) -> bool:
         """Write what waits to be written below; see `Cache.flush`."""
-        return bool(await drivers.arun(self._sync.flushing(timeout_seconds)))
+        return bool(await awaiting.arun(self._sync.flushing(timeout_seconds)))
 
     async def save(self, path: str | os.PathLike[str]) -> int:
         """Save the entries of memory to a file; see `Cache.save`."""
-        return int(await drivers.arun(self._sync.saving(path)))
+        return int(await awaiting.arun(self._sync.saving(path)))
 
     async def restore(self, path: str | os.PathLike[str], *, rate: float | None = None) -> int:
         """Restore entries that `save` has saved; see `Cache.restore`."""
-        return int(await drivers.arun(self._sync.restoring(path, rate)))
+        return int(await awaiting.arun(self._sync.restoring(path, rate)))
 
     # Sessions
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar, overload
 from scrubjay import arguments, decorators, settings
 from scrubjay._core.adopt import adopt
 from scrubjay._core.constants import MISSING
-from scrubjay._flow import drivers
+from scrubjay._flow import blocking
 from scrubjay._flow.load import Demand
 from scrubjay.consistency.tokens import Signer
 from scrubjay.errors import UnpicklableCacheError
@@ -182,7 +182,7 @@ class Cache(Observable[K, V]):
         terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
         asker = arguments.asker(context)
         if self.layered:
-            return int(drivers.run(self.storing_many(pairs, terms, session, asker)))
+            return int(blocking.run(self.storing_many(pairs, terms, session, asker)))
         return sum(self._put_checked(key, value, terms, session, asker) for key, value in pairs)
 
     def touch(
@@ -201,8 +201,8 @@ class Cache(Observable[K, V]):
         ttl, idle = self.renewal(ttl_seconds, idle_seconds)
         if self.layered:
             if not self.contains(key):
-                drivers.run(self.finding(key))
-            return bool(drivers.run(self.touching(key, ttl, idle)))
+                blocking.run(self.finding(key))
+            return bool(blocking.run(self.touching(key, ttl, idle)))
         return self.renewed(key, ttl, idle)
 
     # Reading
@@ -243,7 +243,7 @@ class Cache(Observable[K, V]):
         """
         terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
         found, rest = self.reading_many(keys, loader, terms, context, consistency_level)
-        return found if rest is None else rest.joined(drivers.run(rest.flow))
+        return found if rest is None else rest.joined(blocking.run(rest.flow))
 
     def get_or_load(
         self,
@@ -286,11 +286,11 @@ class Cache(Observable[K, V]):
         if value is not MISSING and value is not REFUSED:
             if self.eager and self.is_due(key):
                 terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
-                drivers.run(self.renewing(key, loader, terms))
+                blocking.run(self.renewing(key, loader, terms))
             found: V = value
             return found
         terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
-        loaded: V = drivers.run(self.reading(key, loader, terms, context, demand))
+        loaded: V = blocking.run(self.reading(key, loader, terms, context, demand))
         if context is not None:
             self.ascribe(key, arguments.asker(context))
         return loaded
@@ -321,7 +321,7 @@ class Cache(Observable[K, V]):
             Exception: whatever the loader raises.
         """
         terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
-        loaded: V = drivers.run(self.refreshing(key, loader, terms))
+        loaded: V = blocking.run(self.refreshing(key, loader, terms))
         return loaded
 
     # Sessions
@@ -367,7 +367,7 @@ class Cache(Observable[K, V]):
             How many entries are gone: 0 if there was nothing to remove. Of those that are
             in lower tiers alone, only the one of the key itself is counted.
         """
-        return drivers.run(self.forgetting(key, context)) if self.layered else self.remove(key)
+        return blocking.run(self.forgetting(key, context)) if self.layered else self.remove(key)
 
     def invalidate_many(
         self, keys: Iterable[K], *, context: Mapping[str, Any] | None = None
@@ -384,7 +384,7 @@ class Cache(Observable[K, V]):
         """
         checked = arguments.keys("keys", keys)
         if self.layered:
-            return int(drivers.run(self.forgetting_many(checked, context)))
+            return int(blocking.run(self.forgetting_many(checked, context)))
         return sum(self.invalidate(key) for key in checked)
 
     def invalidate_by_tags(
@@ -401,13 +401,13 @@ class Cache(Observable[K, V]):
         """
         checked = arguments.tags(tags)
         if self.layered:
-            return int(drivers.run(self.forgetting_tags(checked, context)))
+            return int(blocking.run(self.forgetting_tags(checked, context)))
         return self.remove_by_tags(checked)
 
     def clear(self) -> None:
         """Remove everything, in lower tiers, too. Counts and configuration stay."""
         if self.layered:
-            drivers.run(self.forgetting_all())
+            blocking.run(self.forgetting_all())
         else:
             self.empty()
 
@@ -423,7 +423,7 @@ class Cache(Observable[K, V]):
             Whether nothing that was stored before waits any more. What could not be written,
             as a tier has failed, does not wait: it is lost, and counted.
         """
-        return bool(drivers.run(self.flushing(timeout_seconds)))
+        return bool(blocking.run(self.flushing(timeout_seconds)))
 
     def save(self, path: str | os.PathLike[str]) -> int:
         """Save the entries of memory to a file, the hottest first; return how many.
@@ -439,7 +439,7 @@ class Cache(Observable[K, V]):
             SnapshotError: it cannot be written.
             MissingExtraError: no serializer was given, and the usual one is not installed.
         """
-        return int(drivers.run(self.saving(path)))
+        return int(blocking.run(self.saving(path)))
 
     def restore(self, path: str | os.PathLike[str], *, rate: float | None = None) -> int:
         """Restore entries that `save` has saved, the hottest first; return how many.
@@ -460,7 +460,7 @@ class Cache(Observable[K, V]):
             InvalidArgumentError: an argument makes no sense.
             MissingExtraError: no serializer was given, and the usual one is not installed.
         """
-        return int(drivers.run(self.restoring(path, rate)))
+        return int(blocking.run(self.restoring(path, rate)))
 
     @overload
     def cached(self, function: Callable[P, R], /) -> decorators.CachedFunction[P, R]: ...

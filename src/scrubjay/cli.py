@@ -5,22 +5,29 @@ says what to install when the extra is missing.
 """
 # ruff: noqa: PLC0415 - the bare install has no typer, so nothing here imports it at the top
 
+import errno
+import os
 import sys
-from typing import TYPE_CHECKING, Annotated
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 if TYPE_CHECKING:
     from typer import Typer
 
 _EXTRA_MODULES = frozenset({"typer", "rich"})
 _USAGE_ERROR = 2
+_FAILED = 1
+# What a full disk, a quota, a limit or a broken device says to who writes.
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 def main() -> None:
     """Run the command line with the arguments of the process.
 
     Raises:
-        SystemExit: always, with the status of the command; 2 when it was
-            called wrongly or the extra is not installed.
+        SystemExit: always, with the status of the command; 1 when its output
+            cannot be written, 2 when it was called wrongly or the extra is not
+            installed.
     """
     try:
         app = _build_app()
@@ -32,7 +39,26 @@ def main() -> None:
             "install the extra 'cli': pip install 'scrubjay[cli]'\n"
         )
         raise SystemExit(_USAGE_ERROR) from None
-    app()
+    try:
+        app()
+    except OSError as error:
+        # What was to be read, or is not there, has a name.
+        if error.errno not in _UNWRITABLE or error.filename is not None:
+            raise
+        _discard(sys.stdout)
+        try:
+            sys.stderr.write(f"scrubjay: the output cannot be written: {error.strerror}\n")
+        except (OSError, AttributeError):
+            _discard(sys.stderr)
+        raise SystemExit(_FAILED) from None
+
+
+def _discard(stream: TextIO) -> None:
+    """Let what waits to be written go nowhere, or Python would complain when it ends."""
+    with suppress(OSError, ValueError, AttributeError):  # it is no file, or closed
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def _build_app() -> "Typer":

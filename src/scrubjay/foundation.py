@@ -12,8 +12,7 @@ from scrubjay import arguments, layers, settings
 from scrubjay._core.constants import EVICTED, EVICTED_USED
 from scrubjay._core.strategies import make_policy, strategy_name
 from scrubjay._core.terms import Terms
-from scrubjay._flow import drivers, load
-from scrubjay._flow.bulk_lower import Item
+from scrubjay._flow import blocking, load
 from scrubjay._flow.effects import Flow
 from scrubjay._flow.failures import Failures
 from scrubjay._flow.flight import Loader
@@ -31,7 +30,8 @@ from scrubjay.observe.latency import Latency
 from scrubjay.observe.listeners import CAUSES, Listeners
 from scrubjay.observe.memory import Estimate
 from scrubjay.prefetcher import PredictivePrefetcher, loaders_of
-from scrubjay.restart import PathLike, Restartable, checked_serializer
+from scrubjay.restart import PathLike, checked_serializer
+from scrubjay.storing import Storing
 from scrubjay.tiers import scopes
 from scrubjay.types import (
     CacheConsistencyLevel,
@@ -55,7 +55,7 @@ _CHANGES = frozenset(  # removals after which what is known of a key is of the p
 )
 
 
-class Foundation(Restartable[K, V]):
+class Foundation(Storing[K, V]):
     """A store with all that a door needs. The arguments are those of `Cache`.
 
     Attributes:
@@ -200,7 +200,7 @@ class Foundation(Restartable[K, V]):
         if Foundation.on_creation is not None:
             Foundation.on_creation(self)
 
-    # Conditions and loads
+    # Loads
 
     def reading(
         self,
@@ -265,96 +265,7 @@ class Foundation(Restartable[K, V]):
             return loader
         return Loader(arguments.function("loader", loader), (key,), {})
 
-    def terms(
-        self,
-        ttl_seconds: Any = None,
-        priority: Any = 1.0,
-        tags: Any = None,
-        idle_seconds: Any = None,
-        dependencies: Any = None,
-        cost: Any = None,
-    ) -> Terms:
-        """Return checked conditions, the cache's defaults filled in."""
-        return self._conditions.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
-
-    @staticmethod
-    def renewal(ttl_seconds: Any, idle_seconds: Any) -> tuple[float, float]:
-        """Return checked times for `touch`, negative where none is given."""
-        ttl = arguments.positive_or_none("ttl_seconds", ttl_seconds)
-        idle = arguments.positive_or_none("idle_seconds", idle_seconds)
-        return -1.0 if ttl is None else ttl, -1.0 if idle is None else idle
-
     # What the store asks of its door
-
-    def put_with(
-        self,
-        key: Any,
-        value: Any,
-        ttl_seconds: Any,
-        priority: Any,
-        tags: Any,
-        context: Any,
-        idle_seconds: Any,
-        dependencies: Any,
-        cost: Any,
-    ) -> bool:
-        """Check the conditions and store a value under them; called by `put`."""
-        session = arguments.session(context)
-        terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
-        return self._put_checked(key, value, terms, session, arguments.asker(context))
-
-    def _put_checked(
-        self, key: Any, value: Any, terms: Terms, session: str | None, asker: int
-    ) -> bool:
-        if self.layered:
-            stored: bool = drivers.run(self.storing(key, value, terms, session, asker))
-            return stored
-        return self._keep(key, value, self._conditions.of_one(terms), session, asker)
-
-    def _keep(self, key: Any, value: Any, terms: Terms, session: str | None, asker: int) -> bool:
-        stored: bool = self.put_under(key, value, terms)
-        if stored:
-            self._registered(key, session)
-            self.ascribe(key, asker)
-        return stored
-
-    def storing(self, key: Any, value: Any, terms: Terms, session: str | None, asker: int) -> Flow:
-        """Return the flow that stores a value in memory and below, on behalf of a session."""
-        if self.weighted and self.sizer is not None:
-            self.measure_entry(key, value)  # what that raises comes before anything has changed
-
-        def keep(own: Terms) -> bool:
-            return self._keep(key, value, own, session, asker)
-
-        return self.putting(key, value, self._conditions.of_one(terms), keep, session)
-
-    def storing_many(
-        self, pairs: Iterable[tuple[Any, Any]], terms: Terms, session: str | None, asker: int
-    ) -> Flow:
-        """Return the flow that stores several values in memory and below."""
-        items = dict(pairs)
-        if self.weighted and self.sizer is not None:
-            for key, value in items.items():
-                self.measure_entry(key, value)  # as above
-
-        def keep(key: Any, value: Any) -> Callable[[Terms], bool]:
-            return lambda own: self._keep(key, value, own, session, asker)
-
-        return self.putting_many(
-            [
-                Item(key, value, self._conditions.of_one(terms), keep(key, value))
-                for key, value in items.items()
-            ],
-            session,
-        )
-
-    def _registered(self, key: Any, session: str | None = None) -> None:
-        """Note that a value was stored, where a session or a subscriber is concerned."""
-        manager = self.consistency_manager
-        if manager.listens and self._shared is None:
-            facts = self.facts(key)
-            if facts is not None:
-                manager.register_write(key, session, facts["version"])
 
     def close(self) -> None:
         """End loading ahead, and close the tiers that the cache has opened. Entries stay.
@@ -366,7 +277,7 @@ class Foundation(Restartable[K, V]):
             self.prefetcher.close()
         ending = self.ending()
         if ending is not None:
-            drivers.run(ending)
+            blocking.run(ending)
         super().close()
 
     def overtake(self, key: Any) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from scrubjay import arguments, layers
 from scrubjay._core.constants import EVICTED, EVICTED_USED
 from scrubjay._core.terms import Terms
-from scrubjay._flow import bulk, drivers, load
+from scrubjay._flow import blocking, bulk, load
 from scrubjay._flow.behind import BehindLevel
 from scrubjay._flow.breaker import BreakerState
 from scrubjay._flow.bulk_coherent import BulkCoherent
@@ -315,7 +315,7 @@ class Layered(StoreMapping[K, V], Closing):
 
         Who goes on using the cache finds what is in memory, and nothing below.
         """
-        drivers.run(self.flushing(CLOSING, last=True))
+        blocking.run(self.flushing(CLOSING, last=True))
         for tier in self.own_tiers():
             tier.close()
 

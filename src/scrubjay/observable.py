@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from scrubjay import arguments
-from scrubjay._flow import drivers
+from scrubjay._flow import blocking
 from scrubjay.errors import (
     InvalidArgumentError,
     InvalidArgumentTypeError,
@@ -171,12 +171,12 @@ class Observable(Foundation[K, V]):
                 joined. None for one that nobody knows.
 
         Returns:
-            The recording: a context manager, whose `stop` ends it. It ends with the cache
-            and with the process, too.
+            The recording: a context manager, whose `stop` ends it. It ends with the process,
+            too, and when the cache is gone; one that was closed can still be asked.
 
         Raises:
             InvalidArgumentError: an argument makes no sense, or a recording is under way.
-            OSError: the file cannot be written.
+            OSError: the file cannot be written, or another recording is written to it.
         """
         share = arguments.fraction("sample", sample)
         if secret is None:
@@ -185,8 +185,6 @@ class Observable(Foundation[K, V]):
             raise InvalidArgumentTypeError(f"secret: {type(secret).__name__} is not bytes")
         elif not 1 <= len(secret) <= 64:
             raise InvalidArgumentError(f"secret: {len(secret)} bytes, not 1 to 64")
-        if self.observer is not None:
-            raise InvalidArgumentError("record: a recording of this cache is under way")
         return start_recording(self, Path(path), share, secret)
 
     # Counts, reports and reasons
@@ -225,7 +223,7 @@ class Observable(Foundation[K, V]):
             The report, ready for JSON.
         """
         try:
-            tiers = drivers.run(self.probing(key)) if self.layered else []
+            tiers = blocking.run(self.probing(key)) if self.layered else []
         except InvalidKeyError:  # what has no bytes of its own is in memory alone
             tiers = []
         return describe_key(self, key, tiers)

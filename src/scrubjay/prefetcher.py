@@ -18,7 +18,7 @@ from typing import Any
 
 from scrubjay import arguments
 from scrubjay._core.terms import Terms
-from scrubjay._flow.known import Known
+from scrubjay._flow.known import MOST_KNOWN, Known
 from scrubjay._flow.prefetching import Prefetching
 from scrubjay._flow.sources import Sources
 from scrubjay.errors import InvalidArgumentError, InvalidArgumentTypeError
@@ -209,7 +209,8 @@ class PredictivePrefetcher:
             InvalidArgumentError: it holds something else; nothing has changed.
         """
         data = Path(path).read_bytes()
-        header, tables = saving.unpack(data)
+        most = self._use(lambda planner: planner.most_keys)
+        header, tables = saving.unpack(data, most + MOST_KNOWN)
         model = tables.get(_MODEL)
         # That of a trained one is another thing.
         known = Known.read(header.get("known", ())) if model is not None else []

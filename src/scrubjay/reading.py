@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from scrubjay import arguments
 from scrubjay._core.constants import MISSING
 from scrubjay._core.terms import Terms
-from scrubjay._flow import drivers, load
+from scrubjay._flow import blocking, load
 from scrubjay._flow.effects import Flow
 from scrubjay._flow.load import Demand
 from scrubjay._flow.sampler import TIMED
@@ -280,7 +280,7 @@ class Reading(Layered[K, V]):
             return MISSING
         began = perf_counter()
         # Of a cluster the other primaries are not asked: they may be away, and know nothing of it.
-        feed = drivers.ask(shared.shared.ask("barrier", (wanted,)))
+        feed = blocking.ask(shared.shared.ask("barrier", (wanted,)))
         value = self.fetch_confirmed(key, session, feed)
         self._loads.waited(perf_counter() - began)
         return value
@@ -322,7 +322,7 @@ class Reading(Layered[K, V]):
         """Read at a level that a shared tier keeps."""
         value = self.requested(key, context, demand)
         if value is MISSING:
-            value = drivers.run(self.reading_at(key, demand))
+            value = blocking.run(self.reading_at(key, demand))
         return default if value is MISSING else value
 
     def fetch_strictly(self, key: Any, default: Any) -> Any:
@@ -331,23 +331,23 @@ class Reading(Layered[K, V]):
         if value is not MISSING:
             return value
         self.request_strongly(key, None)
-        value = drivers.run(self.reading_at(key, _STRONGEST))
+        value = blocking.run(self.reading_at(key, _STRONGEST))
         return default if value is MISSING else value
 
     def fetch_below(self, key: Any, default: Any) -> Any:
         """Look for what memory missed in the tiers."""
-        value = drivers.run(self.finding(key))
+        value = blocking.run(self.finding(key))
         return default if value is MISSING else value
 
     def take_layered(self, key: Any) -> Any:
         """Remove a key everywhere; return its value, or MISSING."""
         if self.strict:
-            value = drivers.run(self.reading_at(key, _STRONGEST))
+            value = blocking.run(self.reading_at(key, _STRONGEST))
         else:
             value = self.peek(key, MISSING)
             if value is MISSING:
-                value = drivers.run(self.finding(key))
-        drivers.run(self.forgetting(key))
+                value = blocking.run(self.finding(key))
+        blocking.run(self.forgetting(key))
         return value
 
     def default_layered(self, key: Any, default: Any) -> Any:

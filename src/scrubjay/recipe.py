@@ -24,7 +24,7 @@ from typing import (
 
 from scrubjay._core import memo
 from scrubjay._core.terms import Terms
-from scrubjay._flow import drivers
+from scrubjay._flow import awaiting, blocking
 from scrubjay._flow.asynchronous import is_asynchronous
 from scrubjay._flow.effects import Flow
 from scrubjay._flow.flight import Loader
@@ -149,12 +149,12 @@ class Recipe:
     def run(self, flow: Flow) -> Any:
         """Return what a flow yields, to be awaited if the function is asynchronous."""
         copy = self.cache.copier
-        run = drivers.arun if self.asynchronous else drivers.run
+        run = awaiting.arun if self.asynchronous else blocking.run
         return (run if copy is None else copied_results(run, copy, self.asynchronous))(flow)
 
     def wrapper(self) -> Any:
         """Return the function that callers call, with its methods."""
-        run = drivers.arun if self.asynchronous else drivers.run
+        run = awaiting.arun if self.asynchronous else blocking.run
         if self.own:
             memoize = memo.memoize_async if self.asynchronous else memo.Memoized
             made: Any = memoize(self.cache, self.plan, run, self.call_key.arity, self.key)

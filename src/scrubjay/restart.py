@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from scrubjay import arguments
-from scrubjay._flow import drivers
+from scrubjay._flow import blocking
 from scrubjay._flow.effects import Flow
 from scrubjay._flow.warm import Warm
 from scrubjay.clock import Clock
@@ -40,7 +40,7 @@ class Restartable(Reading[K, V]):
         rate = arguments.positive_or_none("warm_rate", warm_rate)
         path = file_path("warm_file", warm_file)
         spare_others(path)
-        drivers.run(self._warmth().begin(path, rate))
+        blocking.run(self._warmth().begin(path, rate))
         self._warm_file = path
 
     def saving(self, path: PathLike) -> Flow:

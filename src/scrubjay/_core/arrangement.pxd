@@ -59,7 +59,7 @@ cdef class Arrangement:
     @cython.locals(entries=int)
     cdef inline int room(self, double share) noexcept
     @cython.final
-    @cython.locals(hits=cython.uint, news=cython.uint)
+    @cython.locals(hits=cython.uint, news=cython.uint, told=cython.uint)
     cdef inline unsigned int look(self, int slot) noexcept
     @cython.final
     cdef inline void enter(self, int slot, int segment) noexcept
@@ -101,21 +101,23 @@ cdef class Arrangement:
     @cython.final
     cdef void remove(self, int slot) noexcept
     @cython.final
-    @cython.locals(slot=int, turns=int)
+    @cython.locals(slot=int, turns=int, stays=bint)
     cdef inline int leaving_window(self) noexcept
     @cython.final
     @cython.locals(slot=int, turns=int, most=int)
     cdef void shrink_protected(self) noexcept
     @cython.final
-    @cython.locals(slot=int, turns=int)
+    @cython.locals(slot=int, turns=int, least=int, fewest=cython.uint, news=cython.uint)
     cdef inline int leaving_main(self) noexcept
+    @cython.final
+    cdef void put_first(self, int slot) noexcept
     @cython.final
     cdef inline void shift(self) noexcept
     @cython.final
     @cython.locals(slot=int, segment=int)
     cdef void convert(self) noexcept
     @cython.final
-    @cython.locals(slot=int, turns=int)
+    @cython.locals(slot=int, least=int)
     cdef int leaving_values(self) noexcept
     @cython.final
     @cython.locals(newcomer=int, resident=int, leaving=int, valued=bint)

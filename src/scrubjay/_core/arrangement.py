@@ -46,7 +46,7 @@ from scrubjay._core.ways import (
 )
 
 COSTS = 100.0  # how many costs the usual one is the mean of, about
-PATIENCE = 64  # entries looked at before one must go: bounds the time of one eviction
+PATIENCE = 64  # entries looked at before one must go, the least read: bounds the time of that
 SEEN = 0x3FFF  # the bits of a hit counter that are compared: 16,384 hits at once look like none
 MOST_WORTH = 1e18  # of a hit: sums of any number of them are finite
 SWEPT = 4  # protected entries per eviction that are looked at after a change
@@ -140,11 +140,10 @@ class Arrangement:
         hits = self.columns.hits[slot] & SEEN
         news = (hits - (self.seen[slot] >> 2)) & SEEN
         if news > 0:
-            if news > 15:
-                news = 15
             if self.reporting:
-                self.sketch.add(self.hashes[slot], news)
-                self.outlook.read(slot, news)
+                told = news if news < 15 else 15
+                self.sketch.add(self.hashes[slot], told)
+                self.outlook.read(slot, told)
             self.seen[slot] = (hits << 2) | (self.seen[slot] & 3)
         return news
 
@@ -298,13 +297,13 @@ class Arrangement:
         else it moves on to the main region.
         """
         turns = PATIENCE
-        while self.segments.length[WINDOW] > self.room(self.window_share):
+        while turns > 0 and self.segments.length[WINDOW] > self.room(self.window_share):
             slot = self.segments.head[WINDOW]
-            turns -= 1
-            if self.look(slot) > 0 and turns > 0:
-                self.move(slot, WINDOW if self.rule == GHOSTS else PROBATION)
-            else:
+            if self.look(slot) == 0:
                 return slot
+            turns -= 1
+            stays = self.rule == GHOSTS and turns > 0
+            self.move(slot, WINDOW if stays else PROBATION)
         return NONE
 
     def shrink_protected(self) -> None:
@@ -330,17 +329,31 @@ class Arrangement:
 
     def leaving_main(self) -> int:
         """Return the entry that the main region would give up, or -1 if it is empty."""
-        turns = PATIENCE
         if self.segments.length[PROTECTED] > 0 or self.unswept > 0:
             self.shrink_protected()
+        least = NONE
+        fewest = 0
+        turns = PATIENCE
         while self.segments.length[PROBATION] > 0:
             slot = self.segments.head[PROBATION]
-            turns -= 1
-            if self.look(slot) > 0 and turns > 0:
-                self.move(slot, PROTECTED)
-            else:
+            news = self.look(slot)
+            if news == 0:
                 return slot
+            if least == NONE or news <= fewest:
+                least = slot
+                fewest = news
+            self.move(slot, PROTECTED)
+            turns -= 1
+            if turns == 0:
+                self.put_first(least)  # if it wins against a newcomer, it is asked first again
+                return least
         return self.segments.head[PROTECTED]
+
+    def put_first(self, slot: int) -> None:
+        """Make a protected entry the next to leave probation."""
+        self.segments.unlink(PROTECTED, slot)
+        self.seen[slot] = (self.seen[slot] >> 2 << 2) | PROBATION
+        self.segments.prepend(PROBATION, slot)
 
     def shift(self) -> None:
         """Let the window grow or shrink by one entry towards the size aimed at."""
@@ -372,17 +385,19 @@ class Arrangement:
 
     def leaving_values(self) -> int:
         """Return the entry of the least value that was not read since it was valued."""
-        turns = PATIENCE
-        while True:
+        least = NONE
+        for _ in range(PATIENCE):
             slot = self.values.least()
             if slot == NONE:
                 return NONE
             if self.rule != PROVEN or slot != self.newest:
                 self.values.inflation = self.values.rank[slot]
-            turns -= 1
-            if self.look(slot) == 0 or turns == 0:
+            if self.look(slot) == 0:
                 return slot
             self.move(slot, VALUED)
+            if least == NONE or self.values.rank[slot] < self.values.rank[least]:
+                least = slot
+        return least
 
     def victim(self) -> int:
         """Return the entry to give up next, still in place, or -1 if there is none."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from scrubjay._core.constants import MISSING
 from scrubjay._core.terms import Terms
-from scrubjay._flow import carrying, drivers
+from scrubjay._flow import blocking, carrying
 from scrubjay._flow.effects import Start
 from scrubjay._flow.flight import Flight, Loader
 from scrubjay._flow.loading import Loading
@@ -184,7 +184,7 @@ class Errand:
     def __call__(self) -> None:
         """Run in a worker thread."""
         while self._starts:
-            drivers.run_ahead(self._starts.pop(0))
+            blocking.run_ahead(self._starts.pop(0))
 
 
 def give_up(trips: list[Trip]) -> None:

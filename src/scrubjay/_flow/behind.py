@@ -14,37 +14,24 @@ import threading
 import time
 from asyncio import CancelledError
 from collections.abc import Generator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from scrubjay._core.section import undisturbed
 from scrubjay._core.terms import Terms
-from scrubjay._flow import drivers
+from scrubjay._flow import blocking
 from scrubjay._flow.effects import Effect, Flow, Start, Wait
 from scrubjay._flow.flight import Flight
-from scrubjay._flow.level import Level
+from scrubjay._flow.queued import QueuedLevel
 from scrubjay._flow.workers import Workers
 from scrubjay.clock import Clock
 from scrubjay.errors import TierError
 from scrubjay.events import Event, EventKind
 from scrubjay.tiers.protocol import TierRecord
 
-_BATCH = 64  # records that are written in one go
 _NONE = Terms()
 
 
-class Waiting(NamedTuple):
-    """A record that is to be written.
-
-    Attributes:
-        record: the record.
-        since: the monotonic time from which on its key has had something to be written.
-    """
-
-    record: TierRecord
-    since: float
-
-
-class BehindLevel(Level):
+class BehindLevel(QueuedLevel):
     """A lower tier of one cache that is written behind.
 
     Args:
@@ -64,24 +51,15 @@ class BehindLevel(Level):
         *given: Any,
         **named: Any,
     ) -> None:
-        super().__init__(*given, **named)
+        super().__init__(entries, clock, *given, **named)
         self._seconds = seconds
-        self._entries = entries
-        self._clock = clock
         self._alone = alone
         self._due = threading.Event()
         # Of its own: what others wait for must not make this one late.
         self._workers = Workers(1)
-        self._begin()
 
     def _begin(self) -> None:
-        self._queue: dict[bytes, Waiting] = {}  # the oldest first
-        # Counters that are to be bumped, each with what tells one change of its key from the next.
-        self._changed: dict[bytes, object] = {}
-        self._writing: dict[bytes, tuple[TierRecord, Flight]] = {}
-        self._flights: dict[Flight, None] = {}  # what is under way: records, or counters alone
-        self._disowned: set[bytes] = set()  # of these, what must go when it is written
-        self._going: set[bytes] = set()  # what is being removed, shown until then, not written
+        super()._begin()
         self._called = False  # whether a thread will come
         self._full = False
 
@@ -93,17 +71,6 @@ class BehindLevel(Level):
         super().after_fork()
         self._due = threading.Event()
         self._begin()
-
-    @property
-    def queued(self) -> int:
-        """How many records wait, or are being written."""
-        return len(self._queue) + len(self._writing)
-
-    @property
-    def oldest(self) -> float:
-        """For how many seconds the oldest record has been waiting."""
-        since = [one.since for one in undisturbed(list, self._queue.values())[:1]]
-        return max(0.0, self._clock.monotonic() - since[0]) if since else 0.0
 
     # Asking
 
@@ -121,16 +88,6 @@ class BehindLevel(Level):
             blobs = yield from super().get(rest)
             found.update((name, blob) for name, blob in zip(rest, blobs, strict=True))
         return [found.get(name) for name in names]
-
-    def _waiting(self, name: bytes) -> TierRecord | None:
-        writing = self._writing.get(name)  # first: it goes from the queue to there
-        waiting = self._queue.get(name)
-        if waiting is not None:
-            return waiting.record
-        if writing is not None:
-            return writing[0]
-        written = self._writing.get(name)
-        return None if written is None else written[0]
 
     def put(self, records: list[TierRecord]) -> Generator[Effect, Any, list[bool]]:
         """Let records wait; those for which there is no room are written now."""
@@ -198,71 +155,6 @@ class BehindLevel(Level):
                 writing[1].refuse_circle()
                 yield Wait(writing[1], False)
                 self._bury(writing[1])
-
-    # Done undisturbed
-
-    def _enter(self, records: list[TierRecord]) -> list[TierRecord]:
-        """Let records wait; return those for which there is no room."""
-        beyond = []
-        for record in records:
-            before = self._queue.get(record.key)
-            if before is None and self.queued >= self._entries:
-                beyond.append(record)
-            else:
-                since = self._clock.monotonic() if before is None else before.since
-                self._queue[record.key] = Waiting(record, since)
-        return beyond
-
-    def _drop(self, names: Sequence[bytes]) -> list[Waiting | None]:
-        return [self._queue.pop(name, None) for name in names]
-
-    def _drop_all(self, _: None) -> dict[bytes, Waiting]:
-        before, self._queue = self._queue, {}
-        return before
-
-    def _carried(self, flight: Flight) -> list[TierRecord]:
-        return [record for record, carrier in self._writing.values() if carrier is flight]
-
-    def _under_way(self, _: None) -> list[bytes]:
-        return [*self._queue, *self._writing]
-
-    def _disown(self, names: Sequence[bytes]) -> None:
-        self._disowned.update(name for name in names if name in self._writing)
-
-    def _bumped(self, changed: Mapping[bytes, object]) -> None:
-        """Forget changes; a key that has changed again meanwhile is to be bumped again."""
-        for name, change in changed.items():
-            if self._changed.get(name) is change:
-                del self._changed[name]
-
-    def _take(self, flight: Flight) -> tuple[list[TierRecord], dict[bytes, object]]:
-        """Begin to write the oldest records, and what has changed: the flight is under way now."""
-        free = [
-            name for name in self._queue if name not in self._writing and name not in self._going
-        ]
-        names = free[:_BATCH]
-        records = [self._queue[name].record for name in names]
-        for name, record in zip(names, records, strict=True):
-            self._writing[name] = record, flight
-            del self._queue[name]
-        changed = dict(self._changed)
-        if records or changed:
-            self._flights[flight] = None
-        return records, changed
-
-    def _end(self, records: Sequence[TierRecord]) -> list[bytes]:
-        """End to write records; return the names of those that must go."""
-        gone = []
-        for record in records:
-            writing = self._writing.get(record.key)
-            if writing is None or writing[0] is not record:  # given up: who knows what is there
-                gone.append(record.key)
-                continue
-            del self._writing[record.key]
-            if record.key in self._disowned:
-                self._disowned.discard(record.key)
-                gone.append(record.key)
-        return gone
 
     # Writing
 
@@ -390,7 +282,7 @@ class BehindLevel(Level):
             while self._queue or self._changed:
                 self._due.wait(self._pause())
                 self._due.clear()
-                drivers.run(self._write_all())
+                blocking.run(self._write_all())
         finally:
             self._called = False
             if self._queue or self._changed:

@@ -48,8 +48,9 @@ class BulkCoherent(Coherent, BulkStack):
                     values[part] = value
                     continue
             rest.append((part, name))
+        moment = self._changes.moment()
         for part, _ in rest:
-            part.asked = self._changes.moment()
+            part.asked = moment
         try:
             asked = yield from self._ask_many(rest)
         except TierError:

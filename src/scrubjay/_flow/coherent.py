@@ -2,203 +2,53 @@
 
 The shared tier has the truth: it issues versions, tells of changes, and grants the right to
 load. What a node has of its own is served as long as the level that is asked for allows;
-see `scrubjay.consistency.replica`. What cannot be watched, as the tier cannot be reached,
-is kept for no longer than silence is borne.
+see `scrubjay.consistency.replica`. What stands here changes it; `coherent_copies` keeps the
+copies, `coherent_reading` shows them, and `coherent_loading` loads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import suppress
-from typing import Any
+from collections.abc import Callable, Generator, Mapping
+from typing import Any, NamedTuple
 
-from scrubjay._core.constants import MISSING
 from scrubjay._core.terms import Terms
-from scrubjay._flow.coherent_reading import CoherentReading
+from scrubjay._flow.coherent_loading import CoherentLoading
 from scrubjay._flow.effects import Effect, Flow
-from scrubjay._flow.flight import Flight
-from scrubjay._flow.labels import Named
 from scrubjay._flow.records import Found
-from scrubjay._flow.stack import Ready
 from scrubjay.codecs import Meta
 from scrubjay.consistency import Copy, Session
 from scrubjay.errors import EncodeError, TierError
 from scrubjay.tiers.protocol import TierRecord
-from scrubjay.types import CacheConsistencyLevel
 from scrubjay.versions import Count, Lease, Versioned
 
-_ATTEMPTS = 4  # to be granted a lease, before it is loaded without
-_EVENTUAL = CacheConsistencyLevel.EVENTUAL
+
+class _Written(NamedTuple):
+    """What came of storing a value in the shared tier.
+
+    Attributes:
+        began: when that began; monotonic time.
+        asked: the moment then; see `OwnChanges`.
+        meta: the conditions of the value.
+        labels: its tags and dependencies, with the generations that it was stored under.
+        record: what the tier has of it; None if that is not known.
+    """
+
+    began: float
+    asked: int
+    meta: Meta
+    labels: Mapping[bytes, int]
+    record: Versioned | None
+
+    @property
+    def there(self) -> bool:
+        """Whether the tier has the value."""
+        return self.record is not None and self.record.value is not None
 
 
-class Coherent(CoherentReading):
-    """One store, and local tiers, over a shared tier. The arguments are those of `CoherentReading`."""
+class Coherent(CoherentLoading):
+    """One store, and local tiers, over a shared tier. The arguments are those of `CoherentCopies`."""
 
-    # Loading
-
-    def prepare(self, flight: Flight, anew: bool) -> Generator[Effect, Any, Ready]:
-        """Be granted the right to load, or return what another node has loaded meanwhile."""
-        name = self.lower.name_of(flight.key)
-        names = self._labels_of(flight)
-        level, session = flight.demand or (_EVENTUAL, None)
-        flight.began = self._clock.monotonic()
-        try:
-            for _ in range(_ATTEMPTS):
-                flight.asked = self._changes.moment()
-                unfit = flight.unfit
-                if anew and unfit is None:
-                    unfit = yield from self._version_of(name)
-                owner = self._owner + b"%d" % next(self._leases)
-                lease: Lease = yield from self.shared.ask(
-                    "lease", name, owner, self._lease_seconds, void=unfit, names=names
-                )
-                self.replica.learn(names, lease.counts)
-                if lease.token is not None:
-                    return Ready(
-                        counters=dict(zip(names, lease.counts, strict=True)), token=lease.token
-                    )
-                found = lease.found
-                if found is not None and found.value is None and found.watch is not None:
-                    yield from self.shared.ask("until_changed", found.watch, lease.seconds)
-                flight.unfit = None
-                if not anew:
-                    value = yield from self._find_shared(flight, name, level, session)
-                    if value is not MISSING:
-                        return Ready(value)
-        except TierError:
-            return Ready()  # it was told by the level
-        return Ready()
-
-    def _version_of(self, name: bytes) -> Generator[Effect, Any, int | None]:
-        fetched = yield from self.shared.ask("fetch", (name,), ())
-        record: Versioned | None = fetched.records[0]
-        return None if record is None or record.value is None else record.version
-
-    def _labels_of(self, flight: Flight) -> tuple[bytes, ...]:
-        """Return the names of all labels of what is loaded; what voids one voids the flight.
-
-        Memory may give up what it depends on meanwhile, and with that forget what is inherited.
-        """
-        names, terms = self._labels(flight.key, flight.terms), flight.terms
-        inherited = set(names).difference(
-            map(self.lower.names.of_tag, terms.tags),
-            map(self.lower.names.of_key, terms.dependencies),
-        )
-        if inherited:
-            self._loads.pin(flight, tuple(map(Named, inherited)))
-        return names
-
-    def _labels(self, key: Any, terms: Terms) -> tuple[bytes, ...]:
-        """Return the names of all labels of an entry but its own: nothing goes with itself."""
-        names = self.lower.names
-        return tuple(names.of_entry(terms, self._store) - {names.of_key(key)})
-
-    def deposit(
-        self, flight: Flight, value: Any, terms: Terms, ready: Ready, anew: bool
-    ) -> Generator[Effect, Any, None]:
-        """Keep a loaded value here and in the shared tier unless the load was overtaken."""
-        name = self.lower.name_of(flight.key)
-        if not anew:
-            yield from self._deposit_named(flight, name, value, terms, ready, ())
-            return
-        former, kept = self._copies.of(name), False
-        try:
-            changed = (self.lower.names.of_key(flight.key),)
-            kept = yield from self._deposit_named(flight, name, value, terms, ready, changed)
-        finally:
-            dropped = former is not None and self._copies.disown(name, former)
-            if not kept and (dropped or not flight.void):
-                self._store.remove(flight.key)
-            self._remove_dependents(flight.key)
-
-    def _deposit_named(
-        self,
-        flight: Flight,
-        name: bytes,
-        value: Any,
-        terms: Terms,
-        ready: Ready,
-        changed: tuple[bytes, ...],
-    ) -> Generator[Effect, Any, bool]:
-        """Keep a loaded value, of which what depends on it changes; return whether memory does."""
-        if ready.token is None:
-            if changed:  # what it has is of the past
-                self._owe((name,), changed)
-            return self._keep_unwatched(flight, value, terms)
-        # Whatever has voided the flight: the token holds only if nothing has changed there, and
-        # the lease itself may have, as it is told to who has a copy of what it replaces.
-        labels = {name: count.value for name, count in ready.counters.items()}
-        meta = self.lower.labelled(self.lower.meta_of(terms), terms.tags, labels)
-        record = self.lower.record_or_none(self.shared, name, value, meta)
-        if record is None:
-            if changed:
-                self._owe((name,), changed)
-            kept = self._keep_unwatched(flight, value, terms)
-            yield from self._release(name, ready)
-            return kept
-        try:
-            filled: Versioned | None = yield from self.shared.ask("fill", record, ready.token)
-            if changed:
-                yield from self._advance(changed)
-        except TierError:
-            self._owe((name,), changed)
-            return self._keep_unwatched(flight, value, terms, meta)
-        except BaseException:
-            if changed:
-                self._owe((name,), changed)
-            raise
-        flight.record, flight.labels = filled, labels
-        if filled is None or flight.void:
-            return False
-        return (yield from self._keep_filled(flight, name, value, meta, terms, filled))
-
-    def release(self, key: Any, ready: Ready) -> Generator[Effect, Any, None]:
-        """Let others load a key for which a loader has failed."""
-        if ready.token is not None:
-            yield from self._release(self.lower.name_of(key), ready)
-
-    def _release(self, name: bytes, ready: Ready) -> Generator[Effect, Any, None]:
-        with suppress(TierError):  # others wait until its time is up
-            yield from self.shared.ask("release", name, ready.token)
-
-    def _keep_filled(
-        self,
-        flight: Flight,
-        name: bytes,
-        value: Any,
-        meta: Meta,
-        terms: Terms,
-        filled: Versioned,
-    ) -> Generator[Effect, Any, bool]:
-        meta = meta._replace(version=filled.version)
-        labels = self.lower.labels_of(meta)
-        watches = self._watches(filled.watch, labels)
-        if watches is None or self._changes.since(flight.asked, labels):
-            return False
-        kept: bool = flight.owner.keep(flight, value, self.lower.in_memory(terms, meta=meta))
-        if kept:
-            copy = Copy(filled.version, filled.watch, labels)
-            self._hold(flight.key, name, copy, watches, flight.asked)
-            self._note(flight.key, name, value, meta, frozenset(), {})
-        if self.lower.levels:
-            work = self.lower.fill(
-                name, value, meta, (), {}, self.lower.levels, (), self._validity(flight)
-            )
-            yield from self._turns.within(flight.key, work, flight)
-        return kept
-
-    def _keep_unwatched(
-        self, flight: Flight, value: Any, terms: Terms, meta: Meta | None = None
-    ) -> bool:
-        """Keep a loaded value of which nobody would be told that it has changed."""
-        now = self._clock.monotonic()
-        # It may be as old as its loading.
-        until = self._silence + (now if flight.began is None else flight.began)
-        return until > now and bool(
-            flight.owner.keep(flight, value, self.lower.in_memory(terms, until, meta))
-        )
-
-    # Changing
+    # Storing
 
     def _put(
         self,
@@ -214,101 +64,107 @@ class Coherent(CoherentReading):
         self._store.overtake(key)
         names = self._labels(key, terms)
         meta = self.lower.meta_of(terms)
-        written: Versioned | None = None
+        record: Versioned | None = None
         counts: list[Count] = []
         failure: TierError | None = None
         labels: Mapping[bytes, int] = {}
         # First without its labels, so that nothing has changed if it cannot be written as bytes.
-        record = self.lower.sealed(self.shared, name, value, meta)
+        sealed = self.lower.sealed(self.shared, name, value, meta)
         try:
             try:
                 if names:
                     known = yield from self._consult(self.replica.generations(names))
                     labels = {one: count.value for one, count in zip(names, known, strict=True)}
                     meta = self.lower.labelled(meta, terms.tags, labels)
-                    record = self.lower.sealed(self.shared, name, value, meta)
-                written = yield from self._written(record)
+                    sealed = self.lower.sealed(self.shared, name, value, meta)
+                record = yield from self._write(sealed)
                 counts = yield from self._advance(changed)
             except TierError as error:
                 self._owe((name,), changed)
                 failure = error
             self._copies.forget(name)
-            if written is not None and written.value is not None:
-                meta = meta._replace(version=written.version)
+            if record is not None:
+                meta = meta._replace(version=record.version)
+            written = _Written(began, asked, meta, labels, record)
+            if written.there:
                 yield from self.lower.overwrite(name, value, meta)
             elif self.lower.levels:
                 yield from self.lower.forget((name,), ())
-            stored = self._put_in_memory(
-                key, name, terms, meta, keep, written, labels, began, asked
-            )
-            if written is not None and written.value is not None:
+            stored = self._put_in_memory(key, name, terms, keep, written)
+            if written.there:
                 self._note(key, name, value, meta, frozenset(), {})
             self._remove_dependents(key)
         except BaseException:
             self.disown(key)
             self._store.remove(key)
             raise
-        if written is not None:
-            self.replica.wrote(session, name, written)
+        if record is not None:
+            self.replica.wrote(session, name, record)
         if counts:
             self.replica.advanced(session, changed, counts)
         self._answer_for(failure)
-        return stored or (written is not None and written.value is not None)
+        return stored or written.there
 
-    def _advance(self, names: tuple[bytes, ...]) -> Generator[Effect, Any, list[Count]]:
-        """Begin new generations of names, and note it before anybody is told.
-
-        Only then may what goes with the former ones be removed here: who finds such a record
-        after that on a local tier, or has it from the shared one already, must see that it is
-        of the past.
-        """
-        counts: list[Count] = yield from self.shared.ask("advance", names)
-        self._changes.note(names)
-        self.replica.learn(names, counts)
-        return counts
-
-    def _written(self, record: TierRecord) -> Generator[Effect, Any, Versioned]:
-        written: Versioned = yield from self.shared.ask("write", record)
+    def _write(self, sealed: TierRecord) -> Generator[Effect, Any, Versioned]:
+        record: Versioned = yield from self.shared.ask("write", sealed)
         self.shared.counts.writes += 1
-        return written
+        return record
 
     def _put_in_memory(
         self,
         key: Any,
         name: bytes,
         terms: Terms,
-        meta: Meta,
         keep: Callable[[Terms], bool],
-        written: Versioned | None,
-        labels: Mapping[bytes, int],
-        began: float,
-        asked: int,
+        written: _Written,
     ) -> bool:
-        if written is None or written.value is None:
-            until = began + self._silence
+        record = written.record
+        if record is None or record.value is None:
+            until = written.began + self._silence
             if until > self._clock.monotonic():
-                return keep(self.lower.in_memory(terms, until, meta))
+                return keep(self.lower.in_memory(terms, until, written.meta))
             self._store.remove(key)
             return False
-        watches = self._watches(written.watch, labels)
+        watches = self._watches(record.watch, written.labels)
         if watches is None:  # something else has been written since
             self._store.remove(key)
             return True
-        stored = keep(self.lower.in_memory(terms, meta=meta))
-        copy = Copy(written.version, written.watch, labels)
-        self._hold(key, name, copy, watches, asked)
+        stored = keep(self.lower.in_memory(terms, meta=written.meta))
+        copy = Copy(record.version, record.watch, written.labels)
+        self._hold(key, name, copy, watches, written.asked)
         return stored
 
-    def disown(self, key: Any) -> None:
-        """Have every tier forget a key, as soon as it is asked anything again."""
-        self.lower.disown(key)
-        self._owe((self.lower.name_of(key),), (self.lower.names.of_key(key),))
+    def _touch(self, key: Any, ttl: float, idle: float) -> Flow:
+        there = yield from super()._touch(key, ttl, idle)
+        if there and (ttl >= 0.0 or idle >= 0.0):
+            name = self.lower.name_of(key)
+            try:
+                yield from self._renew_shared(key, name, ttl, idle)
+            except (EncodeError, TierError):
+                self.shared.owe((name,), ())  # it may live longer there than it is to
+        return there
 
-    def _owe(self, names: Sequence[bytes], changed: Sequence[bytes]) -> None:
-        """Note what the shared tier must be told, and serve no copy that goes with it."""
-        self.shared.owe(names, changed)
-        self._changes.note(changed)
-        self._copies.forget_labelled(changed)
+    def _renew_shared(
+        self, key: Any, name: bytes, ttl: float, idle: float
+    ) -> Generator[Effect, Any, None]:
+        """Give the shared record another time to live, unless it is replaced meanwhile."""
+        fetched = yield from self.shared.ask("fetch", (name,), ())
+        record: Versioned | None = fetched.records[0]
+        if record is None or record.value is None:
+            return
+        found = self.lower.decoded(self.shared, key, name, record.value)
+        if not isinstance(found, Found) or self.lower.age(found.meta) >= 0.0:
+            return
+        owner = self._owner + b"%d" % next(self._leases)
+        lease: Lease = yield from self.shared.ask(
+            "lease", name, owner, self._lease_seconds, void=record.version
+        )
+        if lease.token is not None:
+            meta = self.lower.renewed(found.meta, ttl, idle)
+            sealed = self.lower.sealed(self.shared, name, found.value, meta)
+            yield from self.shared.ask("fill", sealed, lease.token)
+
+    # Removing
 
     def _forget(self, key: Any, name: bytes, session: Session | None) -> Flow:
         changed = self.lower.names.of_key(key)
@@ -341,40 +197,10 @@ class Coherent(CoherentReading):
         self._answer_for(failure)
         return max(gone, below)
 
-    def _answer_for(self, failure: TierError | None) -> None:
-        """Raise the error of a change that the shared tier was not told of, unless forgiven."""
-        if failure is not None and not self._forgiving:
-            raise failure
-
-    def _touch(self, key: Any, ttl: float, idle: float) -> Flow:
-        there = yield from super()._touch(key, ttl, idle)
-        if there and (ttl >= 0.0 or idle >= 0.0):
-            name = self.lower.name_of(key)
-            try:
-                yield from self._renew_shared(key, name, ttl, idle)
-            except (EncodeError, TierError):
-                self.shared.owe((name,), ())  # it may live longer there than it is to
-        return there
-
-    def _renew_shared(
-        self, key: Any, name: bytes, ttl: float, idle: float
-    ) -> Generator[Effect, Any, None]:
-        """Give the shared record another time to live, unless it is replaced meanwhile."""
-        fetched = yield from self.shared.ask("fetch", (name,), ())
-        record: Versioned | None = fetched.records[0]
-        if record is None or record.value is None:
-            return
-        found = self.lower.decoded(self.shared, key, name, record.value)
-        if not isinstance(found, Found) or self.lower.age(found.meta) >= 0.0:
-            return
-        owner = self._owner + b"%d" % next(self._leases)
-        lease: Lease = yield from self.shared.ask(
-            "lease", name, owner, self._lease_seconds, void=record.version
-        )
-        if lease.token is not None:
-            meta = self.lower.renewed(found.meta, ttl, idle)
-            sealed = self.lower.sealed(self.shared, name, found.value, meta)
-            yield from self.shared.ask("fill", sealed, lease.token)
+    def disown(self, key: Any) -> None:
+        """Have every tier forget a key, as soon as it is asked anything again."""
+        self.lower.disown(key)
+        self._owe((self.lower.name_of(key),), (self.lower.names.of_key(key),))
 
     def _forget_tags(self, tags: frozenset[str], session: Session | None) -> Flow:
         names = tuple(self.lower.names.of_tag(tag) for tag in tags)
@@ -420,3 +246,8 @@ class Coherent(CoherentReading):
             return gone
         finally:
             self._clearing -= 1
+
+    def _answer_for(self, failure: TierError | None) -> None:
+        """Raise the error of a change that the shared tier was not told of, unless forgiven."""
+        if failure is not None and not self._forgiving:
+            raise failure

@@ -22,7 +22,7 @@ from scrubjay._core.constants import EVICTED_USED
 from scrubjay._core.section import undisturbed
 from scrubjay._core.store import Store
 from scrubjay._core.terms import Terms
-from scrubjay._flow import drivers
+from scrubjay._flow import blocking
 from scrubjay._flow.effects import Effect, Flow, Wait
 from scrubjay._flow.flight import Flight
 from scrubjay._flow.level import Level
@@ -193,7 +193,7 @@ class Demotion:
                 batch = undisturbed(self._take, _BATCH)
                 if not batch:
                     return
-                drivers.run(self.demote(batch))
+                blocking.run(self.demote(batch))
             finally:
                 flight.complete(None)
 

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from time import perf_counter
 
-from scrubjay._flow import drivers
+from scrubjay._flow import awaiting
 from scrubjay._flow.level import Level
 from scrubjay._flow.turn import Turn
 from scrubjay.errors import CacheError
@@ -89,7 +89,7 @@ class Gathered:
     async def _carry_out(self) -> None:
         """Do it the long way, with all that a level does besides."""
         try:
-            feed: Feed = await drivers.aask(self._level.ask("barrier", self._wanted))
+            feed: Feed = await awaiting.aask(self._level.ask("barrier", self._wanted))
         except CacheError as error:
             self.loop.call_soon(self._end, None, error)  # no task wakes another from within
         except BaseException:

@@ -10,7 +10,7 @@ from scrubjay._core.terms import Terms
 from scrubjay.errors import InvalidArgumentError
 from scrubjay.prefetch import saving
 
-_MOST = 1 << 17  # keys remembered
+MOST_KNOWN = 1 << 17  # keys remembered
 
 
 class Known:
@@ -24,7 +24,7 @@ class Known:
         known = self._terms
         if known.get(key) is not terms:
             known[key] = terms
-            if len(known) > _MOST:
+            if len(known) > MOST_KNOWN:
                 with suppress(KeyError, RuntimeError, StopIteration):  # another thread's doing
                     del known[next(iter(known))]
 
@@ -33,22 +33,27 @@ class Known:
         return self._terms.get(key)
 
     def written(self) -> list[Any]:
-        """Return what is known, fit for JSON: keys that have no such form are left out."""
+        """Return what is known, fit for JSON.
+
+        Keys that have no such form are left out, and those for which there is no room.
+        """
         rows: list[Any] = []
-        for key, terms in list(self._terms.items()):
+        known = list(self._terms.items())
+        room = saving.Room(MOST_KNOWN - len(known))
+        for key, terms in known:
             with suppress(TypeError):
                 needs = [saving.write_key(need) for need in terms.dependencies]
-                rows.append(
-                    [
-                        saving.write_key(key),
-                        terms.ttl,
-                        terms.idle,
-                        terms.priority,
-                        terms.cost,
-                        sorted(terms.tags),
-                        needs,
-                    ]
-                )
+                row = [
+                    saving.write_key(key),
+                    terms.ttl,
+                    terms.idle,
+                    terms.priority,
+                    terms.cost,
+                    sorted(terms.tags),
+                    needs,
+                ]
+                if room.takes(row):
+                    rows.append(row)
         return rows
 
     @staticmethod

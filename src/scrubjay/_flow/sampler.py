@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from scrubjay._core.constants import SAMPLING
-from scrubjay._flow import drivers
+from scrubjay._flow import awaiting, blocking
 from scrubjay._flow.coherent_reading import CoherentReading
 from scrubjay._flow.effects import Effect
 from scrubjay._flow.workers import Workers
@@ -97,13 +97,13 @@ class Sampler:
     def _carry_out(self, check: Generator[Effect, Any, None]) -> None:
         try:
             with suppress(CacheError):  # it was told by the level
-                drivers.ask(check)
+                blocking.ask(check)
         finally:
             self._under_way.discard(check)
 
     async def _acarry_out(self, check: Generator[Effect, Any, None]) -> None:
         with suppress(CacheError):
-            await drivers.aask(check)
+            await awaiting.aask(check)
 
 
 def _is_left_behind(check: object) -> bool:

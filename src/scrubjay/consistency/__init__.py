@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from scrubjay.consistency.manager import ConsistencyManager
 from scrubjay.consistency.own_changes import OwnChanges
-from scrubjay.consistency.replica import Barrier, Copy, Fetch, Found, Replica
+from scrubjay.consistency.replica import Replica
+from scrubjay.consistency.steps import Barrier, Copy, Fetch, Found
 from scrubjay.consistency.tokens import Session
 
 __all__ = [

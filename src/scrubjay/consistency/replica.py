@@ -1,7 +1,6 @@
 """Whether a copy of what a shared tier has may be served, or what must be asked first.
 
-Generators that neither wait nor touch a tier: they yield `Barrier` or `Fetch`, are sent what
-came of it (or thrown the tier's error), and return. A driver, blocking or awaiting, does it.
+Generators that neither wait nor touch a tier; see `scrubjay.consistency.steps`.
 Each key, and each name that has generations, is a register on the shared tier:
 
 - EVENTUAL: the copy is still watched, and the link was heard of not too long ago.
@@ -14,22 +13,17 @@ What is older is read from the shared tier; what is older even there is an error
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
-from typing import Any, Final, NamedTuple, TypeVar
+from collections.abc import Mapping
 
 from scrubjay import arguments
-from scrubjay._core.evidence import Bond, Evidence, Generation
-from scrubjay.consistency.tokens import Session, place_of
+from scrubjay.consistency.generations import Generations
+from scrubjay.consistency.steps import Barrier, Copy, Fetch, Found, LabelsOf, Step
+from scrubjay.consistency.tokens import KEY, NAME, Session, place_of
 from scrubjay.errors import ConsistencyUnavailableError, StaleReadError
 from scrubjay.types import CacheConsistencyLevel
 from scrubjay.versions import Count, Feed, Fetched, Versioned, Watch
 
-__all__ = ["Barrier", "Copy", "Fetch", "Found", "Replica", "Step"]
-
-_T = TypeVar("_T")
-_MOST_COUNTS = 100_000
-_KEY: Final = b"key"
-_NAME: Final = b"name"
+__all__ = ["Replica"]
 
 EVENTUAL = CacheConsistencyLevel.EVENTUAL
 SESSION = CacheConsistencyLevel.SESSION
@@ -37,62 +31,7 @@ MONOTONIC = CacheConsistencyLevel.MONOTONIC
 STRONG = CacheConsistencyLevel.STRONG
 
 
-class Barrier(NamedTuple):
-    """Wait until all earlier changes have been told; send back the `Feed` that told.
-
-    Args:
-        feeds: those whose word is wanted.
-    """
-
-    feeds: tuple[Feed, ...] = ()
-
-
-class Fetch(NamedTuple):
-    """Read from the shared tier; send back a `Fetched`."""
-
-    keys: tuple[bytes, ...]
-    names: tuple[bytes, ...]
-
-
-Step = Generator[Barrier | Fetch, Any, _T]
-
-
-class Copy(NamedTuple):
-    """What a node knows of the record that it has a copy of.
-
-    Args:
-        version: of the record.
-        watch: ends when the record changes; None for a copy that nobody watches, such as
-            one from a disk.
-        labels: the generations of names that it depends on, as they were when it was made.
-    """
-
-    version: int
-    watch: Watch | None
-    labels: Mapping[bytes, int]
-
-
-class Found(NamedTuple):
-    """The outcome of a read.
-
-    Args:
-        copied: whether the copy may be served.
-        record: what the shared tier has, if it was asked; None for nothing.
-        void: the version of a record that is there and of no use, as a name that it depends
-            on has a newer generation; see `SharedTier.lease`.
-        why: the name and the generation, for `void`.
-    """
-
-    copied: bool
-    record: Versioned | None = None
-    void: int | None = None
-    why: tuple[bytes, int] | None = None
-
-
-LabelsOf = Callable[[Versioned], Mapping[bytes, int]]
-
-
-class Replica:
+class Replica(Generations):
     """Decides for one node about its copies, and knows the generations of names.
 
     Args:
@@ -105,8 +44,8 @@ class Replica:
     """
 
     def __init__(self, max_silence_seconds: float = 5.0) -> None:
+        super().__init__()
         self._silence = arguments.positive("max_silence_seconds", max_silence_seconds)
-        self._known: dict[bytes, Generation] = {}
         #: violations that `recheck` has found, by level
         self.conflicts: dict[CacheConsistencyLevel, int] = dict.fromkeys(CacheConsistencyLevel, 0)
         #: how many copies `recheck` has looked at
@@ -179,7 +118,7 @@ class Replica:
         elif now - watch.feed.confirmed > self._silence:
             return False
         elif session is not None and level is not EVENTUAL:
-            floor = session.floor(place_of(_KEY, key))
+            floor = session.floor(place_of(KEY, key))
             if floor is None:  # forgotten: what is the last there is will do
                 feed = yield from _last_or_none(self._barrier(copy))
                 if feed is None:
@@ -228,7 +167,7 @@ class Replica:
         floored = session is not None and level is not EVENTUAL
         if session is not None and floored:
             _comparable(session, feed)
-            floor = session.floor(place_of(_KEY, key)) or 0
+            floor = session.floor(place_of(KEY, key)) or 0
             if record is not None and record.version < floor:
                 raise StaleReadError("the shared tier has lost what this session has seen")
             if record is None and floor and not feed.primary:
@@ -244,7 +183,7 @@ class Replica:
         if why:
             name, value = why
             if session is not None and level in {MONOTONIC, STRONG}:
-                session.lift(feed.epoch, place_of(_NAME, name), value)
+                session.lift(feed.epoch, place_of(NAME, name), value)
             return Found(copied=False, record=record, void=record.version, why=why)
         return Found(copied=False, record=record)
 
@@ -265,7 +204,7 @@ class Replica:
             if now is not None and now - count.feed.confirmed > self._silence:
                 continue
             if session is not None and level is not EVENTUAL:
-                floor = session.floor(place_of(_NAME, name))
+                floor = session.floor(place_of(NAME, name))
                 if feed is None if floor is None else count.value < floor:
                     continue
             known[name] = count.value
@@ -276,7 +215,7 @@ class Replica:
             for name, count in zip(unknown, fetched.counts, strict=True):
                 if session is not None and level is not EVENTUAL:
                     _comparable(session, count.feed)
-                    if count.value < (session.floor(place_of(_NAME, name)) or 0):
+                    if count.value < (session.floor(place_of(NAME, name)) or 0):
                         raise StaleReadError("the shared tier has lost what this session has seen")
                 known[name] = count.value
         for name, value in labels.items():
@@ -295,63 +234,11 @@ class Replica:
     ) -> None:
         """Note that a session is shown a record; the arguments are those of `read` and `Copy`."""
         if session is not None and level in {MONOTONIC, STRONG} and (epoch := _epoch_of(feed)):
-            session.lift(epoch, place_of(_KEY, key), version)
+            session.lift(epoch, place_of(KEY, key), version)
             for name, value in labels.items():
-                session.lift(epoch, place_of(_NAME, name), value)
+                session.lift(epoch, place_of(NAME, name), value)
 
-    # ---- generations and writes
-
-    def generations(self, names: tuple[bytes, ...]) -> Step[list[Count]]:
-        """Return the generations that something made from now on depends on.
-
-        To be asked before it is made: asked later, a change in between would go unnoticed.
-        """
-        if not names:
-            return []
-        fetched: Fetched = yield Fetch((), names)
-        self.learn(names, fetched.counts)
-        return fetched.counts
-
-    def count(self, name: bytes) -> Count | None:
-        """Return the generation of a name as far as it is known."""
-        generation = self._known.get(name)
-        if generation is None:
-            return None
-        watch, value = generation.watch, generation.value
-        if watch is None or generation.watch is not watch:  # another thread has just learnt more
-            return None
-        return Count(value, watch, watch.feed)
-
-    def learn(self, names: tuple[bytes, ...], counts: list[Count]) -> None:
-        """Remember generations for as long as they are watched."""
-        for name, count in zip(names, counts, strict=True):
-            generation = self._known.get(name)
-            if generation is None:
-                if count.watch is None:
-                    continue
-                generation = self._known.setdefault(name, Generation())
-                if len(self._known) > _MOST_COUNTS:
-                    forgotten = self._known.pop(next(iter(self._known)), None)
-                    if forgotten is not None:  # copies may hold it still
-                        forgotten.learn(0, None)
-            generation.learn(count.value, count.watch)
-
-    def evidence(self, key: bytes, copy: Copy) -> Evidence | None:
-        """Return why a copy may be shown, for hits that ask nobody; None if nobody watches it.
-
-        Args:
-            key: the key, as the shared tier has it.
-            copy: what is known of the copy.
-        """
-        if copy.watch is None or copy.watch.feed is None:
-            return None
-        bonds = []
-        for name, value in copy.labels.items():
-            generation = self._known.get(name)
-            if generation is None:
-                return None
-            bonds.append(Bond(generation, value, place_of(_NAME, name)))
-        return Evidence(copy.version, place_of(_KEY, key), copy.watch, bonds)
+    # ---- writes
 
     @staticmethod
     def wrote(session: Session | None, key: bytes, written: Versioned) -> None:
@@ -362,7 +249,7 @@ class Replica:
             EpochChangedError: the session is of another server. The write is done.
         """
         if session is not None and (epoch := _epoch_of(written.feed)):
-            session.lift(epoch, place_of(_KEY, key), written.version)
+            session.lift(epoch, place_of(KEY, key), written.version)
 
     @staticmethod
     def advanced(session: Session | None, names: tuple[bytes, ...], counts: list[Count]) -> None:
@@ -375,7 +262,7 @@ class Replica:
         if session is not None:
             for name, count in zip(names, counts, strict=True):
                 if epoch := _epoch_of(count.feed):
-                    session.lift(epoch, place_of(_NAME, name), count.value)
+                    session.lift(epoch, place_of(NAME, name), count.value)
 
     # ---- looking after oneself
 

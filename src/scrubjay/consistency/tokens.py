@@ -23,7 +23,7 @@ from scrubjay import arguments
 from scrubjay._core.floors import SessionFloors
 from scrubjay.errors import EpochChangedError, InvalidArgumentTypeError, InvalidTokenError
 
-__all__ = ["Session", "Signer", "place_of"]
+__all__ = ["KEY", "NAME", "Session", "Signer", "place_of"]
 
 _HEAD = struct.Struct(">BBI8s")
 _FLOOR = struct.Struct(">8sQ")
@@ -48,6 +48,10 @@ class Signer(Protocol):
 
     def verify(self, purpose: bytes, key_id: int, data: bytes, signature: bytes) -> bool:
         """Tell whether this is what stands behind the data."""
+
+
+KEY: Final = b"key"
+NAME: Final = b"name"  # of what has generations
 
 
 def place_of(kind: bytes, name: bytes) -> bytes:

@@ -87,15 +87,17 @@ class Traffic:
         expected = total * share if total and share < 1 else float(len(trace))
         if rate is None and span > 0:
             rate = expected / share / span
-        if entry_bytes is None and trace.sizes is not None:
-            entry_bytes = trace.unique_bytes / trace.unique_keys
+        # Where all are 0 they were not known to who wrote the trace.
+        unique_bytes = trace.unique_bytes if trace.sizes is not None else 0
+        if entry_bytes is None and unique_bytes:
+            entry_bytes = unique_bytes / trace.unique_keys
         return cls(
             trace.name,
             len(trace),
             share,
             expected,
             trace.unique_keys,
-            trace.unique_bytes if trace.sizes is not None else 0,
+            unique_bytes,
             trace.unique_keys / len(trace),
             span or None,
             rate,

@@ -9,6 +9,7 @@ from scrubjay.lab.advising import Advice
 from scrubjay.lab.capacity import in_words
 from scrubjay.lab.lifetimes import LOST_HITS
 from scrubjay.lab.prices import PERIODS
+from scrubjay.lab.replay import split_objective
 from scrubjay.lab.summary import LEAST_OBJECTS
 
 _MB = 1 << 20
@@ -22,8 +23,8 @@ def recommend(advice: Advice) -> str:
     if weighing.weighed and best.total >= advice.without_cache:
         return (
             f"{name}: at these prices no cache pays. Loading everything costs "
-            f"{cost(advice.without_cache, weighing)}; the cheapest cache tried, "
-            f"{amount(best, weighing)} under {best.strategy}, with its loads {total(best, weighing)}."
+            f"{cost(advice.without_cache, weighing)}; with the cheapest cache tried, "
+            f"{amount(best, weighing)} under {best.strategy}, {total(best, weighing)}."
         )
     saved = f"{_difference(advice.without_cache - best.total, weighing)} than without a cache"
     present = advice.present
@@ -50,12 +51,21 @@ def recommend(advice: Advice) -> str:
 
 def as_code(option: Option) -> str:
     """Say the same in Python."""
-    bound = (
-        f"max_size_mb={option.amount / _MB:.4g}"
-        if option.in_bytes
-        else f"max_entries={option.amount}"
+    bound = f"max_entries={option.amount}"
+    if option.in_bytes:
+        # As it was replayed: by default, what takes more than a tenth is refused.
+        bound = f"max_size_mb={_megabytes(option.amount)}, max_value_fraction=1.0"
+    name, objective = split_objective(option.strategy)
+    strategy = f'eviction_strategy="{name}"' + f', objective="{objective}"' * (
+        objective is not None
     )
-    return f'Cache({bound}, eviction_strategy="{option.strategy}")'
+    return f"Cache({bound}, {strategy})"
+
+
+def _megabytes(size: int) -> str:
+    """Write a size with four digits, rounded up: what has room for all shall still have it."""
+    decimals = max(0, 3 - math.floor(math.log10(size / _MB)))
+    return f"{math.ceil(size / _MB * 10**decimals) / 10**decimals:.15g}"
 
 
 def explain_lifetimes(advice: Advice) -> list[str]:

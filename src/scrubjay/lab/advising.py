@@ -116,10 +116,10 @@ def make_plan(path: Path, options: ReadOptions, question: Question) -> Plan:
     question.prices.check(trace)
     weighing.check()
     present = question.present
-    in_bytes = trace.sizes is not None and question.entry_bytes is None
+    in_bytes = traffic.unique_bytes > 0 and question.entry_bytes is None
     if present is not None:
         in_bytes = present.in_bytes
-        if in_bytes and trace.sizes is None:
+        if in_bytes and not traffic.unique_bytes:
             raise TraceError(f"{trace.name}: a capacity in bytes needs a trace with sizes")
     capacities = plan_capacities(traffic, question.steps, present, in_bytes=in_bytes)
     jobs = tuple(

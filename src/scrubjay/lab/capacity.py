@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -57,9 +58,10 @@ class Capacity:
             number, percent, unit = float(match[1]), match[2], match[3].lower()
             if percent and unit in ("", "b") and 0 < number <= 100:
                 return cls(text, percent=number, in_bytes=bool(unit))
-            if not percent and unit in _BY_NAME and (size := int(number * _BY_NAME[unit])):
-                return cls(text, amount=size, in_bytes=True)
-            if not percent and not unit and number >= 1 and "." not in match[1]:
+            size = number * _BY_NAME.get(unit, 0)
+            if not percent and 1 <= size < math.inf:
+                return cls(text, amount=int(size), in_bytes=True)
+            if not percent and not unit and 1 <= number < math.inf and "." not in match[1]:
                 return cls(text, amount=int(match[1]))
         raise InvalidArgumentError(
             f"capacity must be a number of entries from 1, a size such as 64MB, or a percentage "

@@ -113,7 +113,9 @@ def _draw_trace(axes: Any, rows: Sequence[Row], policies: Sequence[str]) -> None
         )
     )
     title = f"{first.requests:,} requests, {first.unique_keys:,} keys"
-    axes.set_title(first.trace, loc="left", fontsize=11, fontweight="bold", pad=18)
+    axes.set_title(
+        first.trace, loc="left", fontsize=11, fontweight="bold", pad=18, parse_math=False
+    )
     axes.text(0, 1.03, title, transform=axes.transAxes, fontsize=8.5, color=_INK)
     _tidy(axes)
     axes.grid(color=_FAINT, linewidth=0.6)
@@ -184,6 +186,7 @@ def _write_beside(axes: Any, place: float, texts: Sequence[str], **style: Any) -
             ha=align,
             va="center",
             fontsize=8.5,
+            parse_math=False,  # names may hold dollars
             **style,
         )
 

@@ -10,15 +10,24 @@ from typing import Annotated
 
 import typer
 
-from scrubjay.errors import CacheError
+from scrubjay.errors import CacheError, InvalidArgumentError
 from scrubjay.lab import asking
 from scrubjay.lab.capacity import Capacity
 from scrubjay.lab.charts import check_output, draw_comparison
+from scrubjay.lab.contest import BASELINE
 from scrubjay.lab.model import ReadOptions
 from scrubjay.lab.prefetch.contestants import OURS, contestant_names
 from scrubjay.lab.prefetch.table import print_rows, replay_all
-from scrubjay.lab.running import complain, finish, list_traces, make_messages, run_grid
-from scrubjay.lab.summary import collect_rows, summarize
+from scrubjay.lab.running import (
+    complain,
+    draw_all,
+    finish,
+    list_traces,
+    make_messages,
+    report_bad_lines,
+    run_grid,
+)
+from scrubjay.lab.summary import MEASURES, collect_rows, summarize
 from scrubjay.lab.tables import escape
 
 
@@ -99,6 +108,11 @@ def replay_command(
     )
     try:
         if prefetch:
+            if beside or chart or stream or measure != MEASURES[0]:
+                raise InvalidArgumentError(
+                    "--prefetch goes without --beside, --chart, --stream and --measure"
+                )
+            unread: list[CacheError] = []
             names = contestant_names() if "all" in prefetcher else tuple(dict.fromkeys(prefetcher))
             replayed = list(
                 replay_all(
@@ -111,15 +125,23 @@ def replay_command(
                     load_seconds=load_seconds,
                     budget=budget,
                     cost_ratio=cost_ratio,
-                    tell=messages.print,
+                    tell=lambda text: messages.print(escape(text), soft_wrap=True),
+                    warn=lambda trace: report_bad_lines(trace.name, trace.bad_lines, messages),
+                    fail=unread.append,
                 )
             )
             print_rows(replayed, as_json=as_json, as_csv=as_csv)
+            for error in unread:
+                messages.print(f"[red]error:[/] {escape(error)}", soft_wrap=True)
+            if unread:
+                raise typer.Exit(1)
             return
         asking.check_measure(measure)
         for path in chart:
             check_output(path)
         policies = asking.choose_policies(strategy, beside, optimum=optimum and not stream)
+        if chart and (BASELINE not in policies or len(policies) == 1):
+            raise InvalidArgumentError(f"{chart[0]}: there is no policy to compare with {BASELINE}")
         capacities = [Capacity.parse(text) for text in dict.fromkeys(capacity)]
         cells, failures = run_grid(
             traces,
@@ -135,9 +157,16 @@ def replay_command(
         )
         rows = collect_rows(cells, measure)
         summaries = summarize(rows, policies)
-        for path in chart:
-            draw_comparison(summaries, path)
-            messages.print(f"drawn: {escape(path)}", soft_wrap=True)
+        drawn = draw_all(chart, lambda path: draw_comparison(summaries, path), messages)
     except CacheError as error:
         raise complain(error, messages) from error
-    finish(rows, policies, failures, messages, as_json=as_json, as_csv=as_csv, summaries=summaries)
+    finish(
+        rows,
+        policies,
+        failures,
+        messages,
+        as_json=as_json,
+        as_csv=as_csv,
+        summaries=summaries,
+        drawn=drawn,
+    )

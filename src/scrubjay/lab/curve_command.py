@@ -12,9 +12,8 @@ from scrubjay.lab import asking
 from scrubjay.lab.capacity import Capacity
 from scrubjay.lab.charts import check_output, draw_curves
 from scrubjay.lab.model import ReadOptions
-from scrubjay.lab.running import complain, finish, make_messages, run_grid
+from scrubjay.lab.running import complain, draw_all, finish, make_messages, run_grid
 from scrubjay.lab.summary import collect_rows
-from scrubjay.lab.tables import escape
 
 _STEPS = ["0.1%", "0.2%", "0.5%", "1%", "2%", "5%", "10%", "20%", "50%", "100%"]
 
@@ -74,10 +73,18 @@ def curve_command(
             quiet=as_json or as_csv,
         )
         rows = collect_rows(cells, measure)
-        if rows:
-            for path in output:
-                draw_curves(rows, policies, path)
-                messages.print(f"drawn: {escape(path)}", soft_wrap=True)
+        drawn = draw_all(
+            output if rows else [], lambda path: draw_curves(rows, policies, path), messages
+        )
     except CacheError as error:
         raise complain(error, messages) from error
-    finish(rows, policies, failures, messages, as_json=as_json, as_csv=as_csv, misses=True)
+    finish(
+        rows,
+        policies,
+        failures,
+        messages,
+        as_json=as_json,
+        as_csv=as_csv,
+        misses=True,
+        drawn=drawn,
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +16,8 @@ _USUAL_NAMES = {
     "clients": ("client", "session", "user"),
     "costs": ("cost", "latency"),
 }
-_MOST = (1 << 64) - 1
+_MOST = (1 << 63) - 1  # what the cache can count
+_FARTHEST = 1e100  # of times and costs: sums of any number of them, and spans, stay finite
 
 
 @dataclass
@@ -115,6 +115,6 @@ def _parse_cost(text: str) -> float:
 
 def _finite(text: str) -> float:
     number = float(text)
-    if not math.isfinite(number):
+    if not abs(number) <= _FARTHEST:  # nor is NaN
         raise ValueError(text)
     return number

@@ -1,11 +1,13 @@
 """Plain text traces: one key per line, in UTF-8.
 
 A key is the whole line without its line ending; inner and outer blanks belong
-to it.  Empty lines and lines that are not UTF-8 are counted as bad lines.
+to it, but not the mark of UTF-8 that some editors begin a file with.  Empty
+lines and lines that are not UTF-8 are counted as bad lines.
 """
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +41,8 @@ class PlainLines:
                 if options.limit is not None and done + len(keys) >= options.limit:
                     break
                 line = raw.rstrip(b"\r\n")
+                if number == 1:
+                    line = line.removeprefix(BOM_UTF8)
                 if not line:
                     bad = bad.plus(number, "empty")
                     continue

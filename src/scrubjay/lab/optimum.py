@@ -9,7 +9,9 @@ future, so a heap by next use never has a stale entry on top.
 With sizes the exact optimum is NP-hard.  The bound is PFOO-L: keeping an
 object from one request to the next takes its size times the requests between;
 the cheapest such intervals are taken until the capacity over the whole trace
-is used up, as if it could be lent from one moment to another.
+is used up, as if it could be lent from one moment to another.  A cache keeps an
+object as large as it was when it was stored.  Where sizes change, the least that
+an object has had so far is therefore what keeping it takes.
 
 References:
     Belady, A study of replacement algorithms, IBM Systems Journal 5 (2), 1966.
@@ -65,7 +67,7 @@ def belady(trace: Trace, capacity: int, *, in_bytes: bool = False) -> ReplayResu
     if trace.sizes is None:
         raise TraceError(f"{trace.name}: a capacity in bytes needs a trace with sizes")
     total = sum(trace.sizes)
-    hits, bytes_hit = _bound_with_sizes(next_uses(trace.keys), trace.sizes, capacity)
+    hits, bytes_hit = _bound_with_sizes(trace.keys, trace.sizes, capacity)
     return ReplayResult(len(trace), hits, None, perf_counter() - start, total, total - bytes_hit)
 
 
@@ -118,25 +120,31 @@ def _optimal_hits(following: array[int], capacity: int) -> tuple[bytearray, int]
 
 
 def _bound_with_sizes(
-    following: array[int], sizes: Sequence[int], capacity: int
+    keys: Sequence[Hashable], sizes: Sequence[int], capacity: int
 ) -> tuple[int, int]:
     """At most how many requests hit, and under another schedule how many bytes."""
-    count = len(following)
-    spans = [
-        (then - now, sizes[now] or 1)
-        for now, then in enumerate(following)
-        if then < count and sizes[now] <= capacity
-    ]
-    hits = _fill(sorted(span * size for span, size in spans), capacity * count)
-    spans.sort()  # by length: each byte of an interval takes just as long
+    least: dict[Hashable, int] = {}
+    spans = []  # what keeping takes for each byte hit, what it takes in all, the bytes hit
+    areas = []
+    count = len(keys)
+    for now, then in enumerate(next_uses(keys)):
+        size = min(sizes[now] or 1, least.get(keys[now], sizes[now] or 1))
+        least[keys[now]] = size
+        if then < count and size <= capacity:
+            area = (then - now) * size
+            areas.append(area)
+            if sizes[then]:
+                spans.append((area / sizes[then], area, sizes[then]))
+    hits = _fill(sorted(areas), capacity * count)
+    spans.sort()
     budget = capacity * count
     bytes_hit = 0
-    for span, size in spans:
-        taken = min(size, budget // span)
-        bytes_hit += taken
-        budget -= span * size
-        if budget <= 0:
+    for _, area, gain in spans:
+        if area > budget:
+            bytes_hit += gain * budget // area
             break
+        bytes_hit += gain
+        budget -= area
     return hits, bytes_hit
 
 

@@ -1,4 +1,4 @@
-"""libCacheSim's binary traces, oracleGeneral, plain or in a zstd frame.
+"""libCacheSim's binary traces, oracleGeneral, plain or in zstd frames.
 
 Records of 24 bytes, little-endian::
 
@@ -7,7 +7,7 @@ Records of 24 bytes, little-endian::
     u32  size in bytes
     i64  number of the next request for the object, or -1; not needed here
 
-Whether the file is compressed is told by its first bytes, not by its name.
+A file whose name ends in ``.zst`` is compressed, and any other that begins like one.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from scrubjay.lab.chunks import CHUNK_REQUESTS, join_chunks
 from scrubjay.lab.model import BadLines, ReadOptions, Trace
-from scrubjay.lab.zstd import MAGIC, open_zstd
+from scrubjay.lab.zstd import MAGIC_BYTES, open_zstd, starts_as_zstd
 
 _RECORD = struct.Struct("<IQIq")
 
@@ -65,10 +65,15 @@ class OracleGeneral:
                     return
 
 
-def _open(path: Path) -> AbstractContextManager[BinaryIO]:
+@contextmanager
+def _open(path: Path) -> Iterator[BinaryIO]:
+    # Opened once, and looked at without reading on: a pipe cannot be read twice.
     with path.open("rb") as file:
-        compressed = file.read(len(MAGIC)) == MAGIC
-    return open_zstd(path) if compressed else path.open("rb")
+        if path.name.lower().endswith(".zst") or starts_as_zstd(file.peek(MAGIC_BYTES)):
+            with open_zstd(path, file) as stream:
+                yield stream
+        else:
+            yield file
 
 
 def _read_fully(stream: BinaryIO, count: int) -> bytes:

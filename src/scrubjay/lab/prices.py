@@ -22,7 +22,8 @@ RECORDED = "recorded"
 """In place of a cost: the column of costs in the trace."""
 
 _GB = 1e9
-_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
+_SECONDS = {"h": 3600.0, "min": 60.0, "s": 1.0, "sec": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+_SECONDS |= {"\u00b5s": 1e-6, "\u03bcs": 1e-6}  # the micro sign, and the letter
 _PATTERN = re.compile(
     r"(\d+\.?\d*(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?)\s*([^\d\s/.]*)", re.IGNORECASE | re.ASCII
 )
@@ -90,16 +91,16 @@ class LoadCost:
         written = text.strip()
         if written.partition(":")[0] == RECORDED:
             unit = written.partition(":")[2] or "s"
-            seconds = unit in _SECONDS
-            return cls(None, seconds, _SECONDS.get(unit, 1.0), "" if seconds else unit)
+            seconds = unit.lower() in _SECONDS
+            return cls(None, seconds, _SECONDS.get(unit.lower(), 1.0), "" if seconds else unit)
         number, unit = _read(written)
         if not number:
             raise InvalidArgumentError(
                 f"load-cost must be money such as 0.0001 or 0.0001USD, a time such as 50ms, or "
                 f"'{RECORDED}' ('{RECORDED}:ms', '{RECORDED}:USD'), not {text!r}"
             )
-        if unit in _SECONDS:
-            return cls(number * _SECONDS[unit])
+        if unit.lower() in _SECONDS:
+            return cls(number * _SECONDS[unit.lower()])
         return cls(number, in_seconds=False, currency=unit)
 
 

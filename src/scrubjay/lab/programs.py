@@ -62,6 +62,7 @@ class Recordings:
         self.failures: list[str] = []
         self.namespace: dict[str, Any] = {}
         self._path = path
+        self._directory = path.parent.absolute()  # the program may go to another one
         self._sample = sample
         self._secret = secret
         self._process = os.getpid()
@@ -73,6 +74,10 @@ class Recordings:
         """Whether this is the process that is recorded, and no child of it."""
         return self._process == os.getpid()
 
+    def as_asked(self, path: Path) -> Path:
+        """Return the path of a recording as it follows from the one that was asked for."""
+        return self._path.with_name(path.name)
+
     def begin(self, cache: Cache[Any, Any]) -> None:
         """Record a cache; where that fails the program goes on without it."""
         if not self.ours:
@@ -82,7 +87,7 @@ class Recordings:
                 self.left_out += 1
                 return
             label = self._label(cache)
-            path = self._file(label)
+            path = self._directory / self._file(label)
             try:
                 recording = cache.record(path, sample=self._sample, secret=self._secret)
             except (OSError, RuntimeError) as error:  # a full disk, or no further thread
@@ -106,10 +111,10 @@ class Recordings:
         self._labels.add(label)
         return label
 
-    def _file(self, label: str) -> Path:
+    def _file(self, label: str) -> str:
         if label == "1":
-            return self._path
-        return self._path.with_name(f"{self._path.stem}.{label}{self._path.suffix}")
+            return self._path.name
+        return f"{self._path.stem}.{label}{self._path.suffix}"
 
 
 def run_recorded(

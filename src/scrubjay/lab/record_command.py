@@ -135,7 +135,7 @@ def _report(recordings: Recordings, sample: float, messages: Console, as_json: b
             continue
         rows.append(
             {
-                "file": str(path),
+                "file": str(recordings.as_asked(path)),
                 "cache": recorded.cache,
                 "requests": counts.requests,
                 "hits": counts.hits,

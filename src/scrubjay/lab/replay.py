@@ -6,6 +6,7 @@ so first requests for a key count as the misses that they are.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -70,7 +71,8 @@ class ReplayResult:
     @property
     def cost_miss_ratio(self) -> float | None:
         """Share of the costs that had to be paid, from 0 to 1; None without costs."""
-        return self.cost_missed / self.cost_requested if self.cost_requested else None
+        known = 0 < self.cost_requested < math.inf  # a sum of huge ones has no end
+        return self.cost_missed / self.cost_requested if known else None
 
 
 class Replayer:

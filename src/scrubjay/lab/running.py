@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import typer
@@ -16,7 +19,7 @@ from scrubjay.lab.capacity import Capacity
 from scrubjay.lab.contest import is_foreign
 from scrubjay.lab.export import to_csv, to_json
 from scrubjay.lab.grid import Cell, Failure, Job, plan_jobs, run_jobs
-from scrubjay.lab.model import ReadOptions, Trace
+from scrubjay.lab.model import BadLines, ReadOptions, Trace, TraceError
 from scrubjay.lab.summary import PolicySummary, Row
 from scrubjay.lab.tables import escape, print_tables
 from scrubjay.lab.traces import find_traces
@@ -85,12 +88,35 @@ def list_traces(
         The files.
 
     Raises:
-        TraceError: a trace is not there.
+        TraceError: a trace is not there, or there is no room to keep what comes from a pipe.
     """
     found = find_traces(traces, key_column=options.key_column, format_name=options.format_name)
     for path in found.left_out:
         messages.print(f"left out, not a trace: {escape(path)}", soft_wrap=True)
-    return found.files
+    return tuple(_kept(path) if _is_pipe(path) else path for path in found.files)
+
+
+def _is_pipe(path: Path) -> bool:
+    try:
+        return path.is_fifo()
+    except OSError:  # a workload's long description is no name of a file
+        return False
+
+
+def _kept(pipe: Path) -> Path:
+    """Copy what comes through a pipe to a file, until the process ends.
+
+    Each replay and each process reads a trace anew, which a pipe does not bear.
+    """
+    try:
+        directory = tempfile.mkdtemp(prefix="scrubjay-")
+        atexit.register(shutil.rmtree, directory, ignore_errors=True)
+        copy = Path(directory, pipe.name)
+        with pipe.open("rb") as source, copy.open("wb") as target:
+            shutil.copyfileobj(source, target)
+    except OSError as error:
+        raise TraceError(f"{pipe}: {error.strerror or error}") from error
+    return copy
 
 
 def run_all(
@@ -131,6 +157,7 @@ def finish(
     as_csv: bool,
     summaries: Sequence[PolicySummary] = (),
     misses: bool = False,
+    drawn: bool = True,
 ) -> None:
     """Print the replays as asked for, and then what went wrong.
 
@@ -143,9 +170,10 @@ def finish(
         as_csv: whether to print CSV.
         summaries: what tables are followed by.
         misses: whether tables show what missed, not what hit.
+        drawn: whether all pictures could be drawn.
 
     Raises:
-        typer.Exit: One of our own replays failed.
+        typer.Exit: One of our own replays failed, or a picture.
     """
     if as_json:
         typer.echo(json.dumps(to_json(rows, policies, failures), indent=2))
@@ -155,7 +183,7 @@ def finish(
         print_tables(rows, policies, summaries, misses=misses)
     report_problems(rows, failures, messages)
     # That a policy of others fails at some size is a finding, and marked in the table.
-    if any(not is_foreign(failure.job.strategy) for failure in failures):
+    if not drawn or any(not is_foreign(failure.job.strategy) for failure in failures):
         raise typer.Exit(1)
 
 
@@ -175,13 +203,48 @@ def report_problems(
     """
     bad_lines = {row.trace: row.bad_lines for row in rows if row.bad_lines.count}
     for trace, bad in sorted(bad_lines.items()):
+        report_bad_lines(trace, bad, messages)
+    for reason in dict.fromkeys((*others, *(failure.reason for failure in failures))):
+        messages.print(f"[red]error:[/] {escape(reason)}", soft_wrap=True)
+
+
+def draw_all(paths: Sequence[Path], draw: Callable[[Path], None], messages: Console) -> bool:
+    """Draw a picture into each file, and tell so.
+
+    Args:
+        paths: the files.
+        draw: draws one.
+        messages: where to report.
+
+    Returns:
+        Whether all could be drawn; a failure is no reason to lose the replays.
+    """
+    drawn = True
+    for path in paths:
+        try:
+            draw(path)
+        except CacheError as error:
+            drawn = False
+            messages.print(f"[red]error:[/] {escape(error)}", soft_wrap=True)
+        else:
+            messages.print(f"drawn: {escape(path)}", soft_wrap=True)
+    return drawn
+
+
+def report_bad_lines(trace: str, bad: BadLines, messages: Console) -> None:
+    """Tell what was left out of a trace, if anything was.
+
+    Args:
+        trace: its name.
+        bad: what its file held besides requests.
+        messages: where to report.
+    """
+    if bad.count:
         messages.print(
             f"[yellow]warning:[/] {escape(trace)}: {bad.count} bad lines left out; "
             f"{escape('; '.join(bad.examples))}",
             soft_wrap=True,
         )
-    for reason in dict.fromkeys((*others, *(failure.reason for failure in failures))):
-        messages.print(f"[red]error:[/] {escape(reason)}", soft_wrap=True)
 
 
 def with_count(chunks: Iterable[Trace], messages: Console) -> Iterator[Trace]:

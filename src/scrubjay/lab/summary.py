@@ -14,7 +14,7 @@ from statistics import fmean, median
 from scrubjay.lab.capacity import Capacity
 from scrubjay.lab.contest import BASELINE, OPTIMUM
 from scrubjay.lab.grid import Cell
-from scrubjay.lab.model import BadLines
+from scrubjay.lab.model import BadLines, printable
 from scrubjay.lab.replay import ReplayResult
 
 LEAST_OBJECTS = 8
@@ -164,13 +164,18 @@ def collect_rows(cells: Iterable[Cell], measure: str = MEASURES[0]) -> list[Row]
         measure: what miss ratios are a share of.
 
     Returns:
-        One row for each trace and capacity, by name and size.
+        One row for each trace and capacity, by name and size. Traces of the same name
+        go by their paths.
     """
+    cells = list(cells)
+    paths: dict[str, set[Path]] = {}
+    for cell in cells:
+        paths.setdefault(cell.trace, set()).add(cell.job.path)
     rows: dict[tuple[Path, Capacity], Row] = {}
     for cell in cells:
         job = cell.job
         new_row = Row(
-            cell.trace,
+            cell.trace if len(paths[cell.trace]) == 1 else printable(job.path),
             job.capacity.text,
             cell.amount,
             job.capacity.in_bytes,

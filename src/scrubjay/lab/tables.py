@@ -10,7 +10,7 @@ from rich.table import Table
 from scrubjay.lab.capacity import in_words
 from scrubjay.lab.contest import BASELINE, OPTIMUM
 from scrubjay.lab.model import printable
-from scrubjay.lab.summary import LEAST_OBJECTS, PolicySummary, Row
+from scrubjay.lab.summary import LEAST_OBJECTS, MEASURES, PolicySummary, Row
 
 _FILE_WIDTH = 160  # columns; in a file or a pipe no table has to be folded
 _COLUMN_WIDTH = 11  # of a policy, about
@@ -41,6 +41,11 @@ def print_tables(
         console.print(f"* room for fewer than {LEAST_OBJECTS} objects: not in the summary")
     if OPTIMUM in policies and any(row.in_bytes for row in rows):
         console.print(f"{OPTIMUM}: for capacities in bytes an upper bound, which none may reach")
+    measure = rows[0].measure
+    if OPTIMUM in policies and measure != MEASURES[0] and any(not row.in_bytes for row in rows):
+        console.print(
+            f"{OPTIMUM}: for capacities in entries the most objects; of {measure} another may hit more"
+        )
     if summaries:
         console.print(_summary(summaries))
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
 from itertools import repeat
 from time import perf_counter
 
 from scrubjay.cache import Cache
 from scrubjay.lab.model import Trace
-from scrubjay.lab.replay import ReplayResult
+from scrubjay.lab.replay import ReplayResult, split_objective
 
 _MB = 1 << 20
 _ABSENT = object()
@@ -77,7 +77,7 @@ def replay_timed(
     Args:
         trace: the requests; they need times.
         capacity: size of the cache in entries, or in bytes.
-        strategy: how the cache chooses what to evict.
+        strategy: how the cache chooses what to evict; see `Replayer`.
         in_bytes: whether the capacity is in bytes; needs sizes.
         ttl_seconds: how long entries live.
         idle_seconds: how long they live unread.
@@ -86,12 +86,14 @@ def replay_timed(
         What it came to, and how long the keys that hit were not asked for.
     """
     clock = _TraceClock()
+    name, objective = split_objective(strategy)
     cache: Cache[Hashable, int] = Cache(
         max_entries=None if in_bytes else capacity,
         max_size_mb=capacity / _MB if in_bytes else None,
         max_value_fraction=1.0,
         sizer=_own_size if in_bytes else None,
-        eviction_strategy=strategy,
+        eviction_strategy=name,
+        objective=objective,
         ttl_seconds=ttl_seconds,
         idle_seconds=idle_seconds,
         clock=clock,
@@ -103,13 +105,17 @@ def replay_timed(
     start = perf_counter()
     seconds = trace.seconds or [0.0]
     first = seconds[0]
-    for key, moment, size, cost in zip(
-        trace.keys, seconds, trace.sizes or repeat(1), trace.costs or repeat(0.0), strict=False
+    contexts: Iterable[dict[str, int] | None] = repeat(None)
+    if trace.clients is not None:
+        contexts = ({"session_id": client} for client in trace.clients)
+    sizes, costs = trace.sizes or repeat(1), trace.costs or repeat(0.0)
+    for key, moment, size, cost, context in zip(
+        trace.keys, seconds, sizes, costs, contexts, strict=False
     ):
         now = clock.now = max(clock.now, moment - first)
-        if get(key, _ABSENT) is _ABSENT:
+        if get(key, _ABSENT, context=context) is _ABSENT:
             cost_missed += cost
-            put(key, size or 1, cost=cost or None)
+            put(key, size or 1, cost=cost or None, context=context)
         else:
             gaps.append(now - asked[key])
         asked[key] = now

@@ -166,23 +166,29 @@ def find_traces(
         The traces, and what lies beside them.
 
     Raises:
-        TraceError: a path does not exist, or a directory holds no trace.
+        TraceError: a path does not exist or cannot be looked at, or a directory holds no
+            trace.
     """
     found: dict[Path, None] = {}
     left_out: list[Path] = []
+    options = ReadOptions(key_column=key_column, format_name=format_name)
     for given in paths:
         path = Path(given)
-        if path.is_dir():
-            options = ReadOptions(key_column=key_column, format_name=format_name)
-            inside, others = _scan(path, options)
-            if not inside:
-                raise TraceError(f"{path}: there is no trace in this directory")
-            found.update(dict.fromkeys(inside))
-            left_out.extend(others)
-        elif path.exists() or str(path).startswith(generate.PREFIX):
-            found[path] = None
-        else:
-            raise TraceError(f"{path}: no such file or directory")
+        try:
+            if str(path).startswith(generate.PREFIX):
+                found[path] = None
+            elif path.is_dir():
+                inside, others = _scan(path, options)
+                if not inside:
+                    raise TraceError(f"{path}: there is no trace in this directory")
+                found.update(dict.fromkeys(inside))
+                left_out.extend(others)
+            elif path.exists():
+                found[path] = None
+            else:
+                raise TraceError(f"{path}: no such file or directory")
+        except OSError as error:
+            raise TraceError(f"{path}: {error.strerror or error}") from error
     return FoundTraces(tuple(found), tuple(left_out))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -10,9 +11,10 @@ import typer
 
 from scrubjay.errors import CacheError
 from scrubjay.lab import asking
-from scrubjay.lab.model import ReadOptions
+from scrubjay.lab.model import BadLines, ReadOptions, Trace, TraceError
 from scrubjay.lab.prefetch.training import train
-from scrubjay.lab.running import complain, make_messages, with_count
+from scrubjay.lab.running import complain, make_messages, report_bad_lines, with_count
+from scrubjay.lab.tables import escape
 from scrubjay.lab.traces import stream_trace
 
 
@@ -36,15 +38,25 @@ def train_command(
     messages = make_messages()
     options = ReadOptions(limit, key_column, None, time_column, client_column, None, format_name)
     try:
-        chunks = stream_trace(trace, options)
-        planner = train(chunks if as_json else with_count(chunks, messages), entries)
+        bad = BadLines()
+
+        def read() -> Iterator[Trace]:
+            nonlocal bad
+            for chunk in stream_trace(trace, options):
+                bad = bad.merged(chunk.bad_lines)
+                yield chunk
+
+        planner = train(read() if as_json else with_count(read(), messages), entries)
+        report_bad_lines(trace.name, bad, messages)
+        report = planner.statistics()
+        if not report["accesses"]:
+            raise TraceError(f"{trace}: there is no request in it")
         output.write_bytes(planner.save())
     except CacheError as error:
         raise complain(error, messages) from error
     except OSError as error:
-        messages.print(f"[red]error:[/] {output}: {error.strerror}")
+        messages.print(f"[red]error:[/] {escape(output)}: {error.strerror}", soft_wrap=True)
         raise typer.Exit(2) from error
-    report = planner.statistics()
     if as_json:
         told = {"model": str(output), "requests": report["accesses"], "keys": report["keys"]}
         typer.echo(json.dumps({**told, "gain": report["gain"]}))

@@ -10,16 +10,26 @@ from typing import Any, BinaryIO
 
 from scrubjay.lab.model import TraceError
 
-MAGIC = b"\x28\xb5\x2f\xfd"
-"""The first bytes of every zstd frame."""
+MAGIC_BYTES = 4
+"""Bytes that tell a zstd frame."""
+
+_MAGIC = b"\x28\xb5\x2f\xfd"
+_SKIPPABLE = b"\x2a\x4d\x18"  # after a first byte from 0x50 to 0x5f; pzstd begins with such a frame
+
+
+def starts_as_zstd(start: bytes) -> bool:
+    """Tell whether a file that starts so is compressed by zstd."""
+    head = start[:MAGIC_BYTES]
+    return head == _MAGIC or (head[1:] == _SKIPPABLE and head[0] & 0xF0 == 0x50)
 
 
 @contextmanager
-def open_zstd(path: Path) -> Iterator[BinaryIO]:
+def open_zstd(path: Path, file: BinaryIO | None = None) -> Iterator[BinaryIO]:
     """Open a compressed file for reading.
 
     Args:
         path: the file.
+        file: the same, where it is open already.
 
     Yields:
         What it holds, as a stream.
@@ -29,7 +39,7 @@ def open_zstd(path: Path) -> Iterator[BinaryIO]:
     """
     zstd = _import_zstd(path)
     try:
-        with zstd.open(path, "rb") as stream:
+        with zstd.open(file or path, "rb") as stream:
             yield stream
     except EOFError as error:
         raise TraceError(f"{path}: the zstd frame is cut short") from error

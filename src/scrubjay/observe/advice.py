@@ -111,6 +111,8 @@ def advise(cache: Any, report: dict[str, Any], requests: int, misses: int) -> Ad
     steps.sort(key=lambda step: step.factor)
     keys = "all keys are" if sampled == 1.0 else f"one key in {round(1 / sampled):,} is"
     reason = f"of {requests:,} requests; {keys} simulated"
+    if in_bytes and cache.max_entries is not None:
+        reason += "; max_entries is taken for as many times as large"
     return Advice(tuple(steps), requests, sampled, in_bytes, reason)
 
 

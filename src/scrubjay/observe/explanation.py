@@ -17,7 +17,9 @@ class Explanation:
         way: how ADAPTIVE keeps entries at present; None for every other strategy.
         reason: why.
         alternatives: the hit ratio that each way would have had lately, best first, by
-            simulations on a sample of the keys; empty before there is evidence.
+            simulations on a sample of the keys; empty before there is evidence. Where
+            priorities, costs or an objective weigh the hits, it is the share of what was to
+            be saved, as `reason` says.
         sampled: share of the keys that the simulations see; 0.0 without simulations.
         changes: how often the way was changed.
     """
@@ -58,9 +60,11 @@ def explain(cache: Any) -> Explanation:
         reason = f"{way}: nothing suggests another way yet"
     else:
         rival, ratio = next(iter(others.items()))
-        verb = "would have hit" if policy["changes"] else "began so; it would have hit"
+        began = "" if policy["changes"] else "began so; it "
+        verb, of = ("saved", f"the {policy['weighed']} of ") if policy["weighed"] else ("hit", "")
         reason = (
-            f"{way}: it {verb} {best_first[way]:.2%} of the last {seen:,} requests sampled, "
+            f"{way}: it {began}would have {verb} {best_first[way]:.2%} of {of}the last {seen:,} "
+            f"requests sampled, "
             f"the best of the others ({rival}) {ratio:.2%}"
         )
     if policy["sessions"]:

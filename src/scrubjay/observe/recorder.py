@@ -29,11 +29,18 @@ from array import array
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import blake2b
+from io import FileIO
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, final
 
 from scrubjay._core.store import Store
+from scrubjay.errors import InvalidArgumentError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 MAGIC = b"scrubjay recording 1\n"
 COLUMNS = "BQQIdQ"  # kind, microseconds since the start, key, bytes, cost, session
@@ -44,6 +51,7 @@ ROWS = 4096  # a chunk
 BACKLOG = 64  # chunks that may wait to be written; what comes then is dropped and counted
 WHOLE = 1 << 31
 
+_starting = threading.Lock()  # or of two threads both would see no recording under way
 _log = logging.getLogger("scrubjay")
 Row = tuple[int, int, int, int, float, int]
 
@@ -75,6 +83,36 @@ def _little(column: array[Any]) -> bytes:
     return column.tobytes()
 
 
+def _opened(path: Path) -> FileIO:
+    """Open a file to write it anew, unless another recorder is writing it.
+
+    Raises:
+        OSError: it cannot be written, or another recorder is writing it.
+    """
+    # Emptied only once it is ours: workers of a server may all be told the same name.
+    file = FileIO(path, "wb", opener=lambda name, flags: os.open(name, flags & ~os.O_TRUNC, 0o666))
+    try:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise BlockingIOError(
+            error.errno, "another recording is written to it", str(path)
+        ) from None
+    except OSError:
+        pass  # some file systems have no locks
+    with suppress(OSError):  # nor has a device an end
+        file.truncate(0)
+    return file
+
+
+def _unlock(file: FileIO) -> None:
+    """Let others write the file; a child process may have it open for longer."""
+    if fcntl is not None:
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_UN)
+
+
 class Recorder:
     """Writes what it is told to a file.
 
@@ -86,7 +124,7 @@ class Recorder:
         count: returns how many requests a cache has had, or None where it is gone.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: the file cannot be written, or another recorder is writing it.
     """
 
     def __init__(
@@ -110,7 +148,7 @@ class Recorder:
         self._chunks: SimpleQueue[list[Row] | None] = SimpleQueue()
         self._open = True
         header = json.dumps({"sample": self.threshold / WHOLE, "began": time.time()}).encode()
-        self._file = path.open("wb", buffering=0)
+        self._file = _opened(path)
         try:
             self._file.write(MAGIC + HEADER.pack(len(header)) + header)
             self._thread = threading.Thread(
@@ -180,6 +218,7 @@ class Recorder:
                     with suppress(OSError):  # what follows must not come after half a chunk
                         self._file.seek(complete)
                         self._file.truncate()
+            _unlock(self._file)
 
     def close(self) -> None:
         """Write what is left and close the file; again, it does nothing."""
@@ -233,11 +272,22 @@ def start_recording(store: Store, path: Path, sample: float, secret: bytes) -> R
     """Have a store tell a new recorder of its requests; keeps the store alive for nobody.
 
     Args:
-        store: it has no observer yet.
+        store: whose requests.
         path: the file.
         sample: share of the keys that are recorded.
         secret: key of the hashes.
+
+    Raises:
+        InvalidArgumentError: it has an observer already.
+        OSError: see `Recorder`.
     """
+    with _starting:
+        if store.observer is not None:
+            raise InvalidArgumentError("record: a recording of this cache is under way")
+        return _start(store, path, sample, secret)
+
+
+def _start(store: Store, path: Path, sample: float, secret: bytes) -> Recording:
     reference = weakref.ref(store)
 
     def facts(key: Any) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""What became of an access, and what is known of a key.
+"""What became of an access, what is known of a key, and how far is counted.
 
 A compiled module declares those it imports in its ``.pxd``: they are C values there.
 """
@@ -27,3 +27,6 @@ PRESENT = HELD | UNUSED | FLYING
 SMALLEST = 64  # entries: a smaller cache has none to spare for prefetch
 STREAMS = 1024  # sessions, users or threads told apart at a time
 BANDS = 80  # classes of guesses that `Successors` make
+
+FULL = 32  # times that a key was asked for at which `Successors` halve its counts
+MOST_CONFIDENCE = 7  # of an entry of `Contexts`

@@ -12,8 +12,8 @@ from array import array
 from typing import Any
 
 from scrubjay._core.columns import resized
+from scrubjay.prefetch.constants import MOST_CONFIDENCE
 
-MOST_CONFIDENCE = 7
 WAYS = 4
 
 

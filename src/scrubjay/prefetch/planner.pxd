@@ -1,6 +1,6 @@
 cimport cython
 from scrubjay.prefetch.calibration cimport Calibration
-from scrubjay.prefetch.model cimport Model
+from scrubjay.prefetch.inspection cimport Inspection
 from scrubjay.prefetch.predictor cimport Predictor
 from scrubjay.prefetch.scene cimport Scene
 
@@ -15,7 +15,7 @@ cdef long long MOST_KEYS
 
 cdef long long fit_keys(long long capacity) noexcept
 
-cdef class Planner(Model):
+cdef class Planner(Inspection):
     cdef list sources
     @cython.locals(planned=list)
     cpdef object plan(self, int most)

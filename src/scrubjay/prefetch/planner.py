@@ -10,7 +10,7 @@ from scrubjay.errors import InvalidArgumentError
 from scrubjay.prefetch import saving
 from scrubjay.prefetch.constants import FLYING, OVERTAKEN, UNUSED
 from scrubjay.prefetch.guess import Guess
-from scrubjay.prefetch.model import Model
+from scrubjay.prefetch.inspection import Inspection
 from scrubjay.prefetch.predictor import Predictor
 from scrubjay.prefetch.registry import make_predictors
 from scrubjay.prefetch.sound import are_sound
@@ -26,7 +26,7 @@ def fit_keys(capacity: int) -> int:
     return min(MOST_KEYS, max(FEWEST_KEYS, KEYS_AN_ENTRY * capacity))
 
 
-class Planner(Model):
+class Planner(Inspection):
     """Learns from accesses which keys follow, and tells which are worth fetching.
 
     Not safe for several threads at once: its owner calls it under one lock.
@@ -52,7 +52,7 @@ class Planner(Model):
         predictors: dict[str, Predictor] | None = None,
     ) -> None:
         chosen = make_predictors() if predictors is None else predictors
-        Model.__init__(
+        Inspection.__init__(
             self,
             capacity,
             cost_ratio,
@@ -225,23 +225,31 @@ class Planner(Model):
             f"{worth:.0%} came true lately, where {self.dump()['threshold']:.0%} pays"
         )
 
+    @property
+    def most_keys(self) -> int:
+        """Keys of which something is remembered, at most."""
+        return int(self.keys.most)
+
     def save(self) -> bytes:
         """Return all that has been learned: of keys, and what guesses are worth.
 
         Returns:
             Bytes for `load`, in this process or another one. Keys that are not made of
-            strings, bytes, numbers, None and tuples are not in it.
+            strings, bytes, numbers, None and tuples are not in it, nor some of those that
+            take more than 512 bytes, where others do not take less.
         """
         tables = self.tables()
         keys: list[Any] = []
         known: list[bool] = []
+        room = saving.Room(self.keys.most - self.keys.used)
         for key in self.keys.objects[: self.keys.used]:
             try:
-                keys.append(saving.write_key(key))
-                known.append(True)
+                written = saving.write_key(key)
+                kept = room.takes(written)
             except TypeError:
-                keys.append(None)
-                known.append(False)
+                written, kept = None, False
+            keys.append(written if kept else None)
+            known.append(kept)
         bands: dict[str, int] = {}
         for source, _ in self.sources:
             bands[source] = bands.get(source, 0) + 1
@@ -258,10 +266,10 @@ class Planner(Model):
 
         Raises:
             InvalidArgumentError: it is something else, damaged, of another version, or of
-                other predictors, or holds more keys than this planner may; nothing has
-                changed.
+                other predictors, or holds more keys than this planner may, or longer ones;
+                nothing has changed.
         """
-        header, tables = saving.unpack(data)
+        header, tables = saving.unpack(data, self.keys.most)
         bands: dict[str, int] = {}
         for source, _ in self.sources:
             bands[source] = bands.get(source, 0) + 1

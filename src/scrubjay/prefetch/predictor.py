@@ -43,7 +43,11 @@ class Predictor:
         return 0
 
     def parts(self) -> dict[str, Any]:
-        """Return the tables of what was learned, by name, to be saved or to be filled."""
+        """Return the tables of what was learned, by name, to be saved or to be filled.
+
+        Those of all predictors that are registered besides ours have room for 512 bytes a key:
+        a model with more is saved, and refused when it is loaded.
+        """
         return {}
 
     def wake(self, size: int) -> None:

@@ -2,8 +2,9 @@
 
 Layout: ``SJPF``, a version, a digest of all that follows; then, compressed, a header in JSON
 with its length, and the tables one after the other. No code is ever read from it. Keys that
-are not made of strings, bytes, numbers, None and tuples are left out: what followed them, and
-what they followed, is forgotten.
+are not made of strings, bytes, numbers, None and tuples are left out, and so are those for which
+there is no room, as what can be read again is bounded: what followed them, and what they
+followed, is forgotten.
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ from scrubjay.errors import InvalidArgumentError
 MAGIC = b"SJPF"
 VERSION = 1
 _DIGEST = 16
-_MOST = 1 << 32  # bytes that it may unpack to
+
+KEY_BYTES = 512  # of JSON that a key may take, on average
+_MARKS = 16  # bytes of JSON around it
+_TABLE_BYTES = 1280  # that a key may take in tables: ours take 600, and there may be spare rows
+_BASE = 1 << 20  # bytes for all that does not grow with the keys
 
 
 def pack(header: dict[str, Any], tables: dict[str, Any]) -> bytes:
@@ -39,14 +44,17 @@ def pack(header: dict[str, Any], tables: dict[str, Any]) -> bytes:
     return lead + blake2b(packed, digest_size=_DIGEST).digest() + packed
 
 
-def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
+def unpack(data: bytes, keys: int) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Return the header and the tables.
 
     Args:
         data: what `pack` returned.
+        keys: for how many there is room: what would take more memory than they may is not
+            unpacked.
 
     Raises:
-        InvalidArgumentError: it is something else, damaged, or of another version or machine.
+        InvalidArgumentError: it is something else, damaged, too large, or of another version
+            or machine.
     """
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise InvalidArgumentError("data: a saved model is bytes")
@@ -59,22 +67,56 @@ def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
     packed = data[start:]
     if blake2b(packed, digest_size=_DIGEST).digest() != data[len(MAGIC) + 1 : start]:
         raise InvalidArgumentError("data: the saved model is damaged")
+    most_head = _BASE + (KEY_BYTES + _MARKS) * keys
+    most = most_head + _TABLE_BYTES * keys
+    machine = zlib.decompressobj()
     try:
-        machine = zlib.decompressobj()
-        body = machine.decompress(packed, _MOST)
-        length = int.from_bytes(body[:8], "little")
+        body = machine.decompress(packed, most + 1)
+    except zlib.error as error:
+        raise InvalidArgumentError("data: the saved model is damaged") from error
+    length = int.from_bytes(body[:8], "little")
+    if length > most_head or len(body) > most:
+        raise InvalidArgumentError(f"data: the saved model takes more room than {keys} keys may")
+    try:
         header = json.loads(body[8 : 8 + length])
-        at = 8 + length
-        tables = {}
-        for name, size in header["tables"]:
-            tables[name] = body[at : at + size]
-            at += size
+        tables, at = _cut(body, 8 + length, header["tables"])
         byteorder = header["byteorder"]
-    except (zlib.error, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InvalidArgumentError("data: the saved model is damaged") from error
     if byteorder != sys.byteorder or at != len(body):
         raise InvalidArgumentError("data: the model was saved on another kind of machine")
     return header, tables
+
+
+def _cut(body: bytes, at: int, shapes: Any) -> tuple[dict[str, bytes], int]:
+    """Return the tables that begin at a place, and where the last one ends."""
+    tables = {}
+    for name, size in shapes:
+        if not isinstance(name, str) or size < 0:
+            raise ValueError("no table")
+        tables[name] = body[at : at + size]
+        at += size
+    return tables, at
+
+
+class Room:
+    """What keys may take in a header: `KEY_BYTES`, and what others before them have spared.
+
+    Args:
+        spare: how many more keys there might be.
+    """
+
+    def __init__(self, spare: int) -> None:
+        self._left = KEY_BYTES * spare
+
+    def takes(self, written: Any) -> bool:
+        """Tell whether there is room for what is to be written of the next key."""
+        size = len(json.dumps(written))
+        self._left += KEY_BYTES
+        fits = size <= self._left
+        if fits:
+            self._left -= size
+        return fits
 
 
 def write_key(key: Hashable) -> Any:

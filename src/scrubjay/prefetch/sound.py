@@ -10,9 +10,8 @@ from array import array
 from collections.abc import Mapping
 from math import isfinite
 
-# Those of `successors` and `contexts`, where compiled code alone can see them.
-_FULL = 32
-_MOST_CONFIDENCE = 7
+from scrubjay.prefetch.constants import FULL, MOST_CONFIDENCE
+
 _DOUBLE = ("last", "tries", "right", "lately", "worth")
 _SHARES = ("lately", "worth")
 
@@ -33,12 +32,12 @@ def are_sound(tables: Mapping[str, bytes], slots: int) -> bool:
 def _is_sound(name: str, table: bytes, slots: int) -> bool:
     part, kind = name.split(".")[-2:] if "." in name else ("", name)
     if kind == "asked":
-        return max(table, default=0) <= _FULL
+        return max(table, default=0) <= FULL
     if kind == "entries" and part != "contexts":
         return _largest(table) >> 24 < max(1, slots)
     if part == "contexts":
         lowest = table[0 if sys.byteorder == "little" else 7 :: 8]
-        if any(byte & 15 > _MOST_CONFIDENCE for byte in set(lowest)):
+        if any(byte & 15 > MOST_CONFIDENCE for byte in set(lowest)):
             return False
         return _largest(table) >> (28 if kind == "entries" else 12) < max(1, slots)
     if kind in _DOUBLE or kind == "period":

@@ -12,10 +12,10 @@ from array import array
 from typing import Any
 
 from scrubjay._core.columns import resized
+from scrubjay.prefetch.constants import FULL
 from scrubjay.prefetch.scene import Scene
 
 WIDTH = 16  # followers of a key
-FULL = 32  # times asked at which counts are halved
 CONFIDENCE = array("B", [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 4, 5, 5, 5, 6, 6, 7])  # of sixteenths
 EXPERIENCE = array("B", [0, 0, 1, 2, 2, 3, 3, 3, 3]) + array("B", [4]) * (FULL - 8)
 

@@ -2,78 +2,22 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scrubjay.clock import ManualClock
 from scrubjay.errors import InvalidArgumentError, TierClosedError
+from scrubjay.testing.leases import LONG, LeaseSuite
+from scrubjay.testing.opened import PATIENCE
 from scrubjay.tiers import SharedTier, TierRecord
 from scrubjay.versions import Changes, Versioned
 
 __all__ = ["CoherenceSuite"]
 
-_EPOCH = 1_800_000_000.0
-_PATIENCE = 10.0
-_LONG = 30.0  # seconds of a lease that does not end by itself
 
-
-class CoherenceSuite:
+class CoherenceSuite(LeaseSuite):
     """Tests of one kind of `SharedTier`; a subclass says how to open and to lose one."""
-
-    @staticmethod
-    def open_shared(directory: Path, clock: ManualClock) -> SharedTier:
-        """Open a tier over the store that belongs to a directory.
-
-        Args:
-            directory: the same for tiers that share.
-            clock: what the tier is to take the wall time from.
-        """
-        raise NotImplementedError
-
-    @staticmethod
-    def lose(tier: SharedTier) -> None:
-        """Have the tier lose its connection, and return when it knows."""
-        raise NotImplementedError
-
-    @staticmethod
-    def pass_time(clock: ManualClock, seconds: float) -> None:
-        """Let time pass for the store."""
-        clock.advance(seconds)
-
-    @pytest.fixture
-    def clock(self) -> ManualClock:
-        """Return the clock of both tiers."""
-        return ManualClock(epoch=_EPOCH)
-
-    @pytest.fixture
-    def one(self, tmp_path: Path, clock: ManualClock) -> Iterator[SharedTier]:
-        """Yield a tier with nothing in its store."""
-        with self.open_shared(tmp_path, clock) as tier:
-            yield tier
-
-    @pytest.fixture
-    def other(self, tmp_path: Path, clock: ManualClock) -> Iterator[SharedTier]:
-        """Yield another tier over the same store."""
-        with self.open_shared(tmp_path, clock) as tier:
-            yield tier
-
-    @staticmethod
-    def read(tier: SharedTier, key: bytes) -> Versioned:
-        """Return what is known of a key, of which something must be."""
-        (found,) = tier.read_many([key])
-        assert found is not None
-        return found
-
-    @staticmethod
-    def hears(tier: SharedTier, record: Versioned | None) -> bool:
-        """Tell whether the watch over a record ends before long."""
-        assert record is not None
-        assert record.watch is not None
-        return tier.until_changed(record.watch, _PATIENCE)
 
     def test_nothing_is_known_of_what_was_never_written(self, one: SharedTier) -> None:
         assert one.read_many([]) == []
@@ -156,7 +100,7 @@ class CoherenceSuite:
         elif change == "delete":
             other.delete([b"a"])
         else:
-            other.lease(b"a", b"me", _LONG)
+            other.lease(b"a", b"me", LONG)
         assert self.hears(one, found)
 
     def test_ones_own_value_is_watched(self, one: SharedTier, other: SharedTier) -> None:
@@ -246,7 +190,7 @@ class CoherenceSuite:
     def test_clearing_voids_everything(self, one: SharedTier, other: SharedTier) -> None:
         one.write(TierRecord(b"a", b"1"))
         found = self.read(one, b"a")
-        token = one.lease(b"b", b"me", _LONG).token
+        token = one.lease(b"b", b"me", LONG).token
         assert token is not None
         other.clear()
         assert self.hears(one, found)
@@ -256,130 +200,6 @@ class CoherenceSuite:
         assert one.write(TierRecord(b"a", b"2")).version > left.version
         assert self.read(other, b"a").value == b"2"
 
-    # ---- loading
-
-    def test_one_of_two_may_load(self, one: SharedTier, other: SharedTier) -> None:
-        lease = one.lease(b"a", b"me", _LONG)
-        assert lease.token is not None
-        assert lease.found is not None
-        waiting = other.lease(b"a", b"you", _LONG)
-        assert waiting.token is None
-        assert waiting.found is not None
-        assert waiting.found.value is None
-        assert 0 < waiting.seconds <= _LONG
-        filled = one.fill(TierRecord(b"a", b"loaded"), lease.token)
-        assert filled is not None
-        assert filled.version > lease.token.version
-        assert self.hears(other, waiting.found)
-        there = other.lease(b"a", b"you", _LONG)
-        assert there.token is None
-        assert there.found is not None
-        assert (there.found.value, there.found.version) == (b"loaded", filled.version)
-        assert one.fill(TierRecord(b"a", b"twice"), lease.token) is None
-
-    @pytest.mark.parametrize("change", ["write", "delete"])
-    @pytest.mark.parametrize("before", ["nothing", "tombstone"])
-    def test_any_change_voids_a_lease(
-        self, one: SharedTier, other: SharedTier, change: str, before: str
-    ) -> None:
-        if before == "tombstone":
-            one.delete([b"a"])
-        lease = one.lease(b"a", b"me", _LONG)
-        assert lease.token is not None
-        if change == "write":
-            other.write(TierRecord(b"a", b"new"))
-        else:
-            other.delete([b"a"])
-        assert one.fill(TierRecord(b"a", b"stale"), lease.token) is None
-        assert not one.release(b"a", lease.token)
-        assert self.read(one, b"a").value == (b"new" if change == "write" else None)
-
-    def test_a_value_of_no_use_does_not_stand_in_the_way(self, one: SharedTier) -> None:
-        useless = one.write(TierRecord(b"a", b"outdated")).version
-        assert one.lease(b"a", b"me", _LONG).token is None
-        assert one.lease(b"a", b"me", _LONG, void=useless - 1).token is None
-        lease = one.lease(b"a", b"me", _LONG, void=useless)
-        assert lease.token is not None
-        assert one.fill(TierRecord(b"a", b"new"), lease.token) is not None
-
-    def test_what_has_expired_does_not_stand_in_the_way(
-        self, one: SharedTier, clock: ManualClock
-    ) -> None:
-        # By our clock, whatever that of the store says.
-        before = one.write(TierRecord(b"a", b"1", clock.time() + 10))
-        clock.advance(10)
-        lease = one.lease(b"a", b"me", _LONG)
-        assert lease.token is not None
-        filled = one.fill(TierRecord(b"a", b"2"), lease.token)
-        assert filled is not None
-        assert filled.version > before.version
-
-    def test_an_owner_is_granted_it_anew(self, one: SharedTier) -> None:
-        first = one.lease(b"a", b"me", _LONG).token
-        second = one.lease(b"a", b"me", _LONG).token
-        assert first is not None
-        assert second is not None
-        assert one.fill(TierRecord(b"a", b"1"), first) is None
-        assert one.fill(TierRecord(b"a", b"2"), second) is not None
-
-    def test_a_lease_given_back_is_there_for_others(
-        self, one: SharedTier, other: SharedTier
-    ) -> None:
-        token = one.lease(b"a", b"me", _LONG).token
-        waiting = other.lease(b"a", b"you", _LONG)
-        assert token is not None
-        assert one.release(b"a", token)
-        assert self.hears(other, waiting.found)
-        assert other.lease(b"a", b"you", _LONG).token is not None
-        assert not one.release(b"a", token)
-
-    def test_who_dies_delays_others_for_the_time_of_the_lease(
-        self, one: SharedTier, other: SharedTier, clock: ManualClock
-    ) -> None:
-        token = one.lease(b"a", b"me", 0.05).token
-        assert token is not None
-        self.pass_time(clock, 0.06)
-        taken = other.lease(b"a", b"you", _LONG).token
-        assert taken is not None
-        assert one.fill(TierRecord(b"a", b"late"), token) is None
-        assert other.fill(TierRecord(b"a", b"1"), taken) is not None
-
-    def test_a_filled_value_is_watched(self, one: SharedTier, other: SharedTier) -> None:
-        token = one.lease(b"a", b"me", _LONG).token
-        assert token is not None
-        filled = one.fill(TierRecord(b"a", b"1"), token)
-        other.write(TierRecord(b"a", b"2"))
-        assert self.hears(one, filled)
-
-    def test_many_who_miss_load_once(self, one: SharedTier, other: SharedTier) -> None:
-        loads: list[bytes] = []
-        values: list[bytes | None] = []
-        begin = threading.Barrier(8)
-
-        def get(tier: SharedTier, owner: bytes) -> None:
-            begin.wait()
-            while True:
-                lease = tier.lease(b"a", owner, _LONG)
-                if lease.token is not None:
-                    loads.append(owner)
-                    tier.fill(TierRecord(b"a", owner), lease.token)
-                elif lease.found is not None and lease.found.value is not None:
-                    values.append(lease.found.value)
-                    return
-                else:
-                    self.hears(tier, lease.found)
-
-        threads = [
-            threading.Thread(target=get, args=((one, other)[number % 2], b"%d" % number))
-            for number in range(8)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert len(loads) == 1
-        assert values == loads * 8
-
     # ---- generations
 
     def test_generations_are_watched(self, one: SharedTier, other: SharedTier) -> None:
@@ -387,20 +207,15 @@ class CoherenceSuite:
         (begun,) = other.advance([b"t"])
         assert begun.value > before.value
         assert before.watch is not None
-        assert one.until_changed(before.watch, _PATIENCE)
+        assert one.until_changed(before.watch, PATIENCE)
         (now,) = one.fetch([], [b"t"]).counts
         assert now.value == begun.value
         assert one.counters([b"t"]) == [begun.value]
         one.bump([b"t"])
         assert begun.watch is not None
-        assert other.until_changed(begun.watch, _PATIENCE)
+        assert other.until_changed(begun.watch, PATIENCE)
         assert now.watch is not None
-        assert one.until_changed(now.watch, _PATIENCE)
-
-    def test_a_lease_comes_with_generations(self, one: SharedTier) -> None:
-        bumped = one.bump([b"s"])
-        counts = one.lease(b"a", b"me", _LONG, names=[b"s", b"t"]).counts
-        assert [count.value for count in counts] == bumped + one.counters([b"t"])
+        assert one.until_changed(now.watch, PATIENCE)
 
     # ---- the rest
 
@@ -421,8 +236,8 @@ class CoherenceSuite:
             lambda: one.fetch([], ["t"]),  # type: ignore[list-item]
             lambda: one.write(TierRecord(b"a", "text")),  # type: ignore[arg-type]
             lambda: one.delete(b"a"),  # type: ignore[arg-type]
-            lambda: one.lease(b"", b"me", _LONG),
-            lambda: one.lease(b"a", b"", _LONG),
+            lambda: one.lease(b"", b"me", LONG),
+            lambda: one.lease(b"a", b"", LONG),
             lambda: one.on_invalidated(None),  # type: ignore[arg-type]
         ]
         for call in wrong:

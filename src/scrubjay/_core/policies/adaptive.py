@@ -294,6 +294,14 @@ class Adaptive(Policy):
             self.curve = None
         return report
 
+    def weighed(self) -> str:
+        """Return what the simulations' hits and misses are counted by; empty for each as one."""
+        if self.columns.has_priority:
+            return "worth"
+        if self.live.by_size:
+            return "bytes"
+        return "cost" if self.live.by_cost and self.columns.has_cost else ""
+
     def describe(self) -> dict[str, Any]:
         """Return the segments' sizes, the shares aimed at, and what each way would yield."""
         report = self.trials.describe()
@@ -301,6 +309,7 @@ class Adaptive(Policy):
             evidence=self.has_evidence(),
             sessions=bool(self.columns.has_session),
             tags=bool(self.columns.has_tagged),
+            weighed=self.weighed(),
             window=self.live.segments.length[WINDOW],
             probation=self.live.segments.length[PROBATION],
             protected=self.live.segments.length[PROTECTED],

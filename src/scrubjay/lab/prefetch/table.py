@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
 from scrubjay.lab.capacity import Capacity
 from scrubjay.lab.grid import load_trace
-from scrubjay.lab.model import ReadOptions, TraceError
+from scrubjay.lab.model import ReadOptions, Trace, TraceError
 from scrubjay.lab.prefetch.contestants import make_prefetcher
 from scrubjay.lab.prefetch.replaying import replay_prefetch
 from scrubjay.lab.prefetch.result import PrefetchResult
 from scrubjay.lab.replay import replay
+from scrubjay.lab.tables import escape
 from scrubjay.prefetch.constants import SMALLEST
 
 _WIDTH = 160  # columns of a table in a file or a pipe
@@ -74,6 +76,8 @@ def replay_all(
     budget: float | None,
     cost_ratio: float,
     tell: Callable[[str], object],
+    warn: Callable[[Trace], object],
+    fail: Callable[[TraceError], object],
 ) -> Iterator[PrefetchRow]:
     """Replay all traces with all prefetchers.
 
@@ -89,21 +93,28 @@ def replay_all(
         budget: keys loaded ahead at most for each miss without prefetch; None for no bound.
         cost_ratio: loads allowed for each without prefetch.
         tell: called with what is left out.
+        warn: called with each trace, which may hold bad lines.
+        fail: called with why a trace cannot be read; the others are replayed.
 
     Yields:
         A row for each replay.
 
     Raises:
-        TraceError: a trace cannot be read, or a capacity is in bytes.
+        TraceError: a capacity is in bytes.
     """
+    if any(capacity.in_bytes for capacity in capacities):
+        raise TraceError("capacity: with prefetch, it is in entries or percent of keys")
     for file in files:
-        trace = load_trace(file, options)
+        try:
+            trace = load_trace(file, options)
+        except TraceError as error:
+            fail(error)
+            continue
+        warn(trace)
         if load_seconds is not None and trace.seconds is None:
             tell(f"{trace.name}: left out, its requests have no times")
             continue
         for capacity in capacities:
-            if capacity.in_bytes:
-                raise TraceError("capacity: with prefetch, it is in entries or percent of keys")
             amount = capacity.of(trace.unique_keys)
             if amount < SMALLEST:
                 tell(f"{trace.name} at {capacity.text}: left out, fewer than {SMALLEST} entries")
@@ -136,12 +147,14 @@ def print_rows(rows: Sequence[PrefetchRow], *, as_json: bool, as_csv: bool) -> N
         as_csv: whether to print CSV.
     """
     if as_json:
-        sys.stdout.write(json.dumps([row.figures() for row in rows], indent=2) + "\n")
+        typer.echo(json.dumps([row.figures() for row in rows], indent=2))
         return
     if as_csv:
-        writer = csv.DictWriter(sys.stdout, list(rows[0].figures()) if rows else ["trace"])
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(rows[0].figures()) if rows else ["trace"])
         writer.writeheader()
         writer.writerows(row.figures() for row in rows)
+        typer.echo(text.getvalue(), nl=False)
         return
     console = Console(highlight=False, emoji=False)
     if not console.is_terminal:
@@ -160,7 +173,7 @@ def _table(rows: Sequence[PrefetchRow]) -> Table:
     for row in rows:
         result = row.result
         table.add_row(
-            row.trace,
+            escape(row.trace),
             f"{row.capacity:,}",
             row.strategy,
             row.prefetcher,
