@@ -121,6 +121,24 @@ def test_what_would_displace_better_entries_is_not_stored():
     assert hot > 0.5 * asked
 
 
+def test_a_newcomer_of_worth_is_stored_although_all_entries_were_read():
+    random = Random(8)
+    cache = Cache(max_size_mb=100_000 / MB, sizer=lambda value: value, max_value_fraction=1.0)
+    for number in range(scaled(30_000, 9000)):
+        key = random.randrange(1200)
+        if cache.get(key, ABSENT) is ABSENT:
+            cache.put(key, 100)
+        if number % 10 == 0:
+            cache.put(-1 - number, 40_000)
+    assert cache.explain().way == "by value, proven"
+    for key in range(1200):
+        cache.get(key)
+    entries = len(cache)
+    assert any(cache.put("new", 100, priority=1000.0) for _ in range(entries // 64 + 2))
+    assert "new" in cache
+    check(cache)
+
+
 def test_segments_and_sizes_stay_exact_while_ways_change():
     random = Random(9)
     cache = Cache(max_size_mb=20_000 / MB, sizer=lambda value: value, max_value_fraction=0.5)

@@ -244,6 +244,9 @@ class Arrangement:
                 lacking -= self.columns.size[slot]
                 if lacking <= 0:
                     return False
+            else:  # valued anew, or it would stand in the way of every newcomer for ever
+                self.look(slot)
+                self.move(slot, VALUED)
         return True
 
     def prevails(self, newcomer: int, resident: int) -> bool:

@@ -88,8 +88,8 @@ class GreedyDual:
         return found
 
     def begin_walk(self) -> None:
-        """Begin a walk over all slots by rank."""
-        for queue in range(self.lowest, self.highest + 1):
+        """Begin a walk over all slots by rank; what was walked over may be placed anew."""
+        for queue in range(QUEUES):
             self.cursors[queue] = self.lists.head[self.first + queue]
 
     def walk(self) -> int:
