@@ -36,6 +36,7 @@ cdef class Prospects:
     cdef double[::1] lost
     cdef double[::1] waiting
     cdef readonly double[::1] worth
+    cdef double[::1] known
     cdef double[::1] widths
     cdef unsigned char[::1] kinds
     cdef double[::1] all_returned
@@ -64,10 +65,10 @@ cdef class Prospects:
     cdef void wait_for(self, unsigned char[::1] counts, unsigned char[::1] marks, unsigned int[::1] since, int keys) noexcept
     @cython.locals(line=int)
     cdef void fade(self) noexcept
-    @cython.locals(kind=int, first=int, line=int, count=int, total=double)
+    @cython.locals(kind=int, first=int, line=int, count=int, total=double, known=double)
     cdef void learn(self) noexcept
-    @cython.locals(line=int, marks=int, first=int, alike=int, several=double, own=double)
-    cdef void learn_count(self, int base, double common) noexcept
+    @cython.locals(line=int, kind=int, first=int, alike=int, several=double, own=double)
+    cdef void learn_count(self, int begin, double common) noexcept
     @cython.locals(line=int, until=int, exposed=double, hits=double, ends=double, rate=double, alive=double, best=double)
     cdef void rate(self, int first, double own, double akin) noexcept
     @cython.final

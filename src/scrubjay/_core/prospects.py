@@ -59,6 +59,7 @@ class Prospects:
         self.lost = array("d")
         self.waiting = array("d")
         self.worth = array("d")
+        self.known = array("d")  # events by kind, with those that wait
         self.tell_apart(GAP_MARKS)
         self.widths = array("d", [max(1.0, _middle(b + 1) - _middle(b)) for b in range(BINS)])
         kinds = [min(n - 1 if n < 4 else n.bit_length(), COUNTS - 1) for n in range(1, 256)]
@@ -79,10 +80,12 @@ class Prospects:
         lost = self.widened(self.lost, marks)
         waiting = self.widened(self.waiting, marks)
         worth = self.widened(self.worth, marks)
+        known = array("d", bytes(8 * COUNTS * marks))
         self.returned = returned
         self.lost = lost
         self.waiting = waiting
         self.worth = worth
+        self.known = known
         self.marks = marks
         return 0
 
@@ -152,35 +155,43 @@ class Prospects:
             self.all_lost[line] = 0.0
         for kind in range(COUNTS * self.marks):
             first = kind * BINS
+            known = 0.0
             for line in range(BINS):
                 self.waiting[first + line] += self.lost[first + line]
                 self.all_returned[line] += self.returned[first + line]
                 self.all_lost[line] += self.waiting[first + line]
-                total += self.returned[first + line] + self.waiting[first + line]
+                known += self.returned[first + line] + self.waiting[first + line]
+            self.known[kind] = known
+            total += known
         if total > 0.0:
             for count in range(COUNTS):
-                self.learn_count(count * self.marks * BINS, COMMON / total)
+                self.learn_count(count * self.marks, COMMON / total)
         for line in range(COUNTS * self.marks * BINS):
             self.waiting[line] = 0.0
 
-    def learn_count(self, base: int, common: float) -> None:
-        """Find what entries are worth that were asked for about as often."""
+    def learn_count(self, begin: int, common: float) -> None:
+        """Find what entries are worth that were asked for about as often.
+
+        Args:
+            begin: the first of their kinds.
+            common: what the figures of all kinds are multiplied by.
+        """
         several = 0.0
         for line in range(BINS):
             self.some_returned[line] = common * self.all_returned[line]
             self.some_lost[line] = common * self.all_lost[line]
-        for marks in range(self.marks):
-            first = base + marks * BINS
+        for kind in range(begin, begin + self.marks):
+            if self.known[kind] == 0.0:
+                continue
+            first = kind * BINS
             for line in range(BINS):
                 self.some_returned[line] += self.returned[first + line]
                 self.some_lost[line] += self.waiting[first + line]
-                several += self.returned[first + line] + self.waiting[first + line]
+            several += self.known[kind]
         alike = -1  # where the figures begin of a kind of which nothing is known that is its own
-        for marks in range(self.marks):
-            first = base + marks * BINS
-            own = 0.0
-            for line in range(BINS):
-                own += self.returned[first + line] + self.waiting[first + line]
+        for kind in range(begin, begin + self.marks):
+            first = kind * BINS
+            own = self.known[kind]
             if own != 0.0 and own != several:
                 self.rate(first, 1.0, AKIN / (several + COMMON))
             elif alike < 0:
