@@ -11,7 +11,7 @@ from scrubjay import compiled
 pytestmark = pytest.mark.skipif(compiled, reason="the compiled core hides these structures")
 
 if not compiled:
-    from scrubjay._core.constants import FOLLOWED, GAP, SHARED, SOCIAL
+    from scrubjay._core.constants import COLD, FOLLOWED, GAP, SHARED, SOCIAL
     from scrubjay._core.histories import Histories
     from scrubjay._core.outlook import Outlook
     from scrubjay._core.prospects import BINS, Prospects
@@ -164,6 +164,18 @@ def test_who_asks_is_noted_from_when_it_is_told():
     histories.ascribe(1, 7)
     histories.heed_sessions()
     assert histories.sessions[histories.find(1)] == 7
+
+
+def test_marks_that_are_not_told_apart_are_left_out():
+    histories = Histories(Prospects())
+    histories.grow(8, False)
+    histories.heed_sessions()  # but no tags: as where sizes are tried that nobody told of any
+    histories.adopt(1, 0, 100, COLD | SHARED | 2, 7, 8, 1, 1.0, 0)
+    row = histories.find(1)
+    assert histories.marks[row] == SHARED | 2
+    assert histories.marks[row] < histories.prospects.marks
+    histories.request(1, 1, 8, 1, 1.0, 0)
+    histories.learn(8)
 
 
 def test_the_key_asked_for_least_recently_is_forgotten():

@@ -209,7 +209,8 @@ class Histories:
         row = self.watch(h)
         self.since[row] = since
         self.counts[row] = count
-        self.marks[row] = marks
+        # Simulations of other sizes may tell fewer kinds apart than the live cache does.
+        self.marks[row] = marks & (self.prospects.marks - 1)
         if self.social:
             self.sessions[row] = session
         if self.count < room and self.bytes <= most - size:
