@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,11 +13,15 @@ from scrubjay import compiled
 pytestmark = pytest.mark.skipif(compiled, reason="the compiled core hides these structures")
 
 if not compiled:
+    from scrubjay._core.arrangement import Arrangement
+    from scrubjay._core.columns import Columns
     from scrubjay._core.constants import COLD, FOLLOWED, GAP, SHARED, SOCIAL
     from scrubjay._core.histories import Histories
     from scrubjay._core.outlook import Outlook
     from scrubjay._core.prospects import BINS, Prospects
     from scrubjay._core.sessions import Sessions
+    from scrubjay._core.sketch import Sketch
+    from scrubjay._core.ways import FIRST
 
 
 def expected(prospects, returned, lost, begin):
@@ -97,6 +103,23 @@ def test_who_came_back_soon_is_told_apart_from_who_did_not():
     assert soon > 20 * outlook.worth(3, 0)
     outlook.enter(3, 1)
     assert outlook.gaps[3] == 0
+
+
+def test_every_hit_since_the_last_look_tells_how_soon_an_entry_came_back():
+    prospects = Prospects()
+    prospects.entries = 150
+    arrangement = Arrangement(Sketch(), True, FIRST, Outlook(prospects))
+    columns = Columns()
+    columns.grow(8)
+    arrangement.attach(columns)
+    arrangement.sketch.grow(8)
+    arrangement.grow(8, array("I", range(8)))
+    arrangement.insert(3)
+    prospects.clock += 4000
+    columns.hits[3] += 40
+    assert arrangement.look(3) == 40
+    assert arrangement.outlook.gaps[3] == prospects.gap(100)
+    assert arrangement.outlook.counts[3] == 41
 
 
 requests = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 3)), max_size=300)

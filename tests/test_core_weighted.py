@@ -121,7 +121,7 @@ def test_what_would_displace_better_entries_is_not_stored():
     assert hot > 0.5 * asked
 
 
-def test_a_newcomer_of_worth_is_stored_although_all_entries_were_read():
+def test_newcomers_of_worth_are_stored_although_all_entries_are_read_in_between():
     random = Random(8)
     cache = Cache(max_size_mb=100_000 / MB, sizer=lambda value: value, max_value_fraction=1.0)
     for number in range(scaled(30_000, 9000)):
@@ -131,11 +131,13 @@ def test_a_newcomer_of_worth_is_stored_although_all_entries_were_read():
         if number % 10 == 0:
             cache.put(-1 - number, 40_000)
     assert cache.explain().way == "by value, proven"
-    for key in range(1200):
-        cache.get(key)
-    entries = len(cache)
-    assert any(cache.put("new", 100, priority=1000.0) for _ in range(entries // 64 + 2))
-    assert "new" in cache
+    for newcomer in range(20):
+        for key in range(1200):
+            cache.get(key)
+        rejected = cache.statistics.rejected
+        assert not cache.put("poor", 40_000)
+        assert cache.put(("new", newcomer), 100, priority=1000.0)
+        assert cache.statistics.rejected == rejected + 1
     check(cache)
 
 

@@ -44,15 +44,16 @@ from scrubjay._core.ways import (
     WAYS,
     WINDOW,
 )
+from scrubjay._core.weights import Weights
 
-COSTS = 100.0  # how many costs the usual one is the mean of, about
+MOST_AT_ONCE = 15  # hits that the sketch is told of at one look: its counters hold no more
 PATIENCE = 64  # entries looked at before one must go, the least read: bounds the time of that
 SEEN = 0x3FFF  # the bits of a hit counter that are compared: 16,384 hits at once look like none
-MOST_WORTH = 1e18  # of a hit: sums of any number of them are finite
 SWEPT = 4  # protected entries per eviction that are looked at after a change
 CONVERTED = 4  # entries per eviction that a change to or from an order by value moves
 UNPROVEN = 0.25  # a newcomer's part of the value of what was asked for once
 RETURNED = 3.0  # demand for a newcomer that was here lately
+INFINITE = float("inf")
 
 
 class Arrangement:
@@ -77,9 +78,8 @@ class Arrangement:
         by_size: bool = False,
     ) -> None:
         self.columns = Columns()
+        self.weights = Weights(by_cost, by_size)
         self.hashes: Any = None
-        self.by_cost = by_cost
-        self.by_size = by_size
         self.segments = Links(VALUED + QUEUES)
         self.values = GreedyDual(self.segments, VALUED)
         self.roots = array("d", [sqrt(max(1, count)) for count in range(16)])
@@ -92,7 +92,6 @@ class Arrangement:
         self.remembers = reporting or WAYS[way][1] in {GHOSTS, PROVEN}
         self.seen = array("H")  # hits at the last look, times four, plus the segment
         self.count = 0
-        self.usual_cost = 0.0  # what an unknown cost is taken for
         self.window_share = 0.0
         self.rule = ALWAYS
         self.protected_share = 0.0
@@ -108,6 +107,12 @@ class Arrangement:
         self.unswept = self.segments.length[PROTECTED]
         return 0
 
+    def attach(self, columns: Columns) -> int:
+        """Take the columns of the entries."""
+        self.columns = columns
+        self.weights.columns = columns
+        return 0
+
     def grow(self, slots: int, hashes: Any) -> int:
         """Make room for `slots` slots; `hashes` holds their spread hashes."""
         self.hashes = hashes
@@ -121,7 +126,7 @@ class Arrangement:
 
     def want_values(self) -> int:
         """Be able to order entries by value if they may differ in weight."""
-        if self.is_weighted():
+        if self.weights.differ():
             self.values.grow(len(self.seen))
         return 0
 
@@ -141,11 +146,15 @@ class Arrangement:
         news = (hits - (self.seen[slot] >> 2)) & SEEN
         if news > 0:
             if self.reporting:
-                told = news if news < 15 else 15
-                self.sketch.add(self.hashes[slot], told)
-                self.outlook.read(slot, told)
+                self.sketch.add(self.hashes[slot], news if news < MOST_AT_ONCE else MOST_AT_ONCE)
+                self.outlook.read(slot, news)
             self.seen[slot] = (hits << 2) | (self.seen[slot] & 3)
         return news
+
+    def was_read(self, slot: int) -> bool:
+        """Tell whether an entry was read since it was looked at last."""
+        read: bool = (self.columns.hits[slot] & SEEN) != (self.seen[slot] >> 2)
+        return read
 
     def enter(self, slot: int, segment: int) -> None:
         """Make `slot` the newest of `segment`."""
@@ -173,42 +182,9 @@ class Arrangement:
             self.seen[slot] = (self.seen[slot] >> 2 << 2) | segment
             self.segments.move(before, segment, slot)
 
-    def is_weighted(self) -> bool:
-        """Tell whether some entries may weigh more than others."""
-        return self.columns.has_priority or self.columns.has_cost or self.columns.has_size
-
-    def price(self, priority: float, cost: float, size: int) -> float:
-        """Return what a hit is worth, never less than 0: the priority times what is to be saved."""
-        if priority <= 0.0:
-            return 0.0  # misses worth less than nothing would be sought
-        worth = priority
-        if self.by_cost and cost > 0.0 and self.usual_cost > 0.0:
-            worth *= cost / self.usual_cost
-        if self.by_size and size > 0:
-            worth *= size
-        return worth if worth < MOST_WORTH else MOST_WORTH
-
-    def worth(self, slot: int) -> float:
-        """Return what a hit of `slot` is worth."""
-        return self.price(
-            self.columns.priority[slot] if self.columns.has_priority else 1.0,
-            self.columns.cost[slot] if self.columns.has_cost else 0.0,
-            self.size(slot),
-        )
-
-    def size(self, slot: int) -> int:
-        """Return the size of `slot` in bytes, 0 where sizes are not kept."""
-        size: int = self.columns.size[slot] if self.columns.has_size else 0
-        return size
-
-    def density(self, slot: int) -> float:
-        """Return what a hit of `slot` is worth, for each byte if sizes are known."""
-        size = self.size(slot)
-        return self.worth(slot) / size if size > 1 else self.worth(slot)
-
     def value(self, slot: int) -> float:
         """Return what keeping `slot` is worth, for each byte if sizes are known."""
-        value = self.density(slot)
+        value = self.weights.density(slot)
         if self.rule == POPULAR:
             root: float = self.roots[self.sketch.estimate(self.hashes[slot])]
             return value * root
@@ -233,12 +209,13 @@ class Arrangement:
             return False
         values = self.values
         value = values.worth[values.suited(worth / size * self.prospects(h))]
+        least = INFINITE  # of those valued anew: what would go next
         values.begin_walk()
         for _ in range(PATIENCE):
             slot = values.walk()
             if slot == NONE:
                 return False
-            if self.columns.hits[slot] & SEEN == self.seen[slot] >> 2:
+            if not self.was_read(slot):
                 if values.rank[slot] - values.inflation > value:
                     return True
                 lacking -= self.columns.size[slot]
@@ -247,7 +224,9 @@ class Arrangement:
             else:  # valued anew, or it would stand in the way of every newcomer for ever
                 self.look(slot)
                 self.move(slot, VALUED)
-        return True
+                least = min(least, values.rank[slot] - values.inflation)
+        worth_less: bool = least > value
+        return worth_less
 
     def prevails(self, newcomer: int, resident: int) -> bool:
         """Tell whether a newcomer is to stay rather than a resident."""
@@ -263,7 +242,7 @@ class Arrangement:
         if self.reporting:
             count = self.sketch.add(h, 1)
             self.outlook.enter(slot, count)
-        self.learn_cost(slot)
+        self.weights.learn_cost(slot)
         self.count += 1
         segment = WINDOW
         if self.rule >= POPULAR:
@@ -275,13 +254,6 @@ class Arrangement:
         self.enter(slot, segment)
         if self.segments.length[WINDOW] > self.room(self.window_share) + 1:
             self.move(self.segments.head[WINDOW], PROBATION)  # there is room for all
-
-    def learn_cost(self, slot: int) -> None:
-        """Let the usual cost follow the costs that are known."""
-        if self.columns.has_cost and self.columns.cost[slot] > 0.0:
-            if self.usual_cost == 0.0:
-                self.usual_cost = self.columns.cost[slot]
-            self.usual_cost += (self.columns.cost[slot] - self.usual_cost) / COSTS
 
     def remove(self, slot: int) -> None:
         """Forget the entry, not its key's popularity."""
@@ -440,6 +412,7 @@ class Arrangement:
         least = 0.0
         oldest = 0
         left = LOOKS
+        weighted = self.weights.differ()
         top = self.outlook.top
         for draw in range(2 * LOOKS if top > LOOKS else top):
             slot = self.outlook.draw() if top > LOOKS else draw
@@ -447,7 +420,9 @@ class Arrangement:
                 continue
             left -= 1
             self.look(slot)
-            worth = self.outlook.worth(slot, self.columns.marks(slot)) * self.density(slot)
+            worth = self.outlook.worth(slot, self.columns.marks(slot))
+            if weighted:
+                worth *= self.weights.density(slot)
             age = self.outlook.age(slot)
             if worst == NONE or worth < least or (worth == least and age > oldest):
                 worst = slot
@@ -467,40 +442,6 @@ class Arrangement:
         self.enter(keep, segment)
         self.outlook.counts[keep] = count
         return slot
-
-    def rank(self, found: Any) -> int:
-        """Append all slots to an array: about in the order in which they would go.
-
-        What was read since it was looked at last is kept before what was not.
-        """
-        for segment in (PROBATION, WINDOW):
-            self.collect(segment, 0, found)
-        for segment in (PROBATION, WINDOW):
-            self.collect(segment, 1, found)
-        self.collect(PROTECTED, 0, found)
-        self.collect(PROTECTED, 1, found)
-        for news in range(2):
-            self.values.begin_walk()
-            slot = self.values.walk()
-            while slot != NONE:
-                if self.has_news(slot) == (news != 0):
-                    found.append(slot)
-                slot = self.values.walk()
-        return 0
-
-    def has_news(self, slot: int) -> bool:
-        """Tell whether an entry was read since it was looked at last."""
-        hits: int = self.columns.hits[slot] & SEEN
-        return hits != self.seen[slot] >> 2
-
-    def collect(self, segment: int, news: int, found: Any) -> int:
-        """Append those of a segment that were read since the last look, or those that were not."""
-        slot = self.segments.head[segment]
-        while slot != NONE:
-            if self.has_news(slot) == (news != 0):
-                found.append(slot)
-            slot = self.segments.link[2 * slot + 1]
-        return 0
 
     def clear(self) -> None:
         """Forget the entries, not the keys' popularity."""

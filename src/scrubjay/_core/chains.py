@@ -66,7 +66,7 @@ class Chains:
             age: the requests for which that must have been left alone.
         """
         outlook = self.live.outlook
-        if outlook.counts[other] == 0 or self.live.has_news(other):
+        if outlook.counts[other] == 0 or self.live.was_read(other):
             return False  # it waits for its first request, or was read by itself
         hits = self.live.columns.hits
         if hits[other] & COUNT > hits[slot] & COUNT:

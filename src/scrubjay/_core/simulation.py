@@ -56,7 +56,7 @@ class Simulation:
             columns.want_priority()  # which stands for all that a hit is worth
         if sized:
             columns.want_size()
-        self.arrangement.columns = columns
+        self.arrangement.attach(columns)
         self.arrangement.grow(slots, self.hashes)
         self.clear(slots)
         return 0

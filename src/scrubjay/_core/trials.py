@@ -200,8 +200,8 @@ class Trials:
         """Put an entry of the cache, whose key is in the sample, into every simulation."""
         room = self.room()
         h = live.hashes[slot]
-        worth = live.worth(slot)
-        size = live.size(slot)
+        worth = live.weights.worth(slot)
+        size = live.weights.size(slot)
         for simulation in self.simulations:
             if simulation is not None:
                 simulation.request(h, room, self.most, worth, size)

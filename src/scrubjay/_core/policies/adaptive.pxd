@@ -4,6 +4,7 @@ from scrubjay._core.chains cimport Chains
 from scrubjay._core.curve cimport Curve
 from scrubjay._core.graph cimport Graph
 from scrubjay._core.policy cimport Policy
+from scrubjay._core.ranking cimport Ranking
 from scrubjay._core.sessions cimport Sessions
 from scrubjay._core.sketch cimport Sketch
 from scrubjay._core.tag_returns cimport TagReturns

@@ -24,6 +24,7 @@ from scrubjay._core.curve import Curve
 from scrubjay._core.graph import Graph
 from scrubjay._core.outlook import Outlook
 from scrubjay._core.policy import Policy
+from scrubjay._core.ranking import Ranking
 from scrubjay._core.sessions import Sessions
 from scrubjay._core.sketch import Sketch
 from scrubjay._core.trials import Trials
@@ -57,7 +58,7 @@ class Adaptive(Policy):
     def attach(self, columns: Columns) -> int:
         """Take the columns of the store that this policy will serve."""
         self.columns = columns
-        self.live.columns = columns
+        self.live.attach(columns)
         columns.want_notes()
         return 0
 
@@ -71,14 +72,14 @@ class Adaptive(Policy):
 
     def heed(self) -> int:
         """Take note of priorities or costs, which are kept from now on."""
-        if self.live.is_weighted() != self.trials.weighted:
+        if self.live.weights.differ() != self.trials.weighted:
             self.live.want_values()
             self.prepare_trials()
         return 0
 
     def prepare_trials(self) -> int:
         """Make room in the simulations and begin anew."""
-        weighted = self.live.is_weighted()
+        weighted = self.live.weights.differ()
         sized = self.columns.has_size
         self.trials.grow(self.entries, weighted, sized)
         if self.curve is not None:
@@ -137,7 +138,9 @@ class Adaptive(Policy):
 
     def request(self, slot: int, missed: int) -> None:
         """Let the simulations see a request for an entry of the sample; 1 if it missed."""
-        self.ask(self.hashes[slot], self.live.worth(slot), self.live.size(slot), missed)
+        self.ask(
+            self.hashes[slot], self.live.weights.worth(slot), self.live.weights.size(slot), missed
+        )
 
     def ask(self, h: int, worth: float, size: int, missed: int) -> None:
         """Let the simulations see a request for a key of the sample."""
@@ -149,7 +152,7 @@ class Adaptive(Policy):
 
     def declines(self, h: int, size: int, priority: float, cost: float, lacking: int) -> bool:
         """Tell whether a newcomer is not to be stored; that was a request all the same."""
-        worth = self.live.price(priority, cost, size)
+        worth = self.live.weights.price(priority, cost, size)
         if not self.live.declines(h, worth, size, lacking):
             return False
         self.listen()
@@ -210,7 +213,7 @@ class Adaptive(Policy):
 
     def replaced(self, slot: int) -> None:
         """A new value is no sign of demand, but it may have another cost."""
-        self.live.learn_cost(slot)
+        self.live.weights.learn_cost(slot)
 
     def remove(self, slot: int) -> None:
         """Forget the entry, not its key's popularity."""
@@ -271,7 +274,7 @@ class Adaptive(Policy):
 
     def rank(self, found: Any) -> bool:
         """What the segments or the values would give up first, as far as can be told."""
-        self.live.rank(found)
+        Ranking(self.live).collect(found)
         return True
 
     def clear(self) -> None:
@@ -287,7 +290,7 @@ class Adaptive(Policy):
         self.listen()
         if self.curve is None and go_on:
             curve = Curve(self.live.count == 0 or self.live.ghosts.gone == 0)
-            curve.grow(self.columns.slots, self.live.is_weighted(), self.columns.has_size)
+            curve.grow(self.columns.slots, self.live.weights.differ(), self.columns.has_size)
             self.curve = curve
         report = None if self.curve is None else self.curve.report()
         if not go_on:
@@ -298,9 +301,9 @@ class Adaptive(Policy):
         """Return what the simulations' hits and misses are counted by; empty for each as one."""
         if self.columns.has_priority:
             return "worth"
-        if self.live.by_size:
+        if self.live.weights.by_size:
             return "bytes"
-        return "cost" if self.live.by_cost and self.columns.has_cost else ""
+        return "cost" if self.live.weights.by_cost and self.columns.has_cost else ""
 
     def describe(self) -> dict[str, Any]:
         """Return the segments' sizes, the shares aimed at, and what each way would yield."""
