@@ -1,4 +1,5 @@
 cimport cython
+from scrubjay._core.mixing cimport scrubjay_mix
 from scrubjay._core.arrangement cimport Arrangement
 from scrubjay._core.trials cimport Trials
 

@@ -24,6 +24,14 @@ from scrubjay._core.arrangement import Arrangement
 from scrubjay._core.constants import MOST, NONE
 from scrubjay._core.trials import Trials
 
+try:
+    import cython
+except ModuleNotFoundError:
+    from scrubjay._core import _cython as cython
+
+if not cython.compiled:
+    from scrubjay._core.mixing import scrubjay_mix
+
 HALVES = array("i", (1, 4, 8))  # the sizes simulated, in halves of the present one
 SIZES = 3
 GROUPS = 16
@@ -177,7 +185,7 @@ class Curve:
             self.simulated += 1
             self.off += expected - missed
         trials = self.trials[0]
-        group = (trials.mixed(h) >> 40) & (GROUPS - 1)  # bits that `Trials.samples` does not use
+        group = (scrubjay_mix(h) >> 40) & (GROUPS - 1)  # bits that `Trials.samples` does not use
         for size in range(SIZES):
             trials = self.trials[size]
             if trials.samples(h):

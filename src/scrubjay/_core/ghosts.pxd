@@ -1,4 +1,5 @@
 cimport cython
+from scrubjay._core.mixing cimport scrubjay_mix
 
 cdef class Ghosts:
     cdef unsigned short[::1] table
@@ -8,9 +9,6 @@ cdef class Ghosts:
     cdef unsigned int tick
     cdef int phase
     cdef int grow(self, int slots) except -1
-    @cython.final
-    @cython.locals(wide=cython.ulonglong)
-    cdef inline unsigned long long spread(self, unsigned int h) noexcept
     @cython.final
     cdef void remember(self, unsigned int h) noexcept
     @cython.final

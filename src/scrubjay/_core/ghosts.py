@@ -12,6 +12,14 @@ from __future__ import annotations
 
 from array import array
 
+try:
+    import cython
+except ModuleNotFoundError:
+    from scrubjay._core import _cython as cython
+
+if not cython.compiled:
+    from scrubjay._core.mixing import scrubjay_mix
+
 
 class Ghosts:
     """The keys given up lately, by spread hash."""
@@ -32,12 +40,6 @@ class Ghosts:
             self.keep_time(slots)
         return 0
 
-    def spread(self, h: int) -> int:
-        """Return 61 bits of which each depends on all of `h`."""
-        wide = h
-        wide = (wide ^ (wide >> 15)) * 0x2C1B3C6D
-        return ((wide ^ (wide >> 29)) & 0x7FFFFFFF) * 0x297A2D39
-
     def keep_time(self, length: int) -> None:
         """Use so many cells from now on: time goes as they fill."""
         self.length = length
@@ -55,13 +57,13 @@ class Ghosts:
 
     def mark(self, h: int) -> None:
         """Let a key have been given up with the one that was noted last."""
-        wide = self.spread(h)
+        wide = scrubjay_mix(h)
         mark = (wide >> 9) & 1023 | 1  # never all zero, which marks an empty cell
         self.table[((wide >> 30) * self.length) >> 31] = mark << 6 | self.tick
 
     def holds(self, h: int) -> bool:
         """Tell whether the key with hash `h` was given up a little while ago."""
-        wide = self.spread(h)
+        wide = scrubjay_mix(h)
         ghost = self.table[((wide >> 30) * self.length) >> 31]
         mark = (wide >> 9) & 1023 | 1
         return ghost >> 6 == mark and (self.tick - ghost) & 63 <= 16

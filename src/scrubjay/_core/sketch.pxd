@@ -1,4 +1,5 @@
 cimport cython
+from scrubjay._core.mixing cimport scrubjay_mix
 
 cdef extern from *:
     """
@@ -26,7 +27,7 @@ cdef class Sketch:
     cdef unsigned int add(self, unsigned int h, unsigned int times) noexcept
     @cython.locals(wide=cython.ulonglong, base=cython.uint, row=int, shift=cython.uint, count=cython.uint, least=cython.uint)
     cdef unsigned int estimate(self, unsigned int h) noexcept
-    @cython.locals(wide=cython.ulonglong, base=cython.uint)
+    @cython.locals(base=cython.uint)
     cdef void expect(self, unsigned int h) noexcept
     @cython.locals(line=int)
     cdef void age(self) noexcept

@@ -19,6 +19,7 @@ except ModuleNotFoundError:
     from scrubjay._core import _cython as cython
 
 if not cython.compiled:
+    from scrubjay._core.mixing import scrubjay_mix
 
     def scrubjay_fetch(place: object) -> None:
         """Do nothing: compiled, this is the processor's order to fetch a place in memory."""
@@ -66,17 +67,12 @@ class Sketch:
         Where there are many, it would wait for them longer than all the rest of `add` takes.
         """
         if cython.compiled:
-            wide = h
-            wide = (wide ^ (wide >> 15)) * 0x2C1B3C6D
-            wide = ((wide ^ (wide >> 29)) & 0x7FFFFFFF) * 0x297A2D39
-            base = 4 * ((wide >> 20) & self.mask)
+            base = 4 * ((scrubjay_mix(h) >> 20) & self.mask)
             scrubjay_fetch(cython.address(self.counters[base]))
 
     def add(self, h: int, times: int) -> int:
         """Count `times` more accesses of the key with hash `h`; return its estimate then."""
-        wide = h
-        wide = (wide ^ (wide >> 15)) * 0x2C1B3C6D  # hashes of successive numbers are regular
-        wide = ((wide ^ (wide >> 29)) & 0x7FFFFFFF) * 0x297A2D39
+        wide = scrubjay_mix(h)
         base = 4 * ((wide >> 20) & self.mask)
         most = 0
         least = MOST
@@ -100,9 +96,7 @@ class Sketch:
 
     def estimate(self, h: int) -> int:
         """Return how often the key with hash `h` was counted lately, never too low."""
-        wide = h
-        wide = (wide ^ (wide >> 15)) * 0x2C1B3C6D  # hashes of successive numbers are regular
-        wide = ((wide ^ (wide >> 29)) & 0x7FFFFFFF) * 0x297A2D39
+        wide = scrubjay_mix(h)
         base = 4 * ((wide >> 20) & self.mask)
         least = MOST
         for row in range(4):

@@ -1,4 +1,5 @@
 cimport cython
+from scrubjay._core.mixing cimport scrubjay_mix
 from scrubjay._core.arrangement cimport Arrangement
 from scrubjay._core.histories cimport Histories
 from scrubjay._core.prospects cimport Prospects
@@ -88,8 +89,7 @@ cdef class Trials:
     @cython.locals(entries=int)
     cdef inline int full(self) noexcept
     @cython.final
-    @cython.locals(wide=cython.ulonglong)
-    cdef inline unsigned long long mixed(self, unsigned int h) noexcept
+    cdef inline void hold(self, int entries) noexcept
     @cython.final
     cdef inline bint samples(self, unsigned int h) noexcept
     cdef int heed_sessions(self) except -1

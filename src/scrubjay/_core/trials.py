@@ -35,6 +35,14 @@ from scrubjay._core.ways import (
     name_of,
 )
 
+try:
+    import cython
+except ModuleNotFoundError:
+    from scrubjay._core import _cython as cython
+
+if not cython.compiled:
+    from scrubjay._core.mixing import scrubjay_mix
+
 NUMBER = len(WAYS)
 FULL = 256  # entries up to which all keys are taken
 SQUARE = 15  # a sample has at least the root of so many times the entries: 1 in 8 of 1,000
@@ -175,7 +183,7 @@ class Trials:
         """
         self.shift = shift
         self.skip = (1 << shift) - 1
-        self.entries = entries
+        self.hold(entries)
         self.entry_limit = entry_limit
         self.byte_limit = byte_limit
         self.limit = max(1, entry_limit >> shift)
@@ -212,6 +220,11 @@ class Trials:
         self.histories.adopt(h, since, count, marks, known >> 2, room, self.most, worth, size)
         if self.histories.tags is not None:
             self.histories.tag(h, NONE, marks & COLD)
+
+    def hold(self, entries: int) -> None:
+        """Take note of how many entries there is room for in the cache."""
+        self.entries = entries
+        self.prospects.entries = entries
 
     def count(self) -> int:
         """Return how many entries a simulation has."""
@@ -256,15 +269,9 @@ class Trials:
         entries = self.entries >> self.shift
         return entries if entries > 1 else 1
 
-    def mixed(self, h: int) -> int:
-        """Return 61 bits for the hash `h`, of which those from the eighth on sample keys."""
-        wide = h
-        wide = (wide ^ (wide >> 15)) * 0x2C1B3C6D
-        return ((wide ^ (wide >> 29)) & 0x7FFFFFFF) * 0x297A2D39
-
     def samples(self, h: int) -> bool:
         """Tell whether the key with hash `h` is in the sample."""
-        return (self.mixed(h) >> 8) & self.skip == 0
+        return (scrubjay_mix(h) >> 8) & self.skip == 0
 
     def request(self, h: int, worth: float, size: int) -> int:
         """Let every simulation see a request for a key of the sample.
@@ -283,7 +290,6 @@ class Trials:
         self.asked += worth
         self.seen += 1.0
         self.prospects.clock = (self.prospects.clock + self.skip + 1) & 0x7FFFFFFF
-        self.prospects.entries = self.entries
         for way in range(self.number):
             simulation = self.simulations[way]
             if simulation is not None:

@@ -205,7 +205,7 @@ class Adaptive(Policy):
         self.live.insert(slot)
         if self.live.count > self.entries:
             self.entries = self.live.count
-            self.trials.entries = self.live.count
+            self.trials.hold(self.live.count)
         if self.trials.samples(self.hashes[slot]):
             self.columns.hits[slot] |= HEARD
             self.request(slot, 1)
@@ -242,7 +242,7 @@ class Adaptive(Policy):
         """Let the simulations have the cache's size: room is made, so it is full."""
         if entries != self.entries:
             self.entries = entries
-            self.trials.entries = entries
+            self.trials.hold(entries)
             shift = self.trials.shift
             if (
                 self.trials.suited(entries) != shift
