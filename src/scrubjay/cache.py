@@ -348,7 +348,7 @@ class Cache(Observable[K, V]):
         Raises:
             InvalidTokenError: the token is damaged or forged.
             EpochChangedError: it is of another server than what is known here.
-            InvalidArgumentError: there is no such level.
+            InvalidArgumentError: there is no such level, or None for a name.
         """
         level = self.level_of_sessions(consistency_level)
         known = self.known_session(session_id, token, signer)

@@ -29,7 +29,7 @@ from scrubjay.codecs import KeyEncoder, Serializer
 from scrubjay.consistency import ConsistencyManager, Session
 from scrubjay.consistency.sessions import Sessions
 from scrubjay.consistency.tokens import Signer
-from scrubjay.errors import ConfigurationError, TierError
+from scrubjay.errors import ConfigurationError, InvalidArgumentTypeError, TierError
 from scrubjay.events import Event, EventKind, Events
 from scrubjay.mapping import StoreMapping
 from scrubjay.observe.statistics import TierGroup
@@ -230,7 +230,10 @@ class Layered(StoreMapping[K, V], Closing):
         Raises:
             InvalidTokenError: it is damaged or forged.
             EpochChangedError: it is of another server than what is known here.
+            InvalidArgumentTypeError: there is no name: all without one would be one session.
         """
+        if session_id is None:
+            raise InvalidArgumentTypeError("session_id: None names no session")
         return self._sessions.of(str(session_id), token, signer)
 
     def session_of(self, context: Any) -> Session | None:
