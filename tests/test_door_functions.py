@@ -648,6 +648,27 @@ def test_generator_functions_are_refused(kind: str) -> None:
 
 
 @both
+def test_a_generator_that_a_function_returns_is_refused(kind: str) -> None:
+    calls: list[int] = []
+
+    def numbers(n: int) -> Any:
+        calls.append(n)
+        return (number for number in range(n))
+
+    async def anumbers(n: int) -> Any:
+        return numbers(n)
+
+    plain, awaited = wrapped(numbers, kind), wrapped(anumbers, kind)
+    for _ in range(2):
+        with pytest.raises(InvalidArgumentTypeError, match="generator"):
+            plain(3)
+        with pytest.raises(InvalidArgumentTypeError, match="generator"):
+            arun(awaited(3))
+    assert calls == [3, 3, 3, 3]
+    assert len(plain.cache) == len(awaited.cache) == 0
+
+
+@both
 def test_a_plain_function_that_returns_an_awaitable_is_refused(kind: str) -> None:
     async def later(x: int) -> int:
         return x
