@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 
-from scrubjay import CacheConsistencyLevel, ConsistencyManager
+from scrubjay import (
+    CacheConsistencyLevel,
+    ConsistencyManager,
+    InvalidArgumentError,
+    InvalidArgumentTypeError,
+)
 from tests.door_helpers import opened
 
 ANN, BOB = {"session_id": "ann"}, {"session_id": "bob"}
@@ -230,3 +235,35 @@ def test_subscriptions_hear_of_every_write(
     manager.unsubscribe_from_invalidation("z", "nobody")
     door.put("a", 4)
     assert len(heard) == 2
+
+
+@pytest.mark.parametrize("level", ["quick", 5, "STRONG"])
+@pytest.mark.parametrize("context", [None, ANN])
+def test_a_level_that_there_is_not_is_refused(
+    make: Callable[..., Any], level: Any, context: Any
+) -> None:
+    door = make(max_entries=20)
+    door.put("a", 1)
+    for key in ("a", "b"):
+        for read in (
+            lambda key: door.get(key, context=context, consistency_level=level),
+            lambda key: door.get_many([key], context=context, consistency_level=level),
+            lambda key: door.get_or_load(key, str, context=context, consistency_level=level),
+        ):
+            with pytest.raises(InvalidArgumentError, match="consistency_level"):
+                read(key)
+    assert "b" not in door
+    assert door.statistics.total_requests == 0
+
+
+def test_a_context_that_is_no_mapping_is_refused_by_removals(make: Callable[..., Any]) -> None:
+    door = make(max_entries=20)
+    door.put("a", 1, tags={"t"})
+    for remove in (
+        lambda: door.invalidate("a", context="ann"),
+        lambda: door.invalidate_many(["a"], context="ann"),
+        lambda: door.invalidate_by_tags({"t"}, context="ann"),
+    ):
+        with pytest.raises(InvalidArgumentTypeError, match="context"):
+            remove()
+    assert "a" in door

@@ -18,7 +18,16 @@ from typing import Any
 
 import pytest
 
-from scrubjay import Cache, CacheInfo, InvalidArgumentTypeError, InvalidKeyError, cached
+from scrubjay import (
+    Cache,
+    CacheInfo,
+    InvalidArgumentError,
+    InvalidArgumentTypeError,
+    InvalidKeyError,
+    LoadTimeoutError,
+    ManualClock,
+    cached,
+)
 from scrubjay._flow.flight import under_way
 from tests.door_helpers import Patient, arun, in_time, wait
 
@@ -648,6 +657,27 @@ def test_generator_functions_are_refused(kind: str) -> None:
 
 
 @both
+def test_a_generator_that_a_function_returns_is_refused(kind: str) -> None:
+    calls: list[int] = []
+
+    def numbers(n: int) -> Any:
+        calls.append(n)
+        return (number for number in range(n))
+
+    async def anumbers(n: int) -> Any:
+        return numbers(n)
+
+    plain, awaited = wrapped(numbers, kind), wrapped(anumbers, kind)
+    for _ in range(2):
+        with pytest.raises(InvalidArgumentTypeError, match="generator"):
+            plain(3)
+        with pytest.raises(InvalidArgumentTypeError, match="generator"):
+            arun(awaited(3))
+    assert calls == [3, 3, 3, 3]
+    assert len(plain.cache) == len(awaited.cache) == 0
+
+
+@both
 def test_a_plain_function_that_returns_an_awaitable_is_refused(kind: str) -> None:
     async def later(x: int) -> int:
         return x
@@ -868,3 +898,48 @@ def test_loads_that_end_in_a_recursion_error_can_be_begun_anew() -> None:
     with contextlib.suppress(RecursionError):
         endless(10)
     assert under_way.get() == ()
+
+
+def test_a_function_with_a_cache_of_its_own_may_serve_old_values() -> None:
+    clock = ManualClock()
+    answers = iter([1, ValueError("down"), 2])
+
+    @cached(ttl_seconds=10, stale_if_error_seconds=60, clock=clock)
+    def ask() -> Any:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert ask() == 1
+    clock.advance(30)
+    assert ask() == 1  # loading fails
+    clock.advance(60)
+    assert ask() == 2
+
+
+def test_a_function_with_a_cache_of_its_own_may_bound_how_long_calls_take() -> None:
+    release = threading.Event()
+
+    @cached(hard_timeout_seconds=0.01)
+    def ask() -> int:
+        wait(release)
+        return 1
+
+    with pytest.raises(LoadTimeoutError):
+        ask()
+    release.set()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("stale_while_revalidate_seconds", 0),
+        ("stale_if_error_seconds", "x"),
+        ("soft_timeout_seconds", -1),
+        ("hard_timeout_seconds", 0),
+    ],
+)
+def test_options_that_make_no_sense_are_refused_where_they_stand(name: str, value: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match=name):
+        cached(**{name: value})

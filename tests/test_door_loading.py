@@ -55,6 +55,20 @@ def test_the_loader_of_the_cache_is_used_unless_one_is_given(make: Callable[...,
     assert cache.refresh("b") == ("own", "b")
 
 
+async def streamed(key: str) -> Any:
+    yield key
+
+
+@pytest.mark.parametrize("stream", [streamed, lambda key: (letter for letter in key)])
+def test_what_only_one_caller_could_use_is_refused(make: Callable[..., Any], stream: Any) -> None:
+    cache = make(max_entries=5)
+    for _ in range(2):
+        with pytest.raises(InvalidArgumentError, match="generator"):
+            cache.get_or_load("abc", stream)
+    assert "abc" not in cache
+    assert cache.statistics.load_errors == 2
+
+
 def test_without_any_loader_the_error_says_so(make: Callable[..., Any]) -> None:
     cache = make(max_entries=5)
     with pytest.raises(InvalidArgumentError, match="loader"):

@@ -15,11 +15,12 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
-from scrubjay import Cache, cached
+from scrubjay import Cache, Ignore, cached
+from scrubjay.tiers import MemoryTier
 from tests.door_helpers import Patient, arun
 from tests.models import scaled
 
@@ -508,3 +509,63 @@ def test_bound_methods_are_copied_as_python_copies_them() -> None:
         assert two is not one
         assert two.callback(1) == two.ask(1) == (id(two), 1)
     assert copy.copy(one).callback(1) == one.ask(1)
+
+
+def test_instances_share_what_does_not_depend_on_them(decorate: Callable[..., Any]) -> None:
+    class Client:
+        calls = 0
+
+        @decorate(ignore="self")
+        def price(self, product: str) -> int:
+            Client.calls += 1
+            return len(product)
+
+        @decorate
+        async def stock(self: Annotated[Any, Ignore], product: str) -> int:
+            Client.calls += 1
+            return len(product)
+
+        @classmethod
+        @decorate(ignore="cls")
+        def tax(cls, product: str) -> int:
+            Client.calls += 1
+            return len(product)
+
+    class Other(Client):
+        pass
+
+    one, other = Client(), Other()
+    assert one.price("tea") == other.price(product="tea") == Client.price(one, "tea") == 3
+    assert Client.calls == 1
+    assert arun(one.stock("tea")) == arun(other.stock("tea")) == 3
+    assert Client.calls == 2
+    assert Client.tax("tea") == Other.tax("tea") == 3
+    assert Client.calls == 3
+
+    gone = weakref.ref(one)
+    del one
+    gc.collect()
+    assert gone() is None
+    assert other.price("tea") == 3
+    assert Client.calls == 3
+    assert other.price.invalidate("tea") == 1
+    assert other.price("tea") == 3
+    assert other.price.refresh("tea") == 3
+    assert Client.calls == 5
+    assert Client.price.cache_info().currsize == 1
+
+
+def test_what_does_not_depend_on_the_instance_may_be_in_lower_tiers() -> None:
+    store = MemoryTier()
+    calls: list[Any] = []
+    first, second = (Cache(max_entries=8, tiers=[store]) for _ in range(2))
+
+    def ask(self: Any, product: str) -> int:
+        calls.append(product)
+        return len(product)
+
+    ask.__qualname__ = "Client.ask"  # as if it stood in the body of a class
+    for cache in (first, second):
+        client = type("Client", (), {"ask": cache.cached(ignore="self")(ask)})()
+        assert client.ask("tea") == 3
+    assert calls == ["tea"]

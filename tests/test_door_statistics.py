@@ -22,6 +22,7 @@ from scrubjay import (
     cached,
 )
 from scrubjay.observe.statistics import DetailedStatistics, HotLabel, Quantiles, TierGroup
+from scrubjay.tiers import MemoryTier
 from tests.door_helpers import Patient, opened, wait
 from tests.models import scaled
 
@@ -345,6 +346,15 @@ def test_the_shape_of_detailed_statistics_is_as_typed() -> None:
     for durations in report["latency"].values():
         assert set(durations) == set(Quantiles.__annotations__)
     assert set(report["hot"]["tags"][0]) == set(HotLabel.__annotations__)
+
+
+def test_tiers_of_one_name_are_told_one_by_one(make: Callable[..., Any]) -> None:
+    tiers = [MemoryTier(), MemoryTier(name="b"), MemoryTier(name="b"), MemoryTier()]
+    door = make(max_entries=5, tiers=tiers)
+    door.put("a", 1)
+    told = door.get_detailed_statistics()["tiers"]
+    assert list(told) == ["memory", "memory 2", "b", "b 2", "memory 3"]
+    assert [tier["writes"] for tier in told.values()] == [1, 1, 1, 1, 1]
 
 
 def test_groups_agree_with_each_other(make: Callable[..., Any]) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from scrubjay import Cache, Disk, EventKind, Memory, Redis
+from scrubjay import Cache, Disk, EventKind, InvalidArgumentError, Memory, Redis
 from scrubjay.testing import FaultProxy, RedisServer
 from tests.door_helpers import opened
 from tests.redis_servers import Client
@@ -167,6 +167,12 @@ def test_a_server_that_is_killed_and_comes_back_empty(bench, server):
 
 def test_a_server_that_hangs(bench, server):
     endure(bench, server.stop, server.resume)
+
+
+@pytest.mark.parametrize("path", [None, 5, "", "a\0b"])
+def test_a_directory_that_is_no_path(path):
+    with pytest.raises(InvalidArgumentError, match="path"):
+        Cache(tiers=[Disk(path)])
 
 
 def test_a_server_that_refuses(bench, proxy):

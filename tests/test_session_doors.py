@@ -13,6 +13,7 @@ from scrubjay.codecs.protection import HmacSha256
 from scrubjay.consistency import sessions as known_sessions
 from scrubjay.errors import (
     InvalidArgumentError,
+    InvalidArgumentTypeError,
     InvalidKeyError,
     InvalidTokenError,
     TierError,
@@ -261,3 +262,11 @@ def test_both_doors_have_the_same():
     for name in names(CacheSession) - {"get", "get_at_once", "get_elsewhere", "token"}:
         one, other = (getattr(kind, name) for kind in (CacheSession, AsyncCacheSession))
         assert list(inspect.signature(one).parameters) == list(inspect.signature(other).parameters)
+
+
+@pytest.mark.parametrize("door", [Cache, AdaptiveCache])
+def test_none_names_no_session(door):
+    cache = door(max_entries=8)
+    with pytest.raises(InvalidArgumentTypeError, match="session_id"):
+        cache.session(None)
+    assert cache.session(5).session_id == "5"

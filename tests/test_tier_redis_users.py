@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
 
 from scrubjay import Cache, Memory, Redis
-from scrubjay.errors import ConsistencyUnavailableError, TierDeniedError
+from scrubjay.errors import ConsistencyUnavailableError, TierDeniedError, TierUnavailableError
 from scrubjay.testing import AwaitedShared
 from scrubjay.tiers import RedisTier, TierRecord
 from tests.redis_servers import Client
@@ -148,3 +149,20 @@ def test_a_cache_goes_on_and_tells_why(redis_server, client):
         assert cache.get_or_load("b", lambda key: 2) == 2
     assert any("denies access" in str(event) for event in told)
     assert not any("secret" in str(event) or ":wrong" in str(event) for event in told)
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_it_is_told_why_until_the_next_attempt(redis_server, client, awaited):
+    client("ACL", "SETUSER", "app", "reset", "on", ">secret", "~*", "+@all")
+    tier = RedisTier(redis_server.url.replace("unix://", "unix://app:wrong@"))
+
+    async def ask():
+        for _ in range(5):  # the second comes before it is tried again
+            with pytest.raises(TierUnavailableError, match="denies access"):
+                if awaited:
+                    await tier.aget_many([b"a"])
+                else:
+                    tier.get_many([b"a"])
+        await tier.aclose()
+
+    asyncio.run(ask())

@@ -12,14 +12,15 @@ from math import inf
 
 import pytest
 
-from scrubjay.errors import InvalidArgumentError
+from scrubjay.errors import InvalidArgumentError, TierUnavailableError
 from scrubjay.types import CacheConsistencyLevel
 from scrubjay.verify import bugs
 from scrubjay.verify.checker import check
+from scrubjay.verify.findings import Findings
 from scrubjay.verify.history import NO_TAG, Kind, Recorder
 from scrubjay.verify.passing import Pass, Passes
 from scrubjay.verify.register import Pauses
-from scrubjay.verify.run import verify
+from scrubjay.verify.run import Result, verify
 from scrubjay.verify.server import Server
 
 pytestmark = pytest.mark.any_build
@@ -386,6 +387,47 @@ def test_the_command(redis_server):
     bad = subprocess.run([*command, "--bug", "none"], capture_output=True, text=True, check=False)
     assert bad.returncode == 2
     assert "is not one of no-barrier" in bad.stderr
+
+
+@pytest.mark.parametrize("cluster", [False, True])
+def test_a_server_that_does_not_answer_is_no_success(cluster):
+    with pytest.raises(TierUnavailableError, match="does not answer"):
+        verify("redis://127.0.0.1:1", seconds=1, cluster=cluster)
+
+
+def test_nor_is_one_that_refuses_who_asks(redis_server):
+    with pytest.raises(TierUnavailableError, match="WRONGPASS"):
+        verify(f"redis://somebody:wrong@127.0.0.1:{redis_server.port}", seconds=1)
+
+
+@pytest.mark.parametrize("written", [0, 1])
+def test_a_run_that_has_written_nothing_is_no_success(monkeypatch, capsys, written):
+    typer = pytest.importorskip("typer")
+    from scrubjay.verify.command import verify_command
+
+    def run(*args, **options):
+        findings = Findings()
+        findings.by_kind["read"] = 100
+        findings.by_kind["put"] = written
+        return Result("Redis", 1.0, 0.0, 1, findings=findings)
+
+    monkeypatch.setattr("scrubjay.verify.run.verify", run)
+    if written:
+        verify_command("redis://somewhere", as_json=True)
+        return
+    with pytest.raises(typer.Exit) as left:
+        verify_command("redis://somewhere", as_json=True)
+    assert left.value.exit_code == 1
+    assert "nothing was verified" in capsys.readouterr().err
+
+
+@pytest.mark.timeout(60)
+def test_the_command_says_that_the_server_does_not_answer():
+    command = [sys.executable, "-m", "scrubjay", "verify", "redis://127.0.0.1:1", "--seconds", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "127.0.0.1:1 cannot be verified: it does not answer" in done.stderr
+    assert not done.stdout
 
 
 def test_what_people_are_told(history):

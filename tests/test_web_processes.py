@@ -210,6 +210,15 @@ def test_the_command_prints_what_is_exposed_as_json() -> None:
     assert row["name"] == "of-the-child"
 
 
+def test_the_command_says_what_it_could_not_see() -> None:
+    command = [sys.executable, "-m", "scrubjay", "dashboard", "--json"]
+    said = subprocess.run(
+        [*command, "--redis", "redis://127.0.0.1:1"], capture_output=True, text=True, check=True
+    )
+    assert json.loads(said.stdout) == []
+    assert "127.0.0.1:1 could not be reached" in said.stderr
+
+
 @pytest.mark.usefixtures("interruptible")
 def test_the_command_serves_the_page_until_it_is_interrupted() -> None:
     with subprocess.Popen(

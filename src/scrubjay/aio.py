@@ -238,9 +238,15 @@ class AdaptiveCache(NeverWaiting[K, V]):
         """
         own = self._sync
         if not own.layered:
-            if context is None:
+            if context is None and consistency_level is None:
                 return own.get(key, default)
-            return own.get(key, default, context=context, consistency_check=consistency_check)
+            return own.get(
+                key,
+                default,
+                context=context,
+                consistency_check=consistency_check,
+                consistency_level=consistency_level,
+            )
         if consistency_check:
             if context is not None:
                 value = own.fetch_at_once(key, context, consistency_level)
@@ -421,7 +427,7 @@ class AdaptiveCache(NeverWaiting[K, V]):
         """Remove a key and all that depends on it; see `Cache.invalidate`."""
         if self._sync.layered:
             return int(await awaiting.arun(self._sync.forgetting(key, context)))
-        return self._sync.invalidate(key)
+        return self._sync.invalidate(key, context=context)
 
     async def invalidate_many(
         self, keys: Iterable[K], *, context: Mapping[str, Any] | None = None
@@ -430,7 +436,7 @@ class AdaptiveCache(NeverWaiting[K, V]):
         if self._sync.layered:
             flow = self._sync.forgetting_many(arguments.keys("keys", keys), context)
             return int(await awaiting.arun(flow))
-        return self._sync.invalidate_many(keys)
+        return self._sync.invalidate_many(keys, context=context)
 
     async def invalidate_by_tags(
         self, tags: Iterable[str], *, context: Mapping[str, Any] | None = None
@@ -439,7 +445,7 @@ class AdaptiveCache(NeverWaiting[K, V]):
         if self._sync.layered:
             flow = self._sync.forgetting_tags(arguments.tags(tags), context)
             return int(await awaiting.arun(flow))
-        return self._sync.invalidate_by_tags(tags)
+        return self._sync.invalidate_by_tags(tags, context=context)
 
     async def clear(self) -> None:
         """Remove everything, in lower tiers, too. Counts and configuration stay."""

@@ -348,7 +348,7 @@ class Cache(Observable[K, V]):
         Raises:
             InvalidTokenError: the token is damaged or forged.
             EpochChangedError: it is of another server than what is known here.
-            InvalidArgumentError: there is no such level.
+            InvalidArgumentError: there is no such level, or None for a name.
         """
         level = self.level_of_sessions(consistency_level)
         known = self.known_session(session_id, token, signer)
@@ -367,7 +367,10 @@ class Cache(Observable[K, V]):
             How many entries are gone: 0 if there was nothing to remove. Of those that are
             in lower tiers alone, only the one of the key itself is counted.
         """
-        return blocking.run(self.forgetting(key, context)) if self.layered else self.remove(key)
+        if self.layered:
+            return int(blocking.run(self.forgetting(key, context)))
+        arguments.session(context)
+        return self.remove(key)
 
     def invalidate_many(
         self, keys: Iterable[K], *, context: Mapping[str, Any] | None = None
@@ -385,6 +388,7 @@ class Cache(Observable[K, V]):
         checked = arguments.keys("keys", keys)
         if self.layered:
             return int(blocking.run(self.forgetting_many(checked, context)))
+        arguments.session(context)
         return sum(self.invalidate(key) for key in checked)
 
     def invalidate_by_tags(
@@ -402,6 +406,7 @@ class Cache(Observable[K, V]):
         checked = arguments.tags(tags)
         if self.layered:
             return int(blocking.run(self.forgetting_tags(checked, context)))
+        arguments.session(context)
         return self.remove_by_tags(checked)
 
     def clear(self) -> None:

@@ -44,8 +44,9 @@ def cached(function: Any = None, /, **options: Any) -> Any:
         **options: `typed` (results for arguments that are equal but of different types
             differ; False), `ignore` (names of parameters that are no part of the key), the
             conditions of `Cache.put` (`ttl_seconds`, `priority`, `tags`, `idle_seconds`,
-            `dependencies`, `cost`) and the arguments of `Cache` but `loader`. Of these,
-            `max_entries` is 1,024 unless it or `max_size_mb` is given.
+            `dependencies`, `cost`) and those arguments of `Cache` that concern memory and
+            loads. Of these, `max_entries` is 1,024 unless it or `max_size_mb` is given. For
+            tiers, or a file to begin with, make a `Cache` and use its `cached`.
 
     Raises:
         InvalidArgumentError: an option is unknown or makes no sense.

@@ -102,6 +102,8 @@ class CallKey:
                 f"ignore: {function!r} has no parameter {', '.join(sorted(unknown))}"
             )
         ignored = frozenset(ignore) | hints.ignored(function, parameters)
+        #: whether results are the same for all instances, if it is a method
+        self.for_all = bool(parameters) and parameters[0].name in ignored
         if skip and parameters and parameters[0].kind in _POSITIONAL:
             del parameters[:skip]  # an instance that arrives in *args is left out by the caller
         self.typed = typed

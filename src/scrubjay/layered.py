@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,7 +30,7 @@ from scrubjay.codecs import KeyEncoder, Serializer
 from scrubjay.consistency import ConsistencyManager, Session
 from scrubjay.consistency.sessions import Sessions
 from scrubjay.consistency.tokens import Signer
-from scrubjay.errors import ConfigurationError, TierError
+from scrubjay.errors import ConfigurationError, InvalidArgumentTypeError, TierError
 from scrubjay.events import Event, EventKind, Events
 from scrubjay.mapping import StoreMapping
 from scrubjay.observe.statistics import TierGroup
@@ -230,7 +231,10 @@ class Layered(StoreMapping[K, V], Closing):
         Raises:
             InvalidTokenError: it is damaged or forged.
             EpochChangedError: it is of another server than what is known here.
+            InvalidArgumentTypeError: there is no name: all without one would be one session.
         """
+        if session_id is None:
+            raise InvalidArgumentTypeError("session_id: None names no session")
         return self._sessions.of(str(session_id), token, signer)
 
     def session_of(self, context: Any) -> Session | None:
@@ -244,16 +248,25 @@ class Layered(StoreMapping[K, V], Closing):
 
     # Telling and closing
 
-    def lower_tiers(self) -> dict[str, TierGroup]:
-        """Return what is counted of the tiers below memory, by their names, top to bottom."""
+    def lower_tiers(self, *taken: str) -> dict[str, TierGroup]:
+        """Return what is counted of the tiers below memory, by their names, top to bottom.
+
+        Of several with one name the second has a 2 behind it, and so on.
+
+        Args:
+            *taken: names that others have already.
+        """
         groups: dict[str, TierGroup] = {}
+        named = Counter(taken)
         for level in () if self._stack is None else self._stack.levels:
             size: Any = None
             if hasattr(level.tier, "size"):
                 with suppress(TierError):
                     size = level.tier.size()
             counts = level.counts
-            groups[level.name] = TierGroup(
+            named[level.name] += 1
+            number = named[level.name]
+            groups[level.name if number == 1 else f"{level.name} {number}"] = TierGroup(
                 hits=counts.hits,
                 misses=counts.misses,
                 entries=None if size is None else size.entries,

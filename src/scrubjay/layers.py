@@ -21,7 +21,7 @@ from scrubjay._flow.level import Level
 from scrubjay.clock import Clock, SystemClock
 from scrubjay.errors import ConfigurationError, InvalidArgumentError, InvalidArgumentTypeError
 from scrubjay.events import Events
-from scrubjay.tiers.disk import DiskTier
+from scrubjay.tiers.disk import DiskTier, absolute
 from scrubjay.tiers.protocol import Tier
 from scrubjay.tiers.redis import RedisTier
 
@@ -175,7 +175,7 @@ class Disk(LowerLayer):
         """Return the tier; its files are opened at its first use."""
         size = int(arguments.positive("max_size_mb", self.max_size_mb) * _MB)
         return DiskTier(
-            Path(self.path) / scope,
+            Path(absolute(self.path)) / scope,
             size,
             max_entries=self.max_entries,
             name=self.name,

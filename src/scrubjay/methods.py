@@ -13,10 +13,11 @@ from scrubjay._core.constants import MISSING
 from scrubjay._core.terms import Terms
 from scrubjay._flow.flight import Loader
 from scrubjay.hints import signature
-from scrubjay.keys import CallKey, InstanceId
+from scrubjay.keys import CallKey, InstanceId, Mark
 from scrubjay.recipe import Recipe
 
 _numbers = itertools.count(1)
+_ANY = Mark("any instance")
 
 
 def is_in_class_body(function: Callable[..., Any]) -> bool:
@@ -30,7 +31,8 @@ class CachedMethod:
 
     Entries are keyed by the instance's identity through a weak reference; when the
     instance is gone, so are they. An instance that cannot be weakly referenced is part of
-    the key itself, by its own equality, as with `functools.lru_cache`.
+    the key itself, by its own equality, as with `functools.lru_cache`. Where the parameter
+    for the instance is ignored, all instances share their results.
 
     Args:
         recipe: how results get into the cache.
@@ -98,7 +100,9 @@ class CachedMethod:
         return False
 
     def identity(self, instance: Any) -> Any:
-        """Return what stands for an instance in keys."""
+        """Return what stands for an instance in keys; `_ANY` where they share their results."""
+        if self._bound_key.for_all:
+            return _ANY
         number = id(instance)
         known: InstanceId | None = self._instances.get(number)
         if known is not None and known.instance() is instance:
@@ -117,6 +121,8 @@ class CachedMethod:
         """Return the key of a call on an instance."""
         if kwargs or len(args) != self._bound_key.arity:
             args = self._bound_key(args, kwargs)
+        if identity is _ANY:
+            return (self.recipe.prefix, *args)
         return (self.recipe.prefix, identity, *args)
 
     def terms(self, identity: Any) -> Terms:

@@ -41,6 +41,10 @@ class _Settings(TypedDict, total=False):
     clock: Clock | None
     name: str | None
     copy: Literal["deep"] | Callable[[Any], Any] | None
+    stale_while_revalidate_seconds: float | None
+    stale_if_error_seconds: float | None
+    soft_timeout_seconds: float | None
+    hard_timeout_seconds: float | None
 
 
 class _Keys(TypedDict, total=False):

@@ -229,12 +229,17 @@ class Reading(Layered[K, V]):
         Args:
             context: who reads.
             level: as given to the call; None for the cache's own.
+
+        Raises:
+            InvalidArgumentError: there is no such level, whoever shares the cache.
         """
-        if self._shared is None:
-            return None
-        chosen = self.consistency_manager.consistency_level
+        chosen = None
         if level is not None:
             chosen = arguments.member("consistency_level", CacheConsistencyLevel, level)
+        if self._shared is None:
+            return None
+        if chosen is None:
+            chosen = self.consistency_manager.consistency_level
         if chosen is CacheConsistencyLevel.EVENTUAL:
             return None
         session = self.session_of(context)
@@ -308,7 +313,7 @@ class Reading(Layered[K, V]):
         self, key: Any, default: Any, context: Any, consistency_check: bool, level: Any
     ) -> Any:
         """Read on behalf of a session; called by `get` where a context or a level is given."""
-        if self._shared is not None:
+        if self._shared is not None or level is not None:
             demand = self.demand(context, level)
             if demand is not None:
                 return self.fetch_at(key, default, context, demand)

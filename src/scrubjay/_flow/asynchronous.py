@@ -1,11 +1,14 @@
-"""Which functions are to be awaited, and which of what they return."""
+"""What is to be awaited, of functions and of what they return, and what only one could use."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import AsyncGenerator, Generator
 from functools import partial
 from typing import Any
+
+from scrubjay.errors import InvalidArgumentTypeError
 
 _PLAIN = frozenset({str, int, float, bool, type(None), bytes, list, tuple, dict, set})
 
@@ -30,3 +33,12 @@ def method_called(function: Any) -> Any:
 def is_awaitable(value: Any) -> bool:
     """Tell whether a value is to be awaited; of the usual kinds that is known at once."""
     return type(value) not in _PLAIN and inspect.isawaitable(value)
+
+
+def refuse_generator(value: Any) -> None:
+    """Raise an error if what a loader returned is used up by whoever goes through it first."""
+    if type(value) not in _PLAIN and isinstance(value, (Generator, AsyncGenerator)):
+        raise InvalidArgumentTypeError(
+            "loader: it returned a generator, which only one caller could use; return what it "
+            "yields, as a list say"
+        )

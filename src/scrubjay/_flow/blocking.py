@@ -175,7 +175,9 @@ def _refusal(value: Any) -> InvalidArgumentTypeError:
     """Return the error for an awaitable that nobody here can await."""
     if inspect.iscoroutine(value):
         value.close()
-    return InvalidArgumentTypeError("loader: it is asynchronous; await it through AdaptiveCache")
+    return InvalidArgumentTypeError(
+        "loader: it is asynchronous; await it through AdaptiveCache, or decorate an `async def`"
+    )
 
 
 def _block(flight: Flight, seconds: float | None) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from scrubjay._core.constants import MISSING
 from scrubjay._core.terms import Terms
+from scrubjay._flow.asynchronous import refuse_generator
 from scrubjay._flow.effects import Call, Flow, Start, Wait
 from scrubjay._flow.flight import Flight, Loader, under_way
 from scrubjay._flow.resilience import Resilience, Stale
@@ -127,6 +128,7 @@ def carry_out(cache: LoadTarget, flight: Flight, anew: bool) -> Flow:
             cache.calling(flight)
             try:
                 value = yield Call(flight)
+                refuse_generator(value)
             except Exception as error:
                 cache.count(flight, error)
                 if stack is not None:

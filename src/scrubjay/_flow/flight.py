@@ -202,9 +202,10 @@ class Flight:
             return
         for flight in self._needed():
             if flight in chain:
+                needed = "it" if flight is self else repr(flight.key)
                 raise ReentrantLoadError(
                     f"loading {chain[-1].key!r} waits for {self.key!r}, "
-                    f"which waits for {flight.key!r}: it would never end"
+                    f"which waits for {needed}: it would never end"
                 )
 
     @property

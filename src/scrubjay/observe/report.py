@@ -108,7 +108,7 @@ def detailed(cache: Any) -> DetailedStatistics:
             "objective": None if cache.objective is None else cache.objective.value,
             "optimization_interval": cache.optimization_interval,
         },
-        "tiers": {"memory": _memory(cache, numbers), **cache.lower_tiers()},
+        "tiers": {"memory": _memory(cache, numbers), **cache.lower_tiers("memory")},
         "loads": {
             "count": numbers.loads,
             "errors": numbers.load_errors,

@@ -105,7 +105,7 @@ class DiskTier(Closing):
                 f"what {entries} entries take in the table"
             )
         self._wanted = Wanted(
-            _absolute(path),
+            absolute(path),
             bound,
             entries,
             arguments.positive("timeout_seconds", timeout_seconds),
@@ -384,11 +384,16 @@ class DiskTier(Closing):
         return TierUnavailableError(error.errno, f"tier {self.name}: {error.strerror or error}")
 
 
-def _absolute(path: str | os.PathLike[str]) -> str:
+def absolute(path: str | os.PathLike[str]) -> str:
+    """Return where a path leads to, whatever directory the process changes to.
+
+    Raises:
+        InvalidArgumentError: it is no path.
+    """
     try:
         name = os.fsdecode(path)
     except TypeError:
         raise InvalidArgumentTypeError(f"path: {path!r} is no path") from None
     if not name or "\0" in name:
         raise InvalidArgumentError(f"path: {path!r} is no path")
-    return str(Path(name).absolute())  # whatever directory the process changes to
+    return str(Path(name).absolute())

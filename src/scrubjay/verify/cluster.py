@@ -87,6 +87,10 @@ class ClusterServers(Closing):
         for member in self._members():
             member.kill_clients()
 
+    def require(self) -> None:
+        """Raise an error unless the first of them answers; see `Server`."""
+        self._first.require()
+
     def version(self) -> str:
         """Return its name and version, and how many primaries there are."""
         return f"{self._first.version()}, a cluster of {len(self._members())} primaries"

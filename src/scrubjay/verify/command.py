@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from scrubjay.errors import CacheError, MissingExtraError
+from scrubjay.errors import CacheError, MissingExtraError, TierError
 
 _USAGE_ERROR = 2
 
@@ -85,11 +85,14 @@ def verify_command(
             )
     except (CacheError, FileNotFoundError) as error:
         messages.print(f"error: {error}", soft_wrap=True, markup=False)
-        raise typer.Exit(_USAGE_ERROR) from error
+        raise typer.Exit(1 if isinstance(error, TierError) else _USAGE_ERROR) from error
     if as_json:
         typer.echo(json.dumps(to_json(result), indent=2))
     else:
         print_result(result, Console(highlight=False, emoji=False))
+    if not result.findings.by_kind["put"]:
+        messages.print("error: nothing could be written, so nothing was verified")
+        raise typer.Exit(1)
     if result.violations:
         raise typer.Exit(1)
 

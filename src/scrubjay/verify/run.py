@@ -144,6 +144,7 @@ def verify(
 
     Raises:
         InvalidArgumentError: an argument makes no sense.
+        TierUnavailableError: the server cannot be asked.
     """
     arguments.positive("seconds", seconds)
     arguments.count("processes", processes)
@@ -154,6 +155,7 @@ def verify(
             ClusterServers(url, random.Random(draw.getrandbits(30))) if cluster else Server(url)
         )
         stack.enter_context(server)
+        server.require()
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sjv")))
         urls = [server.url] * processes
         if isinstance(server, ClusterServers):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scrubjay.closing import Closing
-from scrubjay.errors import InvalidArgumentError, TierError
+from scrubjay.errors import InvalidArgumentError, TierError, TierUnavailableError
 from scrubjay.testing.redis import RedisServer
 from scrubjay.tiers._redis import address, wire
 from scrubjay.tiers._redis.address import Address
@@ -75,6 +75,18 @@ class Server(Closing):
             if told.get(b"name") == b"scrubjay-verify":
                 self.ask((b"CLIENT", b"KILL", b"ID", told[b"id"]))
 
+    def require(self) -> None:
+        """Raise an error unless it answers: a run without it would find nothing, and say so.
+
+        Raises:
+            TierUnavailableError: it does not, or refuses who asks.
+        """
+        answer = self.ask((b"PING",))
+        if answer not in (b"PONG", "PONG"):
+            where = f"{self.address.host}:{self.address.port}"
+            told = "it does not answer" if answer is None else answer
+            raise TierUnavailableError(f"{where} cannot be verified: {told}")
+
     def version(self) -> str:
         """Return its name and version."""
         info = self.ask((b"INFO", b"server"))
@@ -107,6 +119,8 @@ class Server(Closing):
                     if not data:
                         return None
                     parser.feed(data)
+                if isinstance(reply, Exception):  # who is not let in gets no answer else
+                    break
             return reply
         finally:
             writer.close()

@@ -50,6 +50,8 @@ def dashboard_command(
             gatherer = Gatherer(None, nodes=nodes)
             gatherer.look(wait=True)
             typer.echo(json.dumps(gatherer.rows(), indent=2))
+            for notice in gatherer.notices():
+                messages.print(f"scrubjay: {notice}", markup=False, highlight=False)
             return
         token = None if token_file is None else token_file.read_text("utf-8").strip()
         if token is None and not is_loopback(host):

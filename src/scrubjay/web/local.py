@@ -93,7 +93,7 @@ class Local:
     def row(self, label: str, store: Any) -> Row:
         """Return the row of one cache."""
         numbers = store.statistics
-        lower = store.lower_tiers()
+        lower = store.lower_tiers("memory")
         hits = {"memory": store.requests - store.misses}
         hits.update({name: group["hits"] for name, group in lower.items()})
         return {

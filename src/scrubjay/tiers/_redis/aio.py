@@ -328,7 +328,7 @@ class LoopLink:
             if self._opening is None:
                 left = self._backoff.left(now)
                 if left > 0:
-                    raise settings.waiting(left)
+                    raise settings.waiting(left, self._backoff.reason)
                 self._opening = self._loop.create_task(self._open())
                 self._opening.add_done_callback(_look_at)
             opening = self._opening
@@ -341,12 +341,13 @@ class LoopLink:
         try:
             await asyncio.wait_for(self._connect(), self._settings.connect_timeout)
             self._backoff.succeeded()
-        except TierError:
-            self._backoff.failed(monotonic())
+        except TierError as error:
+            self._backoff.failed(monotonic(), str(error))
             raise
         except (OSError, asyncio.TimeoutError) as error:
-            self._backoff.failed(monotonic())
-            raise self._settings.unreachable(error) from error
+            failure = self._settings.unreachable(error)
+            self._backoff.failed(monotonic(), str(failure))
+            raise failure from error
         finally:
             self._opening = None
 

@@ -27,13 +27,16 @@ class Backoff:
         self._draw = random.Random() if draw is None else draw
         self._failures = 0
         self._until = 0.0
+        #: why it was tried in vain the last time
+        self.reason = ""
 
     def left(self, now: float) -> float:
         """Return the seconds until it may be tried; zero or less if it may be now."""
         return self._until - now if self._failures else 0.0
 
-    def failed(self, now: float) -> None:
-        """Note that it was tried in vain."""
+    def failed(self, now: float, reason: str = "") -> None:
+        """Note that it was tried in vain, and why."""
+        self.reason = reason
         full = min(self._most, self._first * 2.0 ** min(self._failures, 30))
         self._failures += 1
         self._until = now + full * (_SPREAD + (1.0 - _SPREAD) * self._draw.random())

@@ -53,11 +53,12 @@ class Settings:
             f"tier {self.name}: no answer from {self.address} within {self.timeout:g} s"
         )
 
-    def waiting(self, left: float) -> TierUnavailableError:
+    def waiting(self, left: float, reason: str) -> TierUnavailableError:
         """Return the error for an operation between two attempts to connect."""
+        after = f", after: {reason.removeprefix(f'tier {self.name}: ')}" if reason else ""
         return TierUnavailableError(
             f"tier {self.name}: {self.address} could not be reached; "
-            f"it is tried again in {left:.2f} s"
+            f"it is tried again in {left:.2f} s{after}"
         )
 
     def unreachable(self, error: BaseException) -> TierUnavailableError:

@@ -321,17 +321,20 @@ class ThreadLink:
                 self._changed.wait(deadline - now)
             left = self._backoff.left(now)
             if left > 0:
-                raise settings.waiting(left)
+                raise settings.waiting(left, self._backoff.reason)
             self._opening = True
-        opened = None
+        opened, reason = None, ""
         try:
             opened = self._open(min(deadline, now + settings.connect_timeout))
             return opened[0]
+        except TierError as error:
+            reason = str(error)
+            raise
         finally:
             with self._lock:
                 self._opening = False
                 if opened is None:
-                    self._backoff.failed(monotonic())
+                    self._backoff.failed(monotonic(), reason)
                 else:
                     self._backoff.succeeded()
                     self._hang_up()
