@@ -99,8 +99,9 @@ format: $(DEV)/.ready ## bring the code into format
 	$(DEV)/bin/ruff check --fix-only --quiet .
 	$(DEV)/bin/ruff format .
 
-types: $(DEV)/.ready ## check the types, strictly
+types: $(DEV)/.ready ## check the types, strictly, and what a type checker sees of the public names
 	$(DEV)/bin/mypy
+	$(DEV)/bin/python -m pytest tests/test_door_typing.py $(ARGS)
 
 docs: $(VENV)/.extra-test | server ## run every Python snippet of the documentation
 	$(VENV)/bin/python -m pytest tests/test_docs.py $(ARGS)

@@ -12,7 +12,7 @@ import pytest
 
 import scrubjay
 
-pytest.importorskip("mypy")
+pytest.importorskip("mypy", reason="mypy is not installed: make types")
 
 SNIPPET = """
 from typing import Any

@@ -613,6 +613,7 @@ def test_who_flushes_does_not_hang_on_a_loop_that_is_closed():
     tier = Counting(name="t")
     cache = over(tier, AdaptiveCache, entries=1)
     loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda *_: None)  # of tasks that were pending
 
     async def leave():
         task = loop.create_task(cache.flush())
