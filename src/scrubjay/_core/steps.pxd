@@ -1,9 +1,9 @@
 cimport cython
 from scrubjay._core.columns cimport Columns
+from scrubjay._core.eviction cimport Eviction
 from scrubjay._core.evidence cimport Evidence
 from scrubjay._core.floors cimport SessionFloors
 from scrubjay._core.graph cimport Node
-from scrubjay._core.ledger cimport Ledger
 from scrubjay._core.terms cimport Terms
 from scrubjay._core.watches cimport Link
 
@@ -22,7 +22,7 @@ cdef int EXPIRED_SLOT
 cdef int DEPENDENCY
 cdef int TAG
 
-cdef class Steps(Ledger):
+cdef class Steps(Eviction):
     cdef list evidence
     cdef double silence
     @cython.locals(evidence=Evidence, paused=bint)

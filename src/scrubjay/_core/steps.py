@@ -23,9 +23,9 @@ from scrubjay._core.constants import (
     STORED,
     TAG,
 )
+from scrubjay._core.eviction import Eviction
 from scrubjay._core.evidence import Evidence
 from scrubjay._core.floors import SessionFloors
-from scrubjay._core.ledger import Ledger
 from scrubjay._core.policy import Policy
 from scrubjay._core.section import indivisible
 from scrubjay._core.terms import Terms
@@ -34,7 +34,7 @@ from scrubjay._core.watches import Link
 CERTAIN = 1.0  # seconds before a deadline from which on the coarse clock is not trusted
 
 
-class Steps(Ledger):
+class Steps(Eviction):
     """What an operation does to the ledger once it has looked up all it needs.
 
     The arguments are those of `Ledger`.
@@ -44,7 +44,7 @@ class Steps(Ledger):
         # Why entries may be shown, by slot, where they are copies of what others may change.
         self.evidence: list[Evidence | None] = []
         self.silence = 0.0  # seconds for which who tells of that may have told nothing
-        Ledger.__init__(self, policy, clock, weighted)
+        Eviction.__init__(self, policy, clock, weighted)
 
     def attest(self, slot: int, evidence: Evidence, stamp: int) -> Any:
         """Say why an entry may be shown, until another value is stored there.
