@@ -1,6 +1,6 @@
 cimport cython
 from scrubjay._core.columns cimport Columns
-from scrubjay._core.eviction cimport Eviction
+from scrubjay._core.dependencies cimport Dependencies
 from scrubjay._core.evidence cimport Evidence
 from scrubjay._core.floors cimport SessionFloors
 from scrubjay._core.graph cimport Node
@@ -19,10 +19,8 @@ cdef int FENCED
 cdef int FIRST_HIT
 cdef int NEW_NODES
 cdef int EXPIRED_SLOT
-cdef int DEPENDENCY
-cdef int TAG
 
-cdef class Steps(Eviction):
+cdef class Steps(Dependencies):
     cdef list evidence
     cdef double silence
     @cython.locals(evidence=Evidence, paused=bint)
@@ -43,20 +41,6 @@ cdef class Steps(Eviction):
     cdef int commit(self, int slot, object key, unsigned int h, object value, long long size, Terms terms, Node node, object needs, long long nodes, double now, object garbage, object flight, long long claims, long long stamp) except -5
     @cython.locals(columns=Columns, hard=double, deadline=double)
     cdef void set_deadline(self, int slot, double ttl, double idle, double until, double now) noexcept
-    @cython.locals(paused=bint)
-    cdef int remove_with_dependents(self, int slot, object node, long long nodes, int cause, object garbage, object flight, long long claims, long long stamp) except -1
-    @cython.locals(node=Node, slot=int)
-    cdef list nodes_of(self, object slots)
-    cdef int bind(self, int slot, Node node, long long stamp) except -1
-    @cython.locals(paused=bint)
-    cdef list tagged_dependents(self, object tags)
-    @cython.locals(paused=bint)
-    cdef list dependents(self, Node node)
-    @cython.locals(paused=bint)
-    cdef int remove_tagged(self, object tags, object garbage) except -1
     cdef int note_session(self, int slot, unsigned int session, long long stamp) except -1
-    cdef int link(self, Node node, object needs) except -1
-    @cython.locals(node=Node, slots=list)
-    cdef int remove_dependents(self, object roots, object garbage) except -1
     @cython.locals(columns=Columns, hard=double)
     cdef int renew(self, int slot, double ttl, double idle, double until, double now, long long stamp) except -5
