@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
+from scrubjay._core.ledger import Ledger
 from scrubjay._core.section import is_uncompiled
-from scrubjay._core.store import Store
 
-compiled = not is_uncompiled(Store)
+compiled = not is_uncompiled(Ledger)

@@ -9,6 +9,7 @@ from typing import Any
 
 from scrubjay._core.constants import (
     AGAIN,
+    CERTAIN,
     COUNT,
     EXPIRED_SLOT,
     EXPIRED_VALUE,
@@ -21,14 +22,8 @@ from scrubjay._core.constants import (
     STORED,
 )
 from scrubjay._core.dependencies import Dependencies
-from scrubjay._core.evidence import Evidence
-from scrubjay._core.floors import SessionFloors
-from scrubjay._core.policy import Policy
 from scrubjay._core.section import indivisible
 from scrubjay._core.terms import Terms
-from scrubjay._core.watches import Link
-
-CERTAIN = 1.0  # seconds before a deadline from which on the coarse clock is not trusted
 
 
 class Steps(Dependencies):
@@ -36,81 +31,6 @@ class Steps(Dependencies):
 
     The arguments are those of `Ledger`.
     """
-
-    def __init__(self, policy: Policy, clock: Any, weighted: bool) -> None:
-        # Why entries may be shown, by slot, where they are copies of what others may change.
-        self.evidence: list[Evidence | None] = []
-        self.silence = 0.0  # seconds for which who tells of that may have told nothing
-        Dependencies.__init__(self, policy, clock, weighted)
-
-    def attest(self, slot: int, evidence: Evidence, stamp: int) -> Any:
-        """Say why an entry may be shown, until another value is stored there.
-
-        What was said before is returned, as it must not be let go in the midst of a step;
-        MOVED_ON if the table has changed since `stamp`.
-        """
-        if self.stamp != stamp:
-            return MOVED_ON
-        if not self.columns.has_version:
-            return None
-        if slot >= len(self.evidence):
-            paused = self.pause()
-            self.evidence.extend([None] * (self.slots - len(self.evidence)))
-            self.resume(paused)
-        before = self.evidence[slot]
-        evidence.write = self.columns.version[slot]
-        self.evidence[slot] = evidence
-        return before
-
-    def permitted(
-        self, slot: int, session: SessionFloors | None, demanded: int, now: float, feed: Link | None
-    ) -> bool:
-        """Tell whether an entry may be shown as things stand. Part of a step.
-
-        Args:
-            slot: of the entry.
-            session: who asks; None for nobody in particular, which is for STRONG alone.
-            demanded: 1 for SESSION, 2 for MONOTONIC, 3 for STRONG.
-            now: monotonic time, of a clock of one's own.
-            feed: of the connection that has come through a barrier, for STRONG.
-        """
-        if slot >= len(self.evidence):
-            return False
-        evidence = self.evidence[slot]
-        if evidence is None or evidence.write != self.columns.version[slot]:
-            return False
-        if demanded == 3:
-            return evidence.confirms(session, feed)  # type: ignore[arg-type]
-        if self.clock is None:
-            # As for deadlines: the coarse clock is some milliseconds behind.
-            now = self.ticks.coarse() + CERTAIN
-            if now - evidence.watch.feed.confirmed > self.silence:
-                now = self.ticks.exact()
-        return evidence.permits(session, demanded == 2, now, self.silence)  # type: ignore[arg-type]
-
-    def judge(
-        self,
-        slot: int,
-        session: SessionFloors | None,
-        demanded: int,
-        now: float,
-        feed: Link | None,
-        stamp: int,
-    ) -> int:
-        """Tell whether an entry may be shown; AGAIN if the table has changed since `stamp`."""
-        if self.stamp != stamp:
-            return AGAIN
-        return STORED if self.permitted(slot, session, demanded, now, feed) else FENCED
-
-    def confirmer_at(self, slot: int, session: SessionFloors | None, stamp: int) -> Link | None:
-        """Return the connection whose barrier is all that is lacking to show an entry at STRONG."""
-        if self.stamp != stamp or slot >= len(self.evidence):
-            return None
-        evidence = self.evidence[slot]
-        if evidence is None or evidence.write != self.columns.version[slot]:
-            return None
-        feed = evidence.watch.feed
-        return feed if evidence.confirms(session, feed) else None
 
     def read(self, slot: int, stamp: int, now: float) -> Any:
         """Return the value in `slot` and count the hit; else a marker why not."""
@@ -325,10 +245,7 @@ class Steps(Dependencies):
 
 indivisible(
     Steps,
-    "attest",
     "commit",
-    "confirmer_at",
-    "judge",
     "note_session",
     "read",
     "renew",
