@@ -44,9 +44,9 @@ cdef class Ledger(Table):
     cdef unsigned int tick
     cdef bint watchful
     @cython.locals(slot=int)
-    cdef void lay_out(self) except *
-    cdef bint pause(self)
-    cdef void resume(self, bint paused)
+    cdef int lay_out(self) except -1
+    cdef bint pause(self) except -1
+    cdef int resume(self, bint paused) except -1
     @cython.locals(elapsed=double)
     cdef unsigned int moment(self, double now) noexcept
     cdef double now(self) except -1.0

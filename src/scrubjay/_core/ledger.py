@@ -71,7 +71,7 @@ class Ledger(Table):
         self.columns = Columns()
         self.lay_out()
 
-    def lay_out(self) -> None:
+    def lay_out(self) -> int:
         """Empty the table and give it its columns: those that it had before."""
         wheel = self.wheel
         labels = self.labels
@@ -110,6 +110,7 @@ class Ledger(Table):
         self.columns = columns
         self.policy.attach(columns)
         self.policy.grow(self.slots, self.hashes)
+        return 0
 
     def reset(self) -> None:
         """Empty everything after a torn step."""
@@ -135,10 +136,11 @@ class Ledger(Table):
             return True
         return False
 
-    def resume(self, paused: bool) -> None:
+    def resume(self, paused: bool) -> int:
         """Let the garbage collector run again if `pause` has stopped it."""
         if paused:
             gc.enable()
+        return 0
 
     def moment(self, now: float) -> int:
         """Return a time in the resolution of the columns, counted from the origin."""

@@ -20,10 +20,10 @@ cdef int EXPIRED_SLOT
 cdef class Steps(Dependencies):
     @cython.locals(columns=Columns, hits=cython.uint)
     cdef object read(self, int slot, long long stamp, double now)
-    cdef void prove(self, int slot) except *
+    cdef int prove(self, int slot) except -1
     @cython.final
     @cython.locals(paused=bint)
-    cdef inline void tell_tags(self, int slot) except *
+    cdef inline int tell_tags(self, int slot) except -1
     cdef int note_session(self, int slot, unsigned int session, long long stamp) except -1
     @cython.locals(columns=Columns, hard=double)
     cdef int renew(self, int slot, double ttl, double idle, double until, double now, long long stamp) except -5

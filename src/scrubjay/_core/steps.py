@@ -60,20 +60,22 @@ class Steps(Dependencies):
             self.policy.hit(slot)
         return self.cells[2 * slot + 1]
 
-    def prove(self, slot: int) -> None:
+    def prove(self, slot: int) -> int:
         """Hand a prefetched entry over to the policy: it is asked for. Part of a step."""
         self.prefetched.leave(slot, self.columns.size[slot] if self.weighted else 0)
         self.prefetched.proven += 1
         self.columns.hits[slot] = 0
         self.policy.insert(slot)
         self.tell_tags(slot)
+        return 0
 
-    def tell_tags(self, slot: int) -> None:
+    def tell_tags(self, slot: int) -> int:
         """Let the policy know the tags of an entry, if it has asked for any. Part of a step."""
         if self.columns.has_tagged and self.labels is not None:
             paused = self.pause()
             self.policy.tagged(slot, self.labels.of(slot))
             self.resume(paused)
+        return 0
 
     def note_session(self, slot: int, session: int, stamp: int) -> int:
         """Tell the policy which session has just asked for an entry; False if it has moved."""
