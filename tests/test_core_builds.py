@@ -12,6 +12,7 @@ import pytest
 
 import scrubjay
 from scrubjay import Cache
+from scrubjay._core.section import indivisible
 from scrubjay._core.terms import Terms
 
 SOURCES = Path(__file__).resolve().parent.parent / "src"
@@ -92,6 +93,26 @@ def test_both_builds_keep_the_same_entries():
         timeout=240,
     )
     assert found.stdout.split() == ["False", *map(play, range(SEEDS))]
+
+
+def test_only_a_class_with_the_method_can_declare_it_one_step():
+    class Table:
+        def __init__(self):
+            pass
+
+        def find(self):
+            return "found"
+
+    class Ledger(Table):
+        def take(self):
+            return "taken"
+
+    indivisible(Ledger, "take")
+    assert hasattr(Ledger.take, "__wrapped__")
+    assert Ledger().take() == "taken"
+    with pytest.raises(KeyError, match="find"):
+        indivisible(Ledger, "find")
+    assert not hasattr(Ledger.find, "__wrapped__")
 
 
 if __name__ == "__main__":

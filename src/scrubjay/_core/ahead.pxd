@@ -19,4 +19,4 @@ cdef class Ahead(Operations):
     cpdef int drop_overdue(self) except -1
     cpdef int put_ahead(self, object key, object value, Terms terms) except -5
     @cython.locals(stamp=cython.longlong, slot=int, held=cython.bint)
-    cpdef bint waits(self, object key) except *
+    cpdef bint waits(self, object key) except -1

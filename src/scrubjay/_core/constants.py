@@ -10,6 +10,7 @@ from typing import Any
 MOST = 1 << 62  # entries or bytes: no bound
 NONE = -1  # no slot
 NEVER = float("inf")  # a deadline
+CERTAIN = 1.0  # seconds before a deadline from which on the coarse clock is not trusted
 EVICTED, EXPIRED, INVALIDATED, TAG, DEPENDENCY, REPLACED, CLEARED, REJECTED = range(8)
 EVICTED_USED = 8  # evicted, and read before: told so where it is asked for
 MISSING: Any = object()  # no value, where None is one

@@ -24,16 +24,16 @@ cdef class Graph:
     @cython.locals(node=Node, need=Node, dependent=Node)
     cdef list useless(self)
     @cython.locals(other=Node, top=Node)
-    cdef bint serves(self, Node node)
-    cdef void bind(self, int slot, Node node)
+    cdef bint serves(self, Node node) except -1
+    cdef int bind(self, int slot, Node node) except -1
     @cython.locals(gone=Node, need=Node)
-    cdef void set_needs(self, Node node, object needs)
+    cdef int set_needs(self, Node node, object needs) except -1
     @cython.locals(node=Node)
-    cdef void leave(self, int slot)
+    cdef int leave(self, int slot) except -1
     cdef Node node_of(self, int slot)
     @cython.locals(node=Node)
-    cdef bint is_needed(self, int slot)
+    cdef bint is_needed(self, int slot) except -1
     @cython.locals(node=Node, top=Node)
     cpdef list closure(self, object roots)
     @cython.locals(node=Node)
-    cdef void clear(self)
+    cdef int clear(self) except -1

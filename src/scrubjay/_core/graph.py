@@ -141,7 +141,7 @@ class Graph:
                     stack.append(other)
         return False
 
-    def bind(self, slot: int, node: Node) -> None:
+    def bind(self, slot: int, node: Node) -> int:
         """The entry in `slot` is `node`."""
         self.leave(slot)
         if node.slot != NONE:
@@ -149,8 +149,9 @@ class Graph:
         self.of_slot[slot] = node
         node.slot = slot
         node.stored = True
+        return 0
 
-    def set_needs(self, node: Node, needs: Iterable[Node]) -> None:
+    def set_needs(self, node: Node, needs: Iterable[Node]) -> int:
         """Let `node` depend on exactly these nodes, itself left out."""
         wanted = set(needs)
         wanted.discard(node)
@@ -161,13 +162,15 @@ class Graph:
         for need in wanted:
             need.dependents.add(node)
         node.needs = wanted
+        return 0
 
-    def leave(self, slot: int) -> None:
+    def leave(self, slot: int) -> int:
         """The entry in `slot` is going; its edges stay while others need them."""
         node = self.of_slot.pop(slot, None)
         if node is not None:
             node.slot = NONE
             self.idle.append(node)
+        return 0
 
     def node_of(self, slot: int) -> Node | None:
         """Return the node of the entry in `slot`, if it has one."""
@@ -192,12 +195,13 @@ class Graph:
                     stack.append(node)
         return found
 
-    def clear(self) -> None:
+    def clear(self) -> int:
         """Forget every entry; operations under way keep what they hold."""
         for node in self.of_slot.values():
             node.slot = NONE
             self.idle.append(node)
         self.of_slot.clear()
+        return 0
 
 
 indivisible(Graph, "hold", "let_go", "useless")

@@ -18,5 +18,5 @@ cdef class Inspection(Steps):
     cdef double hard_deadline(self, int slot) except? -1.0
     @cython.locals(columns=Columns, stamp=cython.longlong)
     cpdef object item_at(self, int slot, double now)
-    cpdef bint contains(self, object key) except *
+    cpdef bint contains(self, object key) except -1
     cpdef object peek(self, object key, object default=*)

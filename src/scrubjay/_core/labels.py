@@ -18,19 +18,21 @@ class Labels:
         self.tags: dict[int, frozenset[str]] = {}
         self.slots: dict[str, set[int]] = {}
 
-    def attach(self, slot: int, tags: frozenset[str]) -> None:
+    def attach(self, slot: int, tags: frozenset[str]) -> int:
         """Give the entry these tags; it has none."""
         self.tags[slot] = tags
         for tag in tags:
             self.slots.setdefault(tag, set()).add(slot)
+        return 0
 
-    def detach(self, slot: int) -> None:
+    def detach(self, slot: int) -> int:
         """Take all tags off the entry, if it has any."""
         for tag in self.tags.pop(slot, NO_TAGS):
             carriers = self.slots[tag]
             carriers.discard(slot)
             if not carriers:
                 del self.slots[tag]
+        return 0
 
     def carriers(self, tags: Iterable[str]) -> set[int]:
         """Return the slots that carry at least one of the tags."""

@@ -2,7 +2,7 @@ cimport cython
 from scrubjay._core.accesses cimport Accesses
 from scrubjay._core.claims cimport Claims
 from scrubjay._core.columns cimport Columns
-from scrubjay._core.graph cimport Graph, Node
+from scrubjay._core.graph cimport Graph
 from scrubjay._core.labels cimport Labels
 from scrubjay._core.policy cimport Policy
 from scrubjay._core.prefetched cimport Prefetched
@@ -13,15 +13,9 @@ from scrubjay._core.wheel cimport Wheel
 
 cdef int NONE
 cdef double PER_SECOND
-cdef object EMPTY
 cdef double LAST_MOMENT
 cdef int CLEARED
 cdef int DROPPED
-cdef int GIVEN_UP
-cdef int EVICTED
-cdef int EVICTED_USED
-cdef unsigned int COUNT
-cdef int EXPIRED
 
 cdef class Ledger(Table):
     cdef readonly Columns columns
@@ -50,40 +44,21 @@ cdef class Ledger(Table):
     cdef unsigned int tick
     cdef bint watchful
     @cython.locals(slot=int)
-    cdef void lay_out(self) except *
-    cdef bint pause(self)
-    cdef void resume(self, bint paused)
+    cdef int lay_out(self) except -1
+    cdef bint pause(self) except -1
+    cdef int resume(self, bint paused) except -1
     @cython.locals(elapsed=double)
     cdef unsigned int moment(self, double now) noexcept
     cdef double now(self) except -1.0
     cdef double cheap_now(self) except -1.0
-    cdef bint crowded(self, int slot, long long size) noexcept
-    @cython.final
-    @cython.locals(paused=bint)
-    cdef inline void take(self, int slot) noexcept
-    cdef int take_if(self, int slot, int cause, long long stamp) except -1
-    @cython.locals(lacking=cython.longlong)
-    cdef bint declined(self, unsigned int h, long long size, Terms terms, double now) noexcept
-    cdef int choose(self, int keep, double now, long long stamp) except? -1
-    cdef int choose_for_prefetched(self, long long size, double now, long long stamp) except? -1
-    @cython.final
-    @cython.locals(slot=int)
-    cdef inline int leaving(self, int keep, double now) except? -1
-    cdef void desert(self, int slot) noexcept
-    cdef int overdue(self, long long stamp) noexcept
     cdef bint note_access(self, object key, unsigned int outcome, unsigned int stream) noexcept
     cdef object exchange_accesses(self, list keys, object marks, int size)
     @cython.locals(paused=bint)
     cdef int provide_prefetched(self, long long room, long long byte_room, long long lifetime) except -1
-    @cython.locals(cause=int, used=bint)
-    cdef int take_out(self, int slot, double now, long long stamp) noexcept
-    cdef int due(self, double now, bint exactly) noexcept
     @cython.locals(before=int, slots=int, paused=bint)
     cdef int reserve(self) except -1
     @cython.locals(paused=bint, wheel=Wheel)
     cdef int provide(self, Terms terms, bint versions) except -1
-    @cython.locals(slot=int)
-    cdef int collect_garbage(self, object slots, int cause, object garbage) except -1
     cdef int watch(self) except -1
     @cython.locals(paused=bint)
     cpdef object ranked(self)
@@ -93,4 +68,3 @@ cdef class Ledger(Table):
     @cython.locals(paused=bint)
     cdef int heed_sessions(self) except -1
     cdef int forget_all(self, long long stamp) except -1
-    cdef int limit(self, long long entries, long long size, long long value) except -1

@@ -15,9 +15,9 @@ cdef class Removal(Inspection):
     @cython.final
     cdef list hoard(self, list garbage, object key, object value, int cause)
     @cython.locals(h=cython.uint, stamp=cython.longlong, slot=int, node=Node, nodes=cython.longlong, claims=cython.longlong, live=cython.bint)
-    cdef bint withdraw(self, object key, int cause, list garbage, bint even_if_absent) except *
+    cdef bint withdraw(self, object key, int cause, list garbage, bint even_if_absent) except -1
     @cython.locals(deadline=double)
-    cdef bint lives(self, int slot) except *
+    cdef bint lives(self, int slot) except -1
     @cython.locals(slot=int, stamp=cython.longlong, taken=int)
     cpdef int collect(self, double now, bint exactly, int most) except -1
     @cython.locals(position=int)

@@ -96,7 +96,7 @@ def _step(method: Any) -> Any:
 
 def is_uncompiled(cls: type) -> bool:
     """Tell whether a class of the core runs as plain Python."""
-    return isinstance(vars(cls).get("__init__"), FunctionType)
+    return any(isinstance(vars(base).get("__init__"), FunctionType) for base in cls.__mro__)
 
 
 def indivisible(cls: type, *names: str) -> None:
@@ -104,9 +104,11 @@ def indivisible(cls: type, *names: str) -> None:
 
     Args:
         cls: the class, with a method ``reset`` that empties it.
-        names: methods that never call one another.
+        names: methods of its own, none inherited, that never call one another.
+
+    Raises:
+        KeyError: the class has no such method of its own. Passed over, it would be divisible.
     """
-    for name in names:
-        method = vars(cls).get(name)
-        if isinstance(method, FunctionType):
-            setattr(cls, name, _step(method))
+    if is_uncompiled(cls):
+        for name in names:
+            setattr(cls, name, _step(vars(cls)[name]))

@@ -1,11 +1,8 @@
 cimport cython
 from scrubjay._core.columns cimport Columns
-from scrubjay._core.evidence cimport Evidence
-from scrubjay._core.floors cimport SessionFloors
+from scrubjay._core.dependencies cimport Dependencies
 from scrubjay._core.graph cimport Node
-from scrubjay._core.ledger cimport Ledger
 from scrubjay._core.terms cimport Terms
-from scrubjay._core.watches cimport Link
 
 cdef unsigned int COUNT
 cdef int NONE
@@ -19,44 +16,18 @@ cdef int FENCED
 cdef int FIRST_HIT
 cdef int NEW_NODES
 cdef int EXPIRED_SLOT
-cdef int DEPENDENCY
-cdef int TAG
 
-cdef class Steps(Ledger):
-    cdef list evidence
-    cdef double silence
-    @cython.locals(evidence=Evidence, paused=bint)
-    cdef object attest(self, int slot, Evidence evidence, long long stamp)
-    @cython.final
-    @cython.locals(evidence=Evidence)
-    cdef inline bint permitted(self, int slot, SessionFloors session, int demanded, double now, Link feed) except -1
-    @cython.locals(evidence=Evidence, feed=Link)
-    cdef Link confirmer_at(self, int slot, SessionFloors session, long long stamp)
-    cdef int judge(self, int slot, SessionFloors session, int demanded, double now, Link feed, long long stamp) except -5
+cdef class Steps(Dependencies):
     @cython.locals(columns=Columns, hits=cython.uint)
     cdef object read(self, int slot, long long stamp, double now)
-    cdef void prove(self, int slot) except *
+    cdef int prove(self, int slot) except -1
     @cython.final
     @cython.locals(paused=bint)
-    cdef inline void tell_tags(self, int slot) except *
-    @cython.locals(columns=Columns, fresh=bint, held=bint, live=bint, paused=bint)
-    cdef int commit(self, int slot, object key, unsigned int h, object value, long long size, Terms terms, Node node, object needs, long long nodes, double now, object garbage, object flight, long long claims, long long stamp) except -5
-    @cython.locals(columns=Columns, hard=double, deadline=double)
-    cdef void set_deadline(self, int slot, double ttl, double idle, double until, double now) noexcept
-    @cython.locals(paused=bint)
-    cdef int remove_with_dependents(self, int slot, object node, long long nodes, int cause, object garbage, object flight, long long claims, long long stamp) except -1
-    @cython.locals(node=Node, slot=int)
-    cdef list nodes_of(self, object slots)
-    cdef int bind(self, int slot, Node node, long long stamp) except -1
-    @cython.locals(paused=bint)
-    cdef list tagged_dependents(self, object tags)
-    @cython.locals(paused=bint)
-    cdef list dependents(self, Node node)
-    @cython.locals(paused=bint)
-    cdef int remove_tagged(self, object tags, object garbage) except -1
+    cdef inline int tell_tags(self, int slot) except -1
     cdef int note_session(self, int slot, unsigned int session, long long stamp) except -1
-    cdef int link(self, Node node, object needs) except -1
-    @cython.locals(node=Node, slots=list)
-    cdef int remove_dependents(self, object roots, object garbage) except -1
     @cython.locals(columns=Columns, hard=double)
     cdef int renew(self, int slot, double ttl, double idle, double until, double now, long long stamp) except -5
+    @cython.locals(columns=Columns, hard=double, deadline=double)
+    cdef void set_deadline(self, int slot, double ttl, double idle, double until, double now) noexcept
+    @cython.locals(columns=Columns, fresh=bint, held=bint, live=bint, paused=bint)
+    cdef int commit(self, int slot, object key, unsigned int h, object value, long long size, Terms terms, Node node, object needs, long long nodes, double now, object garbage, object flight, long long claims, long long stamp) except -5

@@ -1,17 +1,16 @@
-"""The steps by which entries are read, stored, renewed and removed with their dependents.
+"""The steps by which entries are read, stored and renewed.
 
 See `scrubjay._core.ledger` for what a step is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from scrubjay._core.constants import (
     AGAIN,
+    CERTAIN,
     COUNT,
-    DEPENDENCY,
     EXPIRED_SLOT,
     EXPIRED_VALUE,
     FENCED,
@@ -21,99 +20,17 @@ from scrubjay._core.constants import (
     NEW_NODES,
     NONE,
     STORED,
-    TAG,
 )
-from scrubjay._core.evidence import Evidence
-from scrubjay._core.floors import SessionFloors
-from scrubjay._core.ledger import Ledger
-from scrubjay._core.policy import Policy
+from scrubjay._core.dependencies import Dependencies
 from scrubjay._core.section import indivisible
 from scrubjay._core.terms import Terms
-from scrubjay._core.watches import Link
-
-CERTAIN = 1.0  # seconds before a deadline from which on the coarse clock is not trusted
 
 
-class Steps(Ledger):
+class Steps(Dependencies):
     """What an operation does to the ledger once it has looked up all it needs.
 
     The arguments are those of `Ledger`.
     """
-
-    def __init__(self, policy: Policy, clock: Any, weighted: bool) -> None:
-        # Why entries may be shown, by slot, where they are copies of what others may change.
-        self.evidence: list[Evidence | None] = []
-        self.silence = 0.0  # seconds for which who tells of that may have told nothing
-        Ledger.__init__(self, policy, clock, weighted)
-
-    def attest(self, slot: int, evidence: Evidence, stamp: int) -> Any:
-        """Say why an entry may be shown, until another value is stored there.
-
-        What was said before is returned, as it must not be let go in the midst of a step;
-        MOVED_ON if the table has changed since `stamp`.
-        """
-        if self.stamp != stamp:
-            return MOVED_ON
-        if not self.columns.has_version:
-            return None
-        if slot >= len(self.evidence):
-            paused = self.pause()
-            self.evidence.extend([None] * (self.slots - len(self.evidence)))
-            self.resume(paused)
-        before = self.evidence[slot]
-        evidence.write = self.columns.version[slot]
-        self.evidence[slot] = evidence
-        return before
-
-    def permitted(
-        self, slot: int, session: SessionFloors | None, demanded: int, now: float, feed: Link | None
-    ) -> bool:
-        """Tell whether an entry may be shown as things stand. Part of a step.
-
-        Args:
-            slot: of the entry.
-            session: who asks; None for nobody in particular, which is for STRONG alone.
-            demanded: 1 for SESSION, 2 for MONOTONIC, 3 for STRONG.
-            now: monotonic time, of a clock of one's own.
-            feed: of the connection that has come through a barrier, for STRONG.
-        """
-        if slot >= len(self.evidence):
-            return False
-        evidence = self.evidence[slot]
-        if evidence is None or evidence.write != self.columns.version[slot]:
-            return False
-        if demanded == 3:
-            return evidence.confirms(session, feed)  # type: ignore[arg-type]
-        if self.clock is None:
-            # As for deadlines: the coarse clock is some milliseconds behind.
-            now = self.ticks.coarse() + CERTAIN
-            if now - evidence.watch.feed.confirmed > self.silence:
-                now = self.ticks.exact()
-        return evidence.permits(session, demanded == 2, now, self.silence)  # type: ignore[arg-type]
-
-    def judge(
-        self,
-        slot: int,
-        session: SessionFloors | None,
-        demanded: int,
-        now: float,
-        feed: Link | None,
-        stamp: int,
-    ) -> int:
-        """Tell whether an entry may be shown; AGAIN if the table has changed since `stamp`."""
-        if self.stamp != stamp:
-            return AGAIN
-        return STORED if self.permitted(slot, session, demanded, now, feed) else FENCED
-
-    def confirmer_at(self, slot: int, session: SessionFloors | None, stamp: int) -> Link | None:
-        """Return the connection whose barrier is all that is lacking to show an entry at STRONG."""
-        if self.stamp != stamp or slot >= len(self.evidence):
-            return None
-        evidence = self.evidence[slot]
-        if evidence is None or evidence.write != self.columns.version[slot]:
-            return None
-        feed = evidence.watch.feed
-        return feed if evidence.confirms(session, feed) else None
 
     def read(self, slot: int, stamp: int, now: float) -> Any:
         """Return the value in `slot` and count the hit; else a marker why not."""
@@ -143,20 +60,22 @@ class Steps(Ledger):
             self.policy.hit(slot)
         return self.cells[2 * slot + 1]
 
-    def prove(self, slot: int) -> None:
+    def prove(self, slot: int) -> int:
         """Hand a prefetched entry over to the policy: it is asked for. Part of a step."""
         self.prefetched.leave(slot, self.columns.size[slot] if self.weighted else 0)
         self.prefetched.proven += 1
         self.columns.hits[slot] = 0
         self.policy.insert(slot)
         self.tell_tags(slot)
+        return 0
 
-    def tell_tags(self, slot: int) -> None:
+    def tell_tags(self, slot: int) -> int:
         """Let the policy know the tags of an entry, if it has asked for any. Part of a step."""
         if self.columns.has_tagged and self.labels is not None:
             paused = self.pause()
             self.policy.tagged(slot, self.labels.of(slot))
             self.resume(paused)
+        return 0
 
     def note_session(self, slot: int, session: int, stamp: int) -> int:
         """Tell the policy which session has just asked for an entry; False if it has moved."""
@@ -325,125 +244,11 @@ class Steps(Ledger):
             self.tell_tags(slot)
         return STORED
 
-    def remove_with_dependents(
-        self,
-        slot: int,
-        node: Any,
-        nodes: int,
-        cause: int,
-        garbage: list[Any],
-        flight: Any,
-        claims: int,
-        stamp: int,
-    ) -> int:
-        """Take `slot` (unless -1) and all that depends on `node` (unless None) out.
-
-        The arguments are those of `commit`. False if anything has changed since.
-        """
-        if self.stamp != stamp or self.flights.stamp != claims:
-            return False
-        if self.graph is not None and self.graph.nodes.stamp != nodes:
-            return False
-        if flight is not None:
-            flight.void = True
-        paused = self.pause()
-        if slot != NONE:
-            self.collect_garbage((slot,), cause, garbage)
-        if node is not None and self.graph is not None:
-            self.remove_dependents((node,), garbage)
-        self.resume(paused)
-        return True
-
-    def remove_tagged(self, tags: Iterable[str], garbage: list[Any]) -> int:
-        """Take out what carries one of the tags, and all that depends on it."""
-        paused = self.pause()
-        roots: list[Any] = []
-        for flight in self.flights.values():
-            if flight.terms.tags & tags:
-                flight.void = True
-                roots.extend(flight.pinned[:1])
-        if self.labels is not None:
-            slots = self.labels.carriers(tags)
-            roots.extend(self.nodes_of(slots))
-            self.collect_garbage(slots, TAG, garbage)
-        if roots:
-            self.remove_dependents(roots, garbage)
-        self.resume(paused)
-        return 0
-
-    def remove_dependents(self, roots: Iterable[Any], garbage: list[Any]) -> int:
-        """Take out what depends on the nodes, and void what is being loaded from them.
-
-        Part of a step: a load that began before it is void, one that begins after it
-        reads what is there after it.
-        """
-        found = self.graph.closure(roots)  # type: ignore[union-attr]
-        slots = [node.slot for node in found if node.slot != NONE]
-        for node in found:
-            if node.flight is not None:
-                node.flight.void = True
-        self.collect_garbage(slots, DEPENDENCY, garbage)
-        return 0
-
-    def nodes_of(self, slots: Iterable[int]) -> list[Any]:
-        """Return the nodes of those entries that have one. Part of a step."""
-        roots: list[Any] = []
-        if self.graph is not None:
-            for slot in slots:
-                node = self.graph.node_of(slot)
-                if node is not None:
-                    roots.append(node)
-        return roots
-
-    def bind(self, slot: int, node: Any, stamp: int) -> int:
-        """Tie the entry in `slot` to its node unless the table has changed."""
-        if self.stamp != stamp or self.graph is None:
-            return False
-        paused = self.pause()
-        self.graph.bind(slot, node)
-        self.resume(paused)
-        return True
-
-    def link(self, node: Any, needs: Any) -> int:
-        """Let `node` depend on these nodes as well as on those it does."""
-        paused = self.pause()
-        if self.graph is not None:
-            self.graph.set_needs(node, (*node.needs, *needs))
-        self.resume(paused)
-        return 0
-
-    def dependents(self, node: Any) -> list[Any]:
-        """Return the nodes that depend on `node`."""
-        if self.graph is None:
-            return []
-        paused = self.pause()
-        found = self.graph.closure((node,))
-        self.resume(paused)
-        return list(found)
-
-    def tagged_dependents(self, tags: Iterable[str]) -> list[Any]:
-        """Return the nodes that depend on an entry with one of the tags."""
-        if self.graph is None or self.labels is None:
-            return []
-        paused = self.pause()
-        found = self.graph.closure(self.nodes_of(self.labels.carriers(tags)))
-        self.resume(paused)
-        return list(found)
-
 
 indivisible(
     Steps,
-    "attest",
-    "bind",
     "commit",
-    "confirmer_at",
-    "dependents",
-    "judge",
-    "link",
     "note_session",
     "read",
-    "remove_tagged",
-    "remove_with_dependents",
     "renew",
-    "tagged_dependents",
 )
