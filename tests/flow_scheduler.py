@@ -111,6 +111,7 @@ class Scheduler:
             self.end(strand, failure)
             return
         if isinstance(effect, Start):
+            effect.flight.release()
             self.begin(effect.flow)
         elif isinstance(effect, Wait):
             strand.waits = effect.flight if effect.seconds is None else Bounded(effect.flight)

@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from scrubjay import AdaptiveCache, Cache, CacheError, ReentrantLoadError, cached
+from scrubjay import (
+    AdaptiveCache,
+    Cache,
+    CacheError,
+    LoadTimeoutError,
+    ReentrantLoadError,
+    cached,
+)
+from scrubjay._flow import bulk, carrying
 from scrubjay._flow.flight import Flight
 from tests.door_helpers import Patient, arun, in_time, spin, until, wait
 
@@ -423,3 +431,72 @@ def test_waiters_from_outside_get_the_error_too() -> None:
     for thread in (leader, waiter):
         with pytest.raises(ReentrantLoadError):
             thread.result()
+
+
+def within(monkeypatch: pytest.MonkeyPatch, module: Any, asked: Any) -> list[Any]:
+    """Have `asked` run between the claim of a key and its load, as a finalizer may be.
+
+    Returns what came of it.
+    """
+    begin, outcomes = module.Start, []
+
+    def start(*args: Any, **named: Any) -> Any:
+        if not outcomes:
+            outcomes.append(None)
+            try:
+                outcomes[0] = asked()
+            except ReentrantLoadError as error:
+                outcomes[0] = error
+        return begin(*args, **named)
+
+    monkeypatch.setattr(module, "Start", start)
+    return outcomes
+
+
+@pytest.mark.parametrize("call", ["get_or_load", "refresh", "get_many"])
+@pytest.mark.parametrize("asked", ["get_or_load", "get_many"])
+def test_a_finalizer_that_asks_for_what_its_thread_is_about_to_load(
+    call: str, asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache: Cache[str, int] = Cache(max_entries=5)
+
+    def ask(method: str, value: int) -> Any:
+        if method == "get_many":
+            return cache.get_many(["a"], loader=lambda keys: dict.fromkeys(keys, value))["a"]
+        return getattr(cache, method)("a", lambda key: value)
+
+    module = bulk if call == "get_many" else carrying
+    outcomes = within(monkeypatch, module, lambda: ask(asked, 2))
+    assert in_time(ask, call, 1) == 1
+    assert isinstance(outcomes[0], ReentrantLoadError)
+    assert "keeps this thread from loading" in str(outcomes[0])
+    assert len(cache.flights) == 0
+    assert in_time(ask, asked, 3) == 1  # from the cache
+
+
+def test_a_finalizer_on_the_thread_of_a_loop_that_is_about_to_load(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main() -> None:
+        cache: AdaptiveCache[str, int] = AdaptiveCache(max_entries=5)
+        outcomes = within(monkeypatch, carrying, lambda: cache.sync.get_or_load("a", lambda key: 2))
+        assert await cache.get_or_load("a", lambda key: 1) == 1
+        assert isinstance(outcomes[0], ReentrantLoadError)
+
+    arun(main())
+
+
+def test_who_has_a_load_carried_out_apart_may_wait_for_it() -> None:
+    gate = threading.Event()
+    cache: Cache[str, int] = Cache(max_entries=5, hard_timeout_seconds=0.01)
+
+    def load(key: str) -> int:
+        gate.wait()
+        return 1
+
+    with pytest.raises(LoadTimeoutError):
+        cache.get_or_load("a", load)
+    with pytest.raises(LoadTimeoutError):  # the load of before, which goes on
+        cache.get_or_load("a", lambda key: 2)
+    gate.set()
+    spin(lambda: cache.get("a") == 1)

@@ -62,6 +62,11 @@ class Trip:
             self.flight.when_done(lambda: self._ended(self))
         return self.flight
 
+    def release(self) -> None:
+        """Let anybody wait for the load: another thread has it."""
+        if self.flight is not None:
+            self.flight.release()
+
     def start(self) -> Start:
         """Return what carries the load out."""
         assert self.flight is not None

@@ -152,6 +152,7 @@ def _begin(effect: Start) -> None:
     """Run a flow as a task of its own."""
     flight = effect.flight
     flight.loop = asyncio.get_running_loop()
+    flight.release()
     coroutine = _drive(effect.flow, flight)
     try:
         task = flight.loop.create_task(coroutine)

@@ -31,7 +31,7 @@ def run(flow: Flow) -> Any:
     if running:
         end_with_loops()
     began = perf_counter()
-    flight = _execute(flow, None)
+    flight = _execute(flow)
     try:
         flight.owner.waited(perf_counter() - began)
         return flight.result()
@@ -41,7 +41,7 @@ def run(flow: Flow) -> Any:
 
 def ask(asking: Flow) -> Any:
     """Do what only asks tiers, in this thread; return what it returns."""
-    return _execute(asking, None)
+    return _execute(asking)
 
 
 def run_ahead(effect: Start) -> None:
@@ -55,16 +55,10 @@ def _alone(effect: Start) -> Flow:
     return effect.flight
 
 
-def _execute(flow: Flow, flight: Flight | None) -> Any:
-    """Run a flow to its end in this thread; return what it returns.
-
-    Args:
-        flow: the flow.
-        flight: the load that it carries out, if another started it.
-    """
+def _execute(flow: Flow) -> Any:
+    """Run a flow to its end in this thread; return what it returns."""
     before = under_way.get()
-    flows: list[tuple[Flow, Any]] = [(flow, None if flight is None else enter(flight))]
-    del flight
+    flows: list[tuple[Flow, Any]] = [(flow, None)]
     started: list[Flight] = []
     top: Any = None
     effect: Any = None
@@ -96,6 +90,7 @@ def _execute(flow: Flow, flight: Flight | None) -> Any:
                     continue
                 started += (effect.flight,)
                 flows.append((effect.flow, enter(effect.flight)))
+                effect.flight.release()
             elif type(effect) is Ask:
                 start = perf_counter()
                 try:
@@ -144,7 +139,10 @@ def _begin_apart(effect: Start) -> None:
     flight = effect.flight
     flight.task = effect.flow  # it goes on by itself
     try:
-        _workers.submit(partial(copy_context().run, _conclude_apart, effect))
+        context = copy_context()
+        context.run(enter, flight)
+        _workers.submit(partial(context.run, _conclude_apart, effect))
+        flight.release()
     except BaseException:
         flight.task = None
         raise
@@ -157,7 +155,7 @@ def _conclude_apart(effect: Start) -> None:
         if flight.stranded:
             return
         with suppress(Exception):
-            _execute(effect.flow, flight)
+            _execute(effect.flow)
     finally:
         flight.task = None
         if not flight.done:

@@ -72,6 +72,7 @@ def read_many(
     while rest or alone:
         rest = rest or [alone.pop()]
         whole = Flight(cache, _SEVERAL, terms, loader)
+        whole.hold()
         try:
             flights = _claim(cache, whole, rest)
             parts = _parts(whole, flights)

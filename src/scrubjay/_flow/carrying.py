@@ -188,6 +188,7 @@ def begin_ahead(cache: LoadTarget, key: Any, terms: Terms, loader: Loader) -> Fl
         loader: what loads it.
     """
     own = Flight(cache, key, terms, loader)
+    own.hold()  # until whoever called lets another thread or a loop carry it out
     flight = cache.begin(own)
     if flight is own:
         return own

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar, Token
 from itertools import count
+from threading import get_ident
 from types import TracebackType
 from typing import Any
 
@@ -108,6 +109,7 @@ class Flight:
     seconds = 0.0  # that the loader took
     began: float | None = None  # when that was prepared, if it matters
     number = 0  # told to those who listen for events; 0 if nobody did
+    holder = 0  # the thread that claims its key, until what loads it is on its way
     loop: Any = None  # the event loop that runs it, if one does
     task: Any = None  # what runs it apart from who began it
     stale: Any = None  # an old value that a lower tier had
@@ -130,6 +132,17 @@ class Flight:
         self.waits_for: list[Flight] = []
         self._process = _process.number
         self._callbacks: list[Callable[[], object]] = []
+
+    def hold(self) -> None:
+        """Claim a key: from now on code within this thread must not wait for the load.
+
+        Until that is under way, a finalizer may run here which asks for the same key.
+        """
+        self.holder = get_ident()
+
+    def release(self) -> None:
+        """Let anybody wait: the load is under way here, or another thread or a loop has it."""
+        self.holder = 0
 
     @property
     def unasked(self) -> bool:
@@ -194,12 +207,10 @@ class Flight:
         """Raise if who waits for this flight would wait for itself.
 
         Raises:
-            ReentrantLoadError: a loader under way here is needed, directly or through
-                other loaders, to complete this flight.
+            ReentrantLoadError: a loader under way here, or about to be, is needed, directly or
+                through other loaders, to complete this flight.
         """
         chain = under_way.get()
-        if not chain:
-            return
         for flight in self._needed():
             if flight in chain:
                 needed = "it" if flight is self else repr(flight.key)
@@ -207,12 +218,20 @@ class Flight:
                     f"loading {chain[-1].key!r} waits for {self.key!r}, "
                     f"which waits for {needed}: it would never end"
                 )
+            if flight._is_held_here():
+                raise ReentrantLoadError(
+                    f"what waits for {self.key!r} keeps this thread from loading "
+                    f"{flight.key!r}: it would never end"
+                )
 
     @property
     def needs_us(self) -> bool:
         """Whether a load under way here is needed, directly or not, to complete this flight."""
         chain = under_way.get()
         return bool(chain) and any(flight in chain for flight in self._needed())
+
+    def _is_held_here(self) -> bool:
+        return self.holder == get_ident() and not self.done and not self.stranded
 
     def refuse_loop(self, loop: Any) -> None:
         """Raise if a blocking wait would stop an event loop that this flight needs.

@@ -85,6 +85,7 @@ def load_apart(cache: LoadTarget, key: Any, terms: Terms, loader: Loader, anew: 
     own = Flight(cache, key, terms, loader)
     if cache.failure(key) is not None:
         return
+    own.hold()
     try:
         claimed = cache.begin(own) is own
     except BaseException:
@@ -120,6 +121,7 @@ def _attempt(
     Returns:
         The flight, which may not be done if waiting has an end; None if it is to be begun anew.
     """
+    own.hold()
     try:
         flight = cache.begin(own)
         if flight is not own and flight.done:  # just now, or its claim could not be given up
@@ -190,11 +192,13 @@ def read_at(cache: LoadTarget, key: Any, demand: Demand) -> Flow:
     own = Flight(cache, key, _PLAIN, None)
     stack = cache.stack
     assert stack is not None
+    own.hold()
     try:
         claimed = cache.begin(own) is own
         # Others may join it, and must see if it waits for them.
         own.loop = asyncio._get_running_loop()
         token = enter(own)
+        own.release()
     except BaseException:
         own.dead = True  # as below
         raise
@@ -279,6 +283,7 @@ def refresh(cache: LoadTarget, key: Any, terms: Terms, loader: Loader) -> Flow:
     while True:
         cache.replace(key)
         own = Flight(cache, key, terms, loader)
+        own.hold()
         try:
             if cache.begin(own) is not own:
                 continue

@@ -237,6 +237,8 @@ class Prefetching(Learning):
                         awaiting.begin_ahead(trip.start())
                 else:
                     self.workers.submit(Errand(several))
+                    for trip in several:
+                        trip.release()
             except Exception:  # there is no room for a thread or a task
                 _log.exception("prefetching failed")
                 give_up(several)
