@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scrubjay import ManualClock, RemovalCause
+from scrubjay import InvalidArgumentError, ManualClock, RemovalCause
 from scrubjay._flow.sweeper import Sweeper
 from tests.door_helpers import opened
 
@@ -190,6 +190,23 @@ def test_touching_the_idle_time_keeps_the_end(
 
 
 # Jitter
+
+
+def test_a_time_to_live_that_was_checked_vouches_for_no_other(
+    make: Callable[..., Any], clock: ManualClock
+) -> None:
+    door = make()
+    one = 1
+    assert door.put("a", 1, ttl_seconds=one)
+    for wrong in (True, "1", 0, -1.0, math.nan):
+        with pytest.raises(InvalidArgumentError):
+            door.put("b", 1, ttl_seconds=wrong)
+    assert "b" not in door
+    assert door.put("b", 1, ttl_seconds=one, tags={"x"})
+    assert door.put("c", 1, ttl_seconds=one)
+    assert door.put("d", 1, ttl_seconds=2)
+    clock.advance(1)
+    assert [key for key in "abcd" if key in door] == ["d"]
 
 
 def test_jitter_shortens_and_spreads(make: Callable[..., Any]) -> None:

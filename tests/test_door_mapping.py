@@ -123,6 +123,22 @@ def test_setdefault(cache: Cache[Any, Any]) -> None:
     assert "y" in cache
 
 
+@pytest.mark.parametrize("jitter", [0.0, 0.5])
+def test_setdefault_gives_what_it_stores_the_usual_time_to_live(jitter: float) -> None:
+    clock = ManualClock()
+    cache: Cache[str, int] = Cache(
+        max_entries=5, ttl_seconds=10, idle_seconds=8, ttl_jitter=jitter, clock=clock
+    )
+    assert cache.setdefault("a", 1) == 1
+    entry = cache.entry("a")
+    assert entry is not None and entry.idle_seconds == 8
+    assert entry.ttl_seconds == 10 if not jitter else 5 < entry.ttl_seconds < 10
+    clock.advance(4)
+    assert cache.setdefault("a", 2) == 1
+    clock.advance(6)
+    assert "a" not in cache
+
+
 def test_a_cache_equals_itself_alone(cache: Cache[Any, Any]) -> None:
     other: Cache[Any, Any] = Cache(max_entries=10)
     other.update(dict(cache))

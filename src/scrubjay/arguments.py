@@ -14,9 +14,14 @@ from scrubjay.errors import InvalidArgumentError, InvalidArgumentTypeError, Inva
 
 E = TypeVar("E", bound=Enum)
 
+_EXACT = 1 << 53  # whole numbers up to here are floats, too
+_SETS = (set, frozenset, tuple, list)
+
 
 def number(name: str, value: Any) -> float:
     """Return a finite number."""
+    if type(value) is float and -math.inf < value < math.inf:
+        return value
     if type(value) is not float:
         # Numbers of other kinds (decimals, fractions, numpy's) say that they are numbers.
         if isinstance(value, bool) or not isinstance(value, Number):
@@ -38,6 +43,10 @@ def number(name: str, value: Any) -> float:
 
 def positive(name: str, value: Any) -> float:
     """Return a number above zero."""
+    if type(value) is float and 0.0 < value < math.inf:  # as nearly all are
+        return value
+    if type(value) is int and 0 < value < _EXACT:
+        return float(value)
     checked = number(name, value)
     if checked <= 0.0:
         raise InvalidArgumentError(f"{name}: {value!r} is not above zero")
@@ -126,6 +135,13 @@ def words(name: str, value: Any) -> tuple[str, ...]:
 
 def tags(value: Any) -> frozenset[str]:
     """Return a set of tags from an iterable of strings."""
+    if type(value) in _SETS:  # as nearly all are
+        given = tuple(value)
+        for tag in given:
+            if type(tag) is not str:
+                break
+        else:
+            return frozenset(given)
     return frozenset(map(str, words("tags", value)))
 
 

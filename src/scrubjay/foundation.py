@@ -185,7 +185,8 @@ class Foundation(Storing[K, V]):
             self.events,
             self.enable_prefetching,
         )
-        self.defaults = self._conditions.present or manager.keeps_sessions
+        self.usual = self._conditions.usual
+        self.guarded = self._conditions.vary or manager.keeps_sessions
         if manager.consistency_level is not CacheConsistencyLevel.EVENTUAL:
             self.keep_versions()
         manager.subscribed = self._tell_subscribers
@@ -194,7 +195,7 @@ class Foundation(Storing[K, V]):
                 self._serializer = Serializer()
             self.lay(lower, memory, scope, self._serializer, clock)
         if self.copier is not None:
-            self.defaults = True  # no put goes past what copies
+            self.guarded = True  # no put goes past what copies
             self.__class__ = copying(type(self))
         self.keep_warm(warm_file, warm_rate)
         if Foundation.on_creation is not None:
@@ -325,7 +326,7 @@ class Foundation(Storing[K, V]):
     def _tell_subscribers(self) -> None:
         """Let no write and no removal pass unnoticed from now on."""
         self.keep_versions()
-        self.defaults = True
+        self.guarded = True
         self.listening = True
 
     def memory_in_use(self) -> int:

@@ -120,7 +120,7 @@ class Layered(StoreMapping[K, V], Closing):
         self.demoting = self._stack.demotion is not None
         self._loads.stack = self._stack
         self.layered = True
-        self.defaults = True  # no put goes past the tiers
+        self.guarded = True  # no put goes past the tiers
 
     # Flows, for either driver
 

@@ -13,6 +13,7 @@ from scrubjay.errors import InvalidArgumentError, InvalidArgumentTypeError
 UNBOUNDED = 1 << 62
 UNCHANGED: Any = object()
 _MB = 1024 * 1024
+_UNCHANGING = (int, float)  # what is one of these is the same number for ever
 
 
 def entry_bound(max_entries: Any) -> int:
@@ -112,9 +113,12 @@ class Defaults:
         self._jitter = arguments.not_negative("ttl_jitter", ttl_jitter)
         if self._jitter >= 1.0:
             raise InvalidArgumentError(f"ttl_jitter: {ttl_jitter!r} is not below one")
-        self._plain = self.terms(priority=1)
-        #: whether an entry stored without conditions gets some
-        self.present = not self._plain.plain
+        #: the conditions of an entry that is stored without any
+        self.usual = self.terms(priority=1)
+        #: whether entries under the same conditions may live for different times
+        self.vary = self._jitter > 0.0
+        #: the last conditions that named a time to live and no more, and that time
+        self._recent: tuple[Any, Terms] = (None, self.usual)
 
     def terms(
         self,
@@ -126,19 +130,24 @@ class Defaults:
         cost: Any = None,
     ) -> Terms:
         """Return checked conditions, for any number of entries."""
-        if (
-            ttl_seconds is tags is idle_seconds is dependencies is cost is None
+        simple = (
+            tags is idle_seconds is dependencies is cost is None
             and type(priority) is float
             and priority == 1.0
-        ):
-            return self._plain
+        )
+        if simple:
+            if ttl_seconds is None:
+                return self.usual
+            given, recent = self._recent
+            if given is ttl_seconds:
+                return recent
         ttl = self._ttl
         if ttl_seconds is not None:
             ttl = arguments.positive("ttl_seconds", ttl_seconds)
         idle = self._idle
         if idle_seconds is not None:
             idle = arguments.positive("idle_seconds", idle_seconds)
-        return Terms(
+        terms = Terms(
             -1.0 if ttl is None else ttl,
             -1.0 if idle is None else idle,
             arguments.number("priority", priority),
@@ -146,6 +155,9 @@ class Defaults:
             frozenset() if tags is None else arguments.tags(tags),
             () if dependencies is None else arguments.keys("dependencies", dependencies),
         )
+        if simple and type(ttl_seconds) in _UNCHANGING:
+            self._recent = ttl_seconds, terms
+        return terms
 
     def of_one(self, terms: Terms, cost: float = 0.0, fence: Any = None) -> Terms:
         """Return the conditions of one entry: its own time to live, cost and fence.

@@ -35,6 +35,11 @@ class Storing(Restartable[K, V]):
         """Return checked conditions, the cache's defaults filled in."""
         return self._conditions.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
 
+    def terms_if_absent(self) -> Terms:
+        """Return the usual conditions of an entry that is stored where there is none."""
+        own = self._conditions.of_one(self.usual)
+        return Terms(own.ttl, own.idle, absent=True)
+
     @staticmethod
     def renewal(ttl_seconds: Any, idle_seconds: Any) -> tuple[float, float]:
         """Return checked times for `touch`, negative where none is given."""
@@ -56,7 +61,7 @@ class Storing(Restartable[K, V]):
         dependencies: Any,
         cost: Any,
     ) -> bool:
-        """Check the conditions and store a value under them; called by `put`."""
+        """Check the conditions and store a value under them, on behalf of who is in a context."""
         session = arguments.session(context)
         terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
         return self._put_checked(key, value, terms, session, arguments.asker(context))

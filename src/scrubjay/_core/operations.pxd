@@ -19,7 +19,8 @@ cdef class Operations(Removal):
     cdef readonly long long rejected
     cdef readonly object sizer
     cdef Sizing sizing
-    cdef public bint defaults
+    cdef public bint guarded
+    cdef public Terms usual
     cdef readonly object observer
     cdef readonly long long sampled
     cdef bint is_sampled(self, unsigned int h) noexcept

@@ -30,7 +30,7 @@ from scrubjay._core.terms import Terms
 from scrubjay.errors import InvalidArgumentError, InvalidArgumentTypeError
 
 PLAIN = Terms()
-IF_ABSENT = Terms()
+IF_ABSENT = Terms(absent=True)
 
 
 class Operations(Removal):
@@ -63,7 +63,8 @@ class Operations(Removal):
         self.sizer = sizer
         self.sizing = Sizing()
         self.rejected = 0
-        self.defaults = False
+        self.guarded = False  # whether a door must see each value before it is stored
+        self.usual = PLAIN  # the conditions of entries that are stored without any
         self.observer: Any = None
         self.sampled = 0  # of each 2**31 keys, how many the observer is told of
         self.watch()
@@ -204,7 +205,7 @@ class Operations(Removal):
                     and self.declined(h, size, terms, now)
                 ):
                     return REFUSED
-                if slot != NONE and (terms is IF_ABSENT or terms.ahead or terms.uses >= 0):
+                if slot != NONE and (terms.absent or terms.ahead or terms.uses >= 0):
                     if self.contains(key):
                         return PRESENT
                     if self.stamp != stamp:

@@ -6,7 +6,6 @@ cdef int STORED
 cdef int PRESENT
 cdef object MISSING
 cdef object MISSING_PAIR
-cdef Terms PLAIN
 cdef Terms IF_ABSENT
 
 cdef class Store(SessionHits):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from scrubjay._core.constants import INVALIDATED, MISSING, PRESENT, STORED
-from scrubjay._core.operations import IF_ABSENT, PLAIN
+from scrubjay._core.operations import IF_ABSENT
 from scrubjay._core.session_hits import SessionHits
 from scrubjay._core.terms import Terms
 
@@ -100,21 +100,34 @@ class Store(SessionHits):
         Raises:
             InvalidArgumentError: an argument makes no sense; nothing has changed.
         """
+        if context is not None or self.guarded:
+            return self.put_with(
+                key, value, ttl_seconds, priority, tags, context, idle_seconds, dependencies, cost
+            )
         if (
             ttl_seconds is None
             and idle_seconds is None
             and tags is None
-            and context is None
             and dependencies is None
             and cost is None
             and type(priority) is float
             and priority == 1.0
-            and not self.defaults
         ):
-            return self.write(key, value, PLAIN) == STORED
-        return self.put_with(
-            key, value, ttl_seconds, priority, tags, context, idle_seconds, dependencies, cost
-        )
+            return self.write(key, value, self.usual) == STORED
+        terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
+        return self.write(key, value, terms) == STORED
+
+    def terms(
+        self,
+        ttl_seconds: Any = None,
+        priority: Any = 1.0,
+        tags: Any = None,
+        idle_seconds: Any = None,
+        dependencies: Any = None,
+        cost: Any = None,
+    ) -> Terms:
+        """Return checked conditions; a door knows its defaults."""
+        raise NotImplementedError
 
     def put_with(
         self,
@@ -128,12 +141,17 @@ class Store(SessionHits):
         dependencies: Any,
         cost: Any,
     ) -> bool:
-        """Store a value under conditions; a door checks them first."""
+        """Check the conditions and store a value under them; a door does more than that here."""
         raise NotImplementedError
 
     def put_if_absent(self, key: Any, value: Any) -> int:
         """Store a value unless the key is there: then PRESENT is returned."""
-        return self.write(key, value, IF_ABSENT)
+        terms = IF_ABSENT if self.usual.plain else self.terms_if_absent()
+        return self.write(key, value, terms)
+
+    def terms_if_absent(self) -> Terms:
+        """Return a door's usual conditions for an entry that is stored where there is none."""
+        raise NotImplementedError
 
     def put_under(self, key: Any, value: Any, terms: Terms) -> bool:
         """Store a value under checked conditions; False if too large or fenced off."""

@@ -5,6 +5,7 @@ cdef class Terms:
     cdef readonly double cost
     cdef readonly double until
     cdef readonly bint plain
+    cdef readonly bint absent
     cdef readonly frozenset tags
     cdef readonly tuple dependencies
     cdef readonly object fence

@@ -24,6 +24,7 @@ class Terms:
             Negative for one that is new.
         until: the monotonic time at which it expires, if its time to live ends later. That
             begins when the value is stored, which may have to wait.
+        absent: whether it is stored only where the key is not there.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Terms:
         ahead: bool = False,
         uses: int = -1,
         until: float = NEVER,
+        absent: bool = False,
     ) -> None:
         self.ttl = ttl
         self.idle = idle
@@ -49,11 +51,12 @@ class Terms:
         self.ahead = ahead
         self.uses = uses
         self.until = until
+        self.absent = absent
         self.plain = (
-            ttl < 0.0
-            and idle < 0.0
-            and priority == 1.0
-            and cost == 0.0
+            self.ttl < 0.0
+            and self.idle < 0.0
+            and self.priority == 1.0
+            and self.cost == 0.0
             and not tags
             and not dependencies
         )
