@@ -197,6 +197,15 @@ def expiring_stores() -> list[Peer]:
     )
 
 
+def conditional_stores() -> list[Peer]:
+    """Return scrubjay with conditions named for each entry."""
+    conditions = {"ttl_seconds=": f"ttl_seconds={HOUR}", "tags=": "tags={'profiles'}"}
+    return [
+        Peer(f"{SCRUBJAY} {name}", SCRUBJAY, scrubjay_default, put=f"cache.put(k, k, {given})")
+        for name, given in conditions.items()
+    ]
+
+
 @dataclass(frozen=True)
 class Memoizer:
     """A memoizing decorator.

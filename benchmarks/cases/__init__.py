@@ -68,6 +68,7 @@ CASES = {
         Case("miss-fresh", "Get, miss, keys made anew", lookup.miss_fresh),
         Case("hit-ttl", "Get, hit, every entry expires in an hour", lookup.hit_ttl),
         Case("overwrite", "Put over an existing key", lookup.overwrite),
+        Case("overwrite-ttl", "Put over an existing key, to expire", lookup.overwrite_ttl),
         Case("memo-1", "Memoized hit, one argument", memoize.one_argument, (LRU_CACHE,)),
         Case("memo-2", "Memoized hit, two arguments", memoize.two_arguments, (LRU_CACHE,)),
         Case("memo-async", "Awaited memoized hit", memoize.awaited, (memoize.PLAIN_AWAIT,)),

@@ -60,6 +60,14 @@ def overwrite(scale: Scale) -> Outcome:
     return measure_reads(scale, candidates, keys, lambda: wanted, put=True)
 
 
+def overwrite_ttl(scale: Scale) -> Outcome:
+    """Store every key again, to expire in an hour: by default, by argument, and with a tag."""
+    keys = make_keys(scale.of(CAPACITY, 500))
+    wanted = shuffled(keys) * PASSES
+    candidates = peers.present([*peers.expiring_stores(), *peers.conditional_stores()])
+    return measure_reads(scale, candidates, keys, lambda: wanted, put=True)
+
+
 def by_item_assignment() -> list[Peer]:
     """Return scrubjay as a mapping: its put in the shape a dict has."""
     name = f"{peers.SCRUBJAY} c[k] = v"
