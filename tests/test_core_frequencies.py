@@ -12,6 +12,7 @@ pytestmark = pytest.mark.skipif(compiled, reason="the compiled core hides these 
 
 if not compiled:
     from scrubjay._core.ghosts import Ghosts
+    from scrubjay._core.mixing import scrubjay_mix
     from scrubjay._core.sketch import SAMPLE, Sketch
 
 
@@ -60,8 +61,8 @@ def test_a_ghost_fades_after_as_many_as_there_is_room_for():
     ghosts.remember(1)
     for h in range(100, 131):
         ghosts.remember(h)
-    cell = ((ghosts.spread(1) >> 30) * ghosts.length) >> 31
-    alone = all(((ghosts.spread(h) >> 30) * ghosts.length) >> 31 != cell for h in range(100, 131))
+    cell = ((scrubjay_mix(1) >> 30) * ghosts.length) >> 31
+    alone = all(((scrubjay_mix(h) >> 30) * ghosts.length) >> 31 != cell for h in range(100, 131))
     assert ghosts.holds(1) == alone
     for h in range(200, 240):
         ghosts.remember(h)
