@@ -69,6 +69,23 @@ def test_what_only_one_caller_could_use_is_refused(make: Callable[..., Any], str
     assert cache.statistics.load_errors == 2
 
 
+@pytest.mark.parametrize("several", [dict, lambda pairs: [value for _, value in pairs]])
+def test_of_several_values_none_may_be_used_up_either(
+    make: Callable[..., Any], several: Any
+) -> None:
+    cache = make(max_entries=5)
+
+    def load(keys: list[str]) -> Any:
+        return several([(key, key if key == "a" else letters(key)) for key in keys])
+
+    def letters(key: str) -> Any:
+        return (letter for letter in key)
+
+    with pytest.raises(InvalidArgumentError, match="generator"):
+        cache.get_many(["a", "b"], loader=load)
+    assert len(cache) == 0
+
+
 def test_without_any_loader_the_error_says_so(make: Callable[..., Any]) -> None:
     cache = make(max_entries=5)
     with pytest.raises(InvalidArgumentError, match="loader"):

@@ -357,6 +357,12 @@ def test_tiers_of_one_name_are_told_one_by_one(make: Callable[..., Any]) -> None
     assert [tier["writes"] for tier in told.values()] == [1, 1, 1, 1, 1]
 
 
+def test_a_tier_whose_name_looks_numbered_hides_no_other(make: Callable[..., Any]) -> None:
+    tiers = [MemoryTier(name="b"), MemoryTier(name="b"), MemoryTier(name="b 2")]
+    door = make(max_entries=5, tiers=tiers)
+    assert list(door.get_detailed_statistics()["tiers"]) == ["memory", "b", "b 2", "b 2 2"]
+
+
 def test_groups_agree_with_each_other(make: Callable[..., Any]) -> None:
     door = make(max_entries=5)
     for number in range(9):

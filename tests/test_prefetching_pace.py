@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import weakref
+from typing import Any
 
 import pytest
 
@@ -162,4 +164,44 @@ def test_without_any_thread_the_caller_is_told(monkeypatch: pytest.MonkeyPatch) 
     done = threading.Event()
     workers.submit(done.set)
     wait(done)
+    workers.close()
+
+
+def test_a_job_that_is_waited_for_where_a_thread_is_being_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    workers, done, outer = Workers(2), threading.Event(), threading.Event()
+    inner: list[bool] = []
+
+    class Interrupted(threading.Thread):
+        def __init__(self, *args: Any, **named: Any) -> None:
+            super().__init__(*args, **named)
+            if not inner:  # as a finalizer that the collector runs here
+                inner.append(False)
+                workers.submit(done.set)
+                inner[0] = done.wait(5)
+
+    monkeypatch.setattr(threading, "Thread", Interrupted)
+    workers.submit(outer.set)
+    wait(outer)
+    assert inner == [True]
+    workers.close()
+
+
+def test_a_job_is_let_go_as_soon_as_it_is_done() -> None:
+    workers, done = Workers(1), threading.Event()
+    jobs: list[weakref.ref[Any]] = []
+
+    class Job:
+        def __call__(self) -> None:
+            done.set()
+
+    for _ in range(2):  # of a thread that begins with it, and of one that is there
+        done.clear()
+        job = Job()
+        jobs.append(weakref.ref(job))
+        workers.submit(job)
+        del job
+        wait(done)
+        spin(lambda: jobs[-1]() is None)
     workers.close()

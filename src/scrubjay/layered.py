@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
+from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from scrubjay import arguments, layers
@@ -257,16 +257,17 @@ class Layered(StoreMapping[K, V], Closing):
             *taken: names that others have already.
         """
         groups: dict[str, TierGroup] = {}
-        named = Counter(taken)
         for level in () if self._stack is None else self._stack.levels:
             size: Any = None
             if hasattr(level.tier, "size"):
                 with suppress(TierError):
                     size = level.tier.size()
             counts = level.counts
-            named[level.name] += 1
-            number = named[level.name]
-            groups[level.name if number == 1 else f"{level.name} {number}"] = TierGroup(
+            name = level.name
+            numbered = (f"{level.name} {number}" for number in count(2))
+            while name in taken or name in groups:
+                name = next(numbered)
+            groups[name] = TierGroup(
                 hits=counts.hits,
                 misses=counts.misses,
                 entries=None if size is None else size.entries,

@@ -17,6 +17,7 @@ from typing import Any
 from scrubjay._core.constants import MISSING
 from scrubjay._core.terms import Terms
 from scrubjay._flow import carrying, load
+from scrubjay._flow.asynchronous import refuse_generator
 from scrubjay._flow.bulk_stack import BulkStack, Loaded
 from scrubjay._flow.carrying import LoadTarget
 from scrubjay._flow.effects import Call, Effect, Flow, Start, Wait
@@ -273,7 +274,10 @@ def _call(
         cache.cancelled(whole, error, len(parts))
         raise
     cache.count(whole, None, len(parts))
-    return _values(answer, [part.key for part in parts])
+    values = _values(answer, [part.key for part in parts])
+    for value in values:
+        refuse_generator(value)
+    return values
 
 
 def _is_to_be_loaded(cache: LoadTarget, part: Part, ready: Ready | None) -> bool:

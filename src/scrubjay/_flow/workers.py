@@ -19,7 +19,7 @@ class Workers:
     """Threads that do jobs in the order in which they come, each in an empty context.
 
     The queue may be used from finalizers, at any moment; the lock is only held to count
-    threads and to start one.
+    threads.
 
     Args:
         most: threads at most.
@@ -34,6 +34,7 @@ class Workers:
         self._lock = threading.RLock()
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._threads = 0
+        self._starting = 0
         self._idle = 0
 
     def submit(self, job: Job) -> None:
@@ -43,24 +44,43 @@ class Workers:
             RuntimeError: no thread can be started, and there is none.
         """
         with self._lock:
-            if self._threads < self._most and self._jobs.qsize() >= self._idle:
-                self._threads += 1
-                thread = threading.Thread(target=self._run, name="scrubjay-worker", daemon=True)
-                try:
-                    thread.start()
-                except RuntimeError:
-                    self._threads -= 1
-                    if not self._threads:
-                        raise
+            room = self._most - self._threads - self._starting
+            if room <= 0 or self._jobs.qsize() < self._idle:
+                self._jobs.put(job)
+                return
+            self._starting += 1
+        # Not under the lock: a finalizer that runs in here may wait for a job of its own.
+        started = True  # also if it is interrupted on its way
+        try:
+            thread = threading.Thread(
+                target=self._run, args=([job],), name="scrubjay-worker", daemon=True
+            )
+            thread.start()
+        except RuntimeError:
+            started = False
+            if not self._threads:
+                raise
             self._jobs.put(job)
+        finally:
+            with self._lock:
+                self._starting -= 1
+                self._threads += started
 
     def close(self) -> None:
         """Let threads that are idle end now, and the others once they are."""
         for _ in range(self._threads):
             self._jobs.put(None)
 
-    def _run(self) -> None:
+    def _run(self, first: list[Job]) -> None:
+        job: Job | None = first.pop()  # or the thread would hold it until it ends
         while True:
+            if job is not None:
+                try:
+                    job()
+                except BaseException:  # `SystemExit` of a loader, say: the thread is reckoned with
+                    _log.exception("work in the background failed")
+                finally:
+                    del job
             with self._lock:
                 self._idle += 1
             try:
@@ -74,13 +94,6 @@ class Workers:
                 if ending and self._jobs.empty():  # else somebody reckons with this thread
                     self._threads -= 1
                     return
-            if job is not None:
-                try:
-                    job()
-                except BaseException:  # `SystemExit` of a loader, say: the thread is reckoned with
-                    _log.exception("work in the background failed")
-                finally:
-                    del job
 
     def after_fork(self) -> None:
         """Begin anew in a child process, where the threads are not."""
