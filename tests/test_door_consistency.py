@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from scrubjay import (
+    Cache,
     CacheConsistencyLevel,
     ConsistencyManager,
     InvalidArgumentError,
@@ -235,6 +236,15 @@ def test_subscriptions_hear_of_every_write(
     manager.unsubscribe_from_invalidation("z", "nobody")
     door.put("a", 4)
     assert len(heard) == 2
+
+
+def test_subscriptions_hear_of_what_setdefault_stores() -> None:
+    cache: Cache[str, int] = Cache(max_entries=5)
+    heard: list[Any] = []
+    cache.consistency_manager.subscribe_to_invalidation("a", "me", lambda *told: heard.append(told))
+    assert cache.setdefault("a", 1) == 1
+    assert cache.setdefault("a", 2) == 1
+    assert [key for key, _ in heard] == ["a"]
 
 
 @pytest.mark.parametrize("level", ["quick", 5, "STRONG"])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import Any, TypeVar
 
 from scrubjay import arguments, settings
+from scrubjay._core.constants import STORED
 from scrubjay._core.terms import Terms
 from scrubjay._flow import blocking
 from scrubjay._flow.bulk_lower import Item
@@ -65,6 +66,13 @@ class Storing(Restartable[K, V]):
         session = arguments.session(context)
         terms = self.terms(ttl_seconds, priority, tags, idle_seconds, dependencies, cost)
         return self._put_checked(key, value, terms, session, arguments.asker(context))
+
+    def put_if_absent(self, key: Any, value: Any) -> int:
+        """Store a value unless the key is there; see `Store.put_if_absent`."""
+        status = super().put_if_absent(key, value)
+        if status == STORED:
+            self._registered(key)
+        return status
 
     def _put_checked(
         self, key: Any, value: Any, terms: Terms, session: str | None, asker: int
