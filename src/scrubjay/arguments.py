@@ -15,13 +15,15 @@ from scrubjay.errors import InvalidArgumentError, InvalidArgumentTypeError, Inva
 E = TypeVar("E", bound=Enum)
 
 _EXACT = 1 << 53  # whole numbers up to here are floats, too
-_SETS = (set, frozenset, tuple, list)
+_SEVERAL = (set, frozenset, tuple, list)
 
 
 def number(name: str, value: Any) -> float:
     """Return a finite number."""
-    if type(value) is float and -math.inf < value < math.inf:
+    if type(value) is float and -math.inf < value < math.inf:  # as nearly all are
         return value
+    if type(value) is int and -_EXACT < value < _EXACT:
+        return float(value)
     if type(value) is not float:
         # Numbers of other kinds (decimals, fractions, numpy's) say that they are numbers.
         if isinstance(value, bool) or not isinstance(value, Number):
@@ -43,10 +45,6 @@ def number(name: str, value: Any) -> float:
 
 def positive(name: str, value: Any) -> float:
     """Return a number above zero."""
-    if type(value) is float and 0.0 < value < math.inf:  # as nearly all are
-        return value
-    if type(value) is int and 0 < value < _EXACT:
-        return float(value)
     checked = number(name, value)
     if checked <= 0.0:
         raise InvalidArgumentError(f"{name}: {value!r} is not above zero")
@@ -119,6 +117,8 @@ def label(name: str, value: Any) -> str:
 
 def several(name: str, value: Any, what: str) -> Iterable[Any]:
     """Return an iterable that is not a string: that would be taken for its letters."""
+    if type(value) in _SEVERAL:  # as nearly all are: asking what is iterable takes longer
+        return value  # type: ignore[no-any-return]
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
         raise InvalidArgumentTypeError(f"{name}: {value!r} is not a set of {what}")
     return value
@@ -135,13 +135,6 @@ def words(name: str, value: Any) -> tuple[str, ...]:
 
 def tags(value: Any) -> frozenset[str]:
     """Return a set of tags from an iterable of strings."""
-    if type(value) in _SETS:  # as nearly all are
-        given = tuple(value)
-        for tag in given:
-            if type(tag) is not str:
-                break
-        else:
-            return frozenset(given)
     return frozenset(map(str, words("tags", value)))
 
 

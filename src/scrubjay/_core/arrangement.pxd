@@ -24,7 +24,6 @@ cdef int SWEPT
 cdef unsigned int COUNT
 cdef int PROSPECTS
 cdef int LOOKS
-cdef int MOST_AT_ONCE
 cdef unsigned int SEEN
 cdef double INFINITE
 cdef double UNPROVEN

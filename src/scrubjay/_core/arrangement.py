@@ -25,7 +25,7 @@ from math import sqrt  # `** 0.5` compiles to a power of complex numbers, which 
 from typing import Any
 
 from scrubjay._core.columns import Columns, resized
-from scrubjay._core.constants import COUNT, LOOKS, NONE, QUEUES
+from scrubjay._core.constants import COUNT, INFINITE, LOOKS, NONE, QUEUES
 from scrubjay._core.ghosts import Ghosts
 from scrubjay._core.greedy_dual import GreedyDual
 from scrubjay._core.links import Links
@@ -46,14 +46,12 @@ from scrubjay._core.ways import (
 )
 from scrubjay._core.weights import Weights
 
-MOST_AT_ONCE = 15  # hits that the sketch is told of at one look: its counters hold no more
 PATIENCE = 64  # entries looked at before one must go, the least read: bounds the time of that
 SEEN = 0x3FFF  # the bits of a hit counter that are compared: 16,384 hits at once look like none
 SWEPT = 4  # protected entries per eviction that are looked at after a change
 CONVERTED = 4  # entries per eviction that a change to or from an order by value moves
 UNPROVEN = 0.25  # a newcomer's part of the value of what was asked for once
 RETURNED = 3.0  # demand for a newcomer that was here lately
-INFINITE = float("inf")
 
 
 class Arrangement:
@@ -146,7 +144,7 @@ class Arrangement:
         news = (hits - (self.seen[slot] >> 2)) & SEEN
         if news > 0:
             if self.reporting:
-                self.sketch.add(self.hashes[slot], news if news < MOST_AT_ONCE else MOST_AT_ONCE)
+                self.sketch.add(self.hashes[slot], news)
                 self.outlook.read(slot, news)
             self.seen[slot] = (hits << 2) | (self.seen[slot] & 3)
         return news

@@ -38,4 +38,5 @@ COLD = 16  # likewise: few come back of those that carry one of its tags
 GAP_MARKS = 4  # kinds of entries by how soon they came back last
 SESSION_MARKS = 16  # by what sessions did, too
 ALL_MARKS = 32  # by what their tags tell, too
+INFINITE = float("inf")
 LOOKS = 32  # entries looked at, of which the one worth least goes

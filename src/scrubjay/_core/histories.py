@@ -12,7 +12,17 @@ from __future__ import annotations
 
 from array import array
 
-from scrubjay._core.constants import BINS, COLD, FADING, FOLLOWED, GAP, LOOKS, NONE, SHARED
+from scrubjay._core.constants import (
+    BINS,
+    COLD,
+    FADING,
+    FOLLOWED,
+    GAP,
+    INFINITE,
+    LOOKS,
+    NONE,
+    SHARED,
+)
 from scrubjay._core.links import Links
 from scrubjay._core.prospects import Prospects
 from scrubjay._core.tag_returns import TagReturns
@@ -32,7 +42,6 @@ SOON = 64  # requests after which is learned first
 OFTEN = 256  # requests between two lessons at least; for large samples, as many as entries
 MEMORY = 16.0  # how many times as many requests as an entry outlives are remembered, about
 FEWEST = 1000.0  # requests remembered at least
-INFINITE = float("inf")
 
 
 class Histories:
